@@ -1,0 +1,155 @@
+//! `legato.yaml`, validated.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A proxy's whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where clients are accepted; never empty.
+    pub listen: Vec<Listener>,
+    /// The admin endpoints; `None`: not served.
+    pub admin: Option<Admin>,
+    /// The rules directory, relative to the configuration file's own.
+    pub rules: PathBuf,
+    /// What is proxied, in file order.
+    pub apis: Vec<ApiConfig>,
+    /// Worker threads of the data plane; `None`: one per core.
+    pub workers: Option<usize>,
+    /// Where access records go.
+    pub access_log: AccessLog,
+    /// How long requests and sockets may take to finish after SIGTERM.
+    pub drain: Duration,
+}
+
+/// One listening address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Port 0 picks a free one.
+    pub address: SocketAddr,
+    /// Bounds on its connections.
+    pub limits: ListenLimits,
+}
+
+/// Bounds on a listener's connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenLimits {
+    /// Connections at one time.
+    pub connections: usize,
+    /// Bytes of a request's head.
+    pub head: usize,
+    /// Headers of a request.
+    pub headers: usize,
+    /// Time a client has to send its head.
+    pub head_timeout: Duration,
+    /// HTTP/2 streams of one connection at one time.
+    pub streams: u32,
+}
+
+/// The admin listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Off loopback only with a token.
+    pub address: SocketAddr,
+    /// Bearer token that writes need.
+    pub token: Option<String>,
+}
+
+/// Where access records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Nowhere.
+    Off,
+    /// Standard error, one JSON record a line.
+    Stderr,
+    /// A file, appended.
+    File(PathBuf),
+}
+
+/// One API before its backends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// The name; its rules are in `rules/<name>`.
+    pub name: String,
+    /// Hosts it answers for, lower case, without port; empty: any.
+    pub hosts: Vec<String>,
+    /// Path prefix it answers for; starts with `/`.
+    pub prefix: String,
+    /// In file order; never empty.
+    pub backends: Vec<BackendConfig>,
+    /// Bounds in time.
+    pub timeouts: Timeouts,
+    /// Bounds in size.
+    pub limits: ApiLimits,
+}
+
+/// A group of endpoints that speak one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendConfig {
+    /// The name.
+    pub name: String,
+    /// The version's label.
+    pub speaks: String,
+    /// Never empty.
+    pub endpoints: Vec<Endpoint>,
+    /// How an endpoint is picked.
+    pub balance: Balance,
+    /// What is spoken to it.
+    pub protocol: Protocol,
+}
+
+/// One backend address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `host:port`, as in a `Host` header.
+    pub authority: String,
+}
+
+/// How an endpoint is picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Balance {
+    /// The less loaded of two picked at random.
+    #[default]
+    LeastLoaded,
+    /// Each in turn.
+    RoundRobin,
+}
+
+/// What is spoken to a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    H1,
+    /// HTTP/2 with prior knowledge.
+    H2,
+}
+
+/// Bounds in time; `None`: no bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect to an endpoint.
+    pub connect: Duration,
+    /// From the request's end to the response's head.
+    pub response_head: Duration,
+    /// Without a byte of a body in either direction.
+    pub idle: Duration,
+    /// For the whole exchange.
+    pub request: Option<Duration>,
+    /// Without a message on a socket.
+    pub websocket_idle: Option<Duration>,
+}
+
+/// Bounds in size, in bytes where nothing else is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiLimits {
+    /// A whole body.
+    pub body: u64,
+    /// What a plan may hold of one message.
+    pub buffer: usize,
+    /// Nesting depth.
+    pub depth: u32,
+    /// A WebSocket message.
+    pub message: usize,
+}

@@ -1,0 +1,9 @@
+//! Legato: a protocol-version compatibility proxy.
+
+pub mod config;
+pub mod diagnostic;
+pub mod json;
+pub mod route;
+pub mod rules;
+pub mod version;
+pub mod yaml;

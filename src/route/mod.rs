@@ -1,0 +1,1 @@
+//! Path templates and the calls they name.
