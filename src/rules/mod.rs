@@ -78,8 +78,17 @@ impl Call<'_> {
     ///
     /// # Errors
     /// As the ops on `query:`, `header:` and `path:` fail.
-    pub fn request_head(&self, method: &http::Method, path_and_query: &str, _headers: &mut http::HeaderMap, _values: &Values) -> Result<Target, Error> {
-        Ok(Target { method: method.clone(), path_and_query: path_and_query.to_owned() })
+    pub fn request_head(
+        &self,
+        method: &http::Method,
+        path_and_query: &str,
+        _headers: &mut http::HeaderMap,
+        _values: &Values,
+    ) -> Result<Target, Error> {
+        Ok(Target {
+            method: method.clone(),
+            path_and_query: path_and_query.to_owned(),
+        })
     }
 
     /// The request's plan.
@@ -100,7 +109,12 @@ impl MessagePlan {
     ///
     /// # Errors
     /// As the ops on `status:` and `header:` fail.
-    pub fn response_head(&self, status: http::StatusCode, _headers: &mut http::HeaderMap, _values: &Values) -> Result<http::StatusCode, Error> {
+    pub fn response_head(
+        &self,
+        status: http::StatusCode,
+        _headers: &mut http::HeaderMap,
+        _values: &Values,
+    ) -> Result<http::StatusCode, Error> {
         Ok(status)
     }
 }
@@ -136,7 +150,13 @@ impl Socket {
     /// # Errors
     /// Malformed JSON where a discriminator would have to be read never fails (the message passes); an op that
     /// cannot translate a value does.
-    pub fn translate(&self, _side: Side, _message: &[u8], _values: &Values, _limits: crate::json::Limits) -> (Option<&str>, Result<Outcome, Error>) {
+    pub fn translate(
+        &self,
+        _side: Side,
+        _message: &[u8],
+        _values: &Values,
+        _limits: crate::json::Limits,
+    ) -> (Option<&str>, Result<Outcome, Error>) {
         (None, Ok(Outcome::Pass))
     }
 }

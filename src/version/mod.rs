@@ -32,7 +32,11 @@ impl Versions {
     /// The version with this label.
     #[must_use]
     pub fn find(&self, label: &str) -> Option<VersionId> {
-        self.0.iter().position(|v| &*v.label == label).and_then(|i| u16::try_from(i).ok()).map(VersionId)
+        self.0
+            .iter()
+            .position(|v| &*v.label == label)
+            .and_then(|i| u16::try_from(i).ok())
+            .map(VersionId)
     }
 
     /// A version's declaration.
