@@ -1,0 +1,544 @@
+use http::HeaderValue;
+
+use super::*;
+
+fn versions() -> Versions {
+    let version = |label: &str| ApiVersion {
+        label: label.into(),
+        released: None,
+        deprecated: None,
+        sunset: None,
+        guide: None,
+    };
+    Versions(["1", "2", "3"].map(version).into())
+}
+
+fn resolver(sources: &[(&str, &str)]) -> Resolver {
+    let sources = sources
+        .iter()
+        .map(|(kind, value)| Source::parse(kind, value).unwrap())
+        .collect();
+    Resolver {
+        sources,
+        default: None,
+        unknown: Unknown::Reject,
+        tell_backend: TellBackend::Rewrite,
+    }
+}
+
+/// A request head in one line: `/path?query | name: value | name: value`.
+struct Head {
+    target: String,
+    headers: HeaderMap,
+}
+
+impl Head {
+    fn parse(line: &str) -> Self {
+        let mut parts = line.split(" | ");
+        let target = parts.next().unwrap().to_owned();
+        let headers = parts.map(|part| {
+            let (name, value) = part.split_once(": ").unwrap();
+            (
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            )
+        });
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, value);
+        }
+        Self {
+            target,
+            headers: map,
+        }
+    }
+
+    fn view(&self) -> RequestView<'_> {
+        let (path, query) = self
+            .target
+            .split_once('?')
+            .map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
+        let host = self.headers.get("host").map(|host| host.to_str().unwrap());
+        RequestView {
+            headers: &self.headers,
+            host,
+            path,
+            query,
+        }
+    }
+
+    fn draw(&self) -> String {
+        let headers = self
+            .headers
+            .iter()
+            .map(|(n, v)| format!(" | {n}: {}", String::from_utf8_lossy(v.as_bytes())));
+        self.target.clone() + &headers.collect::<String>()
+    }
+}
+
+/// The label, or the error.
+fn resolve(resolver: &Resolver, line: &str) -> String {
+    match resolver.resolve(&versions(), &Head::parse(line).view()) {
+        Ok(found) => versions().get(found.version).label.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn every_source_names_a_version() {
+    let missing = |source: &str| format!("no version is named in {source}");
+    let suffix = ("media_type_suffix", "application/vnd.chat.v{version}+json");
+    let cases: &[((&str, &str), &[(&str, &str)])] = &[
+        (
+            ("header", "Api-Version"),
+            &[
+                ("/ | api-version: 2", "2"),
+                ("/ | api-version:   2\t", "2"),
+                ("/ | api-version: 2 | api-version: 2", "2"),
+                ("/ | api-version: 2, 2", "2"),
+                (
+                    "/ | api-version: 2 | api-version: 1",
+                    "header `api-version` names two versions, `2` and `1`",
+                ),
+                (
+                    "/ | api-version: 9",
+                    "header `api-version` names version `9`, which does not exist",
+                ),
+                (
+                    "/ | api-version: \u{e9}",
+                    "header `api-version` names version `é`, which does not exist",
+                ),
+                ("/ | api-version: ", &missing("header `api-version`")),
+                ("/?api-version=2", &missing("header `api-version`")),
+            ],
+        ),
+        (
+            ("query", "v"),
+            &[
+                ("/?v=2", "2"),
+                ("/?a&%76=%32&b=1", "2"),
+                ("/?v=+2+", "2"),
+                ("/?v=2&v=2", "2"),
+                (
+                    "/?v=2&v=3",
+                    "query parameter `v` names two versions, `2` and `3`",
+                ),
+                (
+                    "/?v=%00%0a",
+                    "query parameter `v` names version `\u{fffd}`, which does not exist",
+                ),
+                ("/?version=2", &missing("query parameter `v`")),
+                ("/?v", &missing("query parameter `v`")),
+            ],
+        ),
+        (
+            ("path", "/api/v{version}"),
+            &[
+                ("/api/v2/users", "2"),
+                ("/api/v2", "2"),
+                ("/api/v%32/", "2"),
+                (
+                    "/api/v9/users",
+                    "path `/api/v{version}` names version `9`, which does not exist",
+                ),
+                ("/api/videos", &missing("path `/api/v{version}`")),
+                ("/api/v/2", &missing("path `/api/v{version}`")),
+                ("/v2", &missing("path `/api/v{version}`")),
+            ],
+        ),
+        (
+            ("media_type", "Version"),
+            &[
+                ("/ | accept: application/json; version=2", "2"),
+                ("/ | accept: application/json; VERSION=\"2\"", "2"),
+                (
+                    "/ | accept: text/html, application/json;version=1;q=0.5, application/json;q=0.8;version=3",
+                    "3",
+                ),
+                ("/ | accept: a/b;version=9, a/b;version=1;q=0.1", "1"),
+                (
+                    "/ | accept: a/b;version=9",
+                    "media type parameter `version` names version `9`, which does not exist",
+                ),
+                (
+                    "/ | accept: a/b;version=2;q=0",
+                    &missing("media type parameter `version`"),
+                ),
+                ("/ | content-type: application/json; version=2", "2"),
+                (
+                    "/ | accept: */* | content-type: application/json; version=2",
+                    "2",
+                ),
+                (
+                    "/ | accept: a/b;version=3, a/b;version=2;q=0.1 | content-type: a/b;version=2",
+                    "2",
+                ),
+                (
+                    "/ | accept: a/b;version=3 | content-type: a/b;version=2",
+                    "media type parameter `version` names two versions, `3` and `2`",
+                ),
+                (
+                    "/ | accept: */*",
+                    &missing("media type parameter `version`"),
+                ),
+            ],
+        ),
+        (
+            suffix,
+            &[
+                ("/ | accept: application/vnd.chat.v2+json", "2"),
+                (
+                    "/ | accept: Application/vnd.Chat.V2+JSON;q=0.5, text/html",
+                    "2",
+                ),
+                (
+                    "/ | content-type: application/vnd.chat.v1+json;charset=utf-8",
+                    "1",
+                ),
+                (
+                    "/ | accept: application/vnd.chat.vx+json",
+                    "media type `application/vnd.chat.v{version}+json` names version `x`, which does not exist",
+                ),
+                (
+                    "/ | accept: application/json",
+                    &missing("media type `application/vnd.chat.v{version}+json`"),
+                ),
+            ],
+        ),
+        (
+            ("subprotocol", "chat.v{version}"),
+            &[
+                ("/ | sec-websocket-protocol: chat.v2", "2"),
+                (
+                    "/ | sec-websocket-protocol: mqtt, chat.v9, chat.v3, chat.v2",
+                    "3",
+                ),
+                (
+                    "/ | sec-websocket-protocol: mqtt | sec-websocket-protocol: chat.v1",
+                    "1",
+                ),
+                (
+                    "/ | sec-websocket-protocol: chat.v9",
+                    "subprotocol `chat.v{version}` names version `9`, which does not exist",
+                ),
+                (
+                    "/ | sec-websocket-protocol: mqtt",
+                    &missing("subprotocol `chat.v{version}`"),
+                ),
+            ],
+        ),
+        (
+            ("host", "v{version}.chat.example"),
+            &[
+                ("/ | host: v2.chat.example", "2"),
+                ("/ | host: V2.Chat.Example:8080", "2"),
+                (
+                    "/ | host: v9.chat.example",
+                    "host `v{version}.chat.example` names version `9`, which does not exist",
+                ),
+                (
+                    "/ | host: voice.chat.example",
+                    &missing("host `v{version}.chat.example`"),
+                ),
+                ("/", &missing("host `v{version}.chat.example`")),
+            ],
+        ),
+        (
+            ("cookie", "ver"),
+            &[
+                ("/ | cookie: a=1; ver=2; b=3", "2"),
+                ("/ | cookie: a=1 | cookie: ver=\"%32\"", "2"),
+                (
+                    "/ | cookie: ver=1; ver=2",
+                    "cookie `ver` names two versions, `1` and `2`",
+                ),
+                ("/ | cookie: Ver=2", &missing("cookie `ver`")),
+            ],
+        ),
+    ];
+    for (source, heads) in cases {
+        for (line, want) in *heads {
+            assert_eq!(resolve(&resolver(&[*source]), line), *want, "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_first_source_that_names_a_version_decides() {
+    let resolver = Resolver {
+        default: Some(VersionId(0)),
+        ..resolver(&[("header", "v"), ("query", "v"), ("path", "/v{version}")])
+    };
+    let cases = [
+        ("/v1/x?v=2 | v: 3", "3", Some(0)),
+        ("/v1/x?v=2", "2", Some(1)),
+        ("/v3/x", "3", Some(2)),
+        ("/x", "1", None),
+    ];
+    for (line, label, source) in cases {
+        let found = resolver
+            .resolve(&versions(), &Head::parse(line).view())
+            .unwrap();
+        assert_eq!(
+            (&*versions().get(found.version).label, found.source),
+            (label, source),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn unknown_versions_do_as_configured() {
+    let with = |unknown, default| Resolver {
+        unknown,
+        default,
+        ..resolver(&[("header", "v")])
+    };
+    let refused = "header `v` names version `9`, which does not exist";
+    let cases = [
+        (with(Unknown::Reject, Some(VersionId(0))), refused),
+        (with(Unknown::Default, Some(VersionId(0))), "1"),
+        (with(Unknown::Default, None), refused),
+        (with(Unknown::Latest, None), "3"),
+    ];
+    for (resolver, want) in cases {
+        assert_eq!(resolve(&resolver, "/ | v: 9"), want);
+    }
+}
+
+#[test]
+fn long_labels_are_cut_in_messages() {
+    let message = resolve(
+        &resolver(&[("query", "v")]),
+        &format!("/?v={}", "9".repeat(5000)),
+    );
+    assert_eq!(
+        message,
+        format!(
+            "query parameter `v` names version `{}…`, which does not exist",
+            "9".repeat(64)
+        )
+    );
+}
+
+#[test]
+fn a_path_prefix_is_taken_off_whoever_decides() {
+    let resolver = resolver(&[
+        ("header", "v"),
+        ("path", "/api/v{version}"),
+        ("path", "/{version}"),
+    ]);
+    let cases = [
+        ("/api/v2/users/1 | v: 1", Some("/users/1"), Some("/api/v2")),
+        ("/api/v2 | v: 1", Some("/"), Some("/api/v2")),
+        ("/api/v2/ | v: 1", Some("/"), Some("/api/v2")),
+        ("/3/x | v: 1", Some("/x"), Some("/3")),
+        ("/users | v: 1", None, None),
+    ];
+    for (line, path, prefix) in cases {
+        let found = resolver
+            .resolve(&versions(), &Head::parse(line).view())
+            .unwrap();
+        let taken = found.prefix.as_ref().map(|prefix| prefix.text.as_str());
+        assert_eq!((found.path.as_deref(), taken), (path, prefix), "{line}");
+    }
+}
+
+/// What a backend that speaks version 1 is asked.
+fn tell(how: TellBackend, sources: &[(&str, &str)], line: &str) -> String {
+    let resolver = Resolver {
+        tell_backend: how,
+        default: Some(VersionId(1)),
+        ..resolver(sources)
+    };
+    let mut head = Head::parse(line);
+    let found = resolver.resolve(&versions(), &head.view()).unwrap();
+    let (path, query) = head
+        .target
+        .split_once('?')
+        .map_or((head.target.as_str(), None), |(p, q)| (p, Some(q)));
+    let path = found.path.as_deref().unwrap_or(path);
+    let target = query.map_or(path.to_owned(), |query| format!("{path}?{query}"));
+    head.target = resolver.tell_backend(
+        versions().get(VersionId(0)),
+        &mut head.headers,
+        &target,
+        &found,
+    );
+    head.draw()
+}
+
+#[test]
+fn tells_the_backend_its_version_where_the_client_named_one() {
+    let all = [
+        ("header", "v"),
+        ("query", "v"),
+        ("path", "/v{version}"),
+        ("media_type", "version"),
+        ("media_type_suffix", "application/vnd.chat.v{version}+json"),
+        ("subprotocol", "chat.v{version}"),
+        ("host", "v{version}.example"),
+        ("cookie", "v"),
+    ];
+    // The request; what becomes of it with `rewrite`; with `strip`.
+    let cases = [
+        ("/a?b=c | x: y", "/a?b=c | x: y", "/a?b=c | x: y"),
+        ("/ | v: 2", "/ | v: 1", "/"),
+        ("/ | v: 2 | v: 2", "/ | v: 1", "/"),
+        (
+            "/a?x=%7e&v=2&y=+&%76=2",
+            "/a?x=%7e&v=1&y=+&%76=1",
+            "/a?x=%7e&y=+",
+        ),
+        ("/a?v=2", "/a?v=1", "/a"),
+        ("/v2/a?b", "/v1/a?b", "/a?b"),
+        ("/v2", "/v1", "/"),
+        ("/v2/", "/v1/", "/"),
+        ("/v2?b", "/v1?b", "/?b"),
+        (
+            "/ | accept: a/b ;q=0.5; version=\"2\", c/d;version=3;q=0.1, */*",
+            "/ | accept: a/b ;q=0.5; version=1, c/d;version=1;q=0.1, */*",
+            "/ | accept: a/b ;q=0.5, c/d;q=0.1, */*",
+        ),
+        (
+            "/ | content-type: application/vnd.chat.v2+json;charset=utf-8",
+            "/ | content-type: application/vnd.chat.v1+json;charset=utf-8",
+            "/ | content-type: application/json;charset=utf-8",
+        ),
+        (
+            "/ | sec-websocket-protocol: mqtt, chat.v3, chat.v2, x",
+            "/ | sec-websocket-protocol: mqtt, chat.v1, x",
+            "/ | sec-websocket-protocol: mqtt, x",
+        ),
+        (
+            "/ | sec-websocket-protocol: chat.v2",
+            "/ | sec-websocket-protocol: chat.v1",
+            "/",
+        ),
+        (
+            "/ | cookie: a=1; v=2; b=3",
+            "/ | cookie: a=1; v=1; b=3",
+            "/ | cookie: a=1; b=3",
+        ),
+        (
+            "/ | cookie: v=2; b=3",
+            "/ | cookie: v=1; b=3",
+            "/ | cookie: b=3",
+        ),
+        ("/ | cookie: v=2", "/ | cookie: v=1", "/"),
+        (
+            "/ | host: v2.example",
+            "/ | host: v2.example",
+            "/ | host: v2.example",
+        ),
+    ];
+    for (line, rewritten, stripped) in cases {
+        assert_eq!(tell(TellBackend::Rewrite, &all, line), rewritten);
+        assert_eq!(tell(TellBackend::Strip, &all, line), stripped);
+        assert_eq!(tell(TellBackend::Keep, &all, line), line);
+    }
+}
+
+#[test]
+fn a_client_is_answered_with_the_subprotocol_it_offered() {
+    let line = "/ | sec-websocket-protocol: mqtt, chat.v2";
+    // How the backend is told; what it chose; what the client reads.
+    let cases = [
+        (TellBackend::Rewrite, Some("chat.v1"), Some("chat.v2")),
+        (TellBackend::Rewrite, Some("mqtt"), Some("mqtt")),
+        (TellBackend::Rewrite, None, None),
+        (TellBackend::Strip, None, Some("chat.v2")),
+        (TellBackend::Strip, Some("mqtt"), Some("mqtt")),
+        (TellBackend::Keep, Some("chat.v2"), Some("chat.v2")),
+    ];
+    for (tell_backend, chosen, want) in cases {
+        let resolver = Resolver {
+            tell_backend,
+            ..resolver(&[("subprotocol", "chat.v{version}")])
+        };
+        let found = resolver
+            .resolve(&versions(), &Head::parse(line).view())
+            .unwrap();
+        assert_eq!(
+            resolver.answer_subprotocol(&found, chosen).as_deref(),
+            want,
+            "{tell_backend:?} {chosen:?}"
+        );
+    }
+}
+
+#[test]
+fn the_answered_subprotocol_is_the_one_of_the_version_served() {
+    let resolver = resolver(&[("header", "v"), ("subprotocol", "chat.v{version}")]);
+    let head = Head::parse("/ | v: 3 | sec-websocket-protocol: chat.v2, chat.v3");
+    assert_eq!(
+        resolver
+            .resolve(&versions(), &head.view())
+            .unwrap()
+            .subprotocol
+            .as_deref(),
+        Some("chat.v3")
+    );
+}
+
+#[test]
+fn caches_and_clients_are_told() {
+    let all = [
+        ("cookie", "c"),
+        ("media_type", "v"),
+        ("header", "X-V"),
+        ("header", "y"),
+        ("media_type_suffix", "a/{version}"),
+        ("query", "q"),
+    ];
+    assert_eq!(
+        resolver(&all).vary(),
+        ["cookie", "accept", "content-type", "x-v", "y"]
+    );
+    assert_eq!(resolver(&all).echo_header(), "x-v");
+    assert_eq!(resolver(&[("query", "v")]).echo_header(), "api-version");
+}
+
+#[test]
+fn sources_are_checked() {
+    let cases = [
+        ("header", "a b", "`a b` is not a header name"),
+        ("query", "", "expected the name of a query parameter"),
+        (
+            "path",
+            "v{version}",
+            "expected a path that starts with `/`, found `v{version}`",
+        ),
+        (
+            "path",
+            "/v{version}/x",
+            "expected {version} in the last segment, found `/v{version}/x`",
+        ),
+        ("path", "/v", "expected {version} somewhere in `/v`"),
+        (
+            "path",
+            "/{version}/{version}",
+            "expected {version} once and no other braces in `/{version}/{version}`",
+        ),
+        (
+            "media_type",
+            "a/b",
+            "expected letters, digits or any of !#$%&'*+-.^_`|~, found `a/b`",
+        ),
+        (
+            "media_type_suffix",
+            "v{version}",
+            "expected a type and a subtype with {version}, found `v{version}`",
+        ),
+        ("host", "{v}.x", "expected {version} somewhere in `{v}.x`"),
+        (
+            "cookie",
+            "",
+            "expected letters, digits or any of !#$%&'*+-.^_`|~, found ``",
+        ),
+        ("pin", "x", "unknown version source `pin`"),
+    ];
+    for (kind, value, want) in cases {
+        assert_eq!(Source::parse(kind, value).unwrap_err(), want);
+    }
+}
