@@ -112,11 +112,8 @@ impl Editor<'_> {
             }
             Edit::Move {
                 scope,
-                from,
-                to,
-                conflict,
-            } => self.visit(root, scope, &mut |e, node| {
-                e.relocate(node, from, to, *conflict)
+                from, to, conflict, patch } => self.visit(root, scope, &mut |e, node| {
+                e.relocate(node, from, to, *conflict, *patch)
             }),
             Edit::Put {
                 scope,
@@ -304,7 +301,11 @@ impl Editor<'_> {
         from: &[String],
         to: &[String],
         conflict: Occupied,
+        patch: bool,
     ) -> Done<Became> {
+        if patch && self.delete_with_parent(scope, from, to)? {
+            return Ok(Became::Edited);
+        }
         let Some(chain) = self.parents(scope, from)? else {
             return Ok(Became::Same);
         };
@@ -316,7 +317,8 @@ impl Editor<'_> {
         };
         let value = self.tree.value(link);
         let into_itself = to.starts_with(from);
-        if !into_itself && !to.is_empty() {
+        let gone = patch && !into_itself && self.deleted_along(scope, to, value)?;
+        if !into_itself && !gone {
             let occupied = self.occupied(scope, from, to)?;
             match conflict {
                 Occupied::Fail if occupied => {
@@ -334,13 +336,47 @@ impl Editor<'_> {
             }
         }
         self.cut(&chain, from, !into_itself, Some(to));
-        let Some((name, above)) = to.split_last() else {
-            return Ok(Became::Other(value));
+        let Some((name, above)) = to.split_last().filter(|_| !gone) else {
+            return Ok(Became::Edited);
         };
         let dest = self.make_parents(scope, above)?;
         self.tree.remove_member(dest, name);
         self.tree.append(dest, name, value);
         Ok(Became::Edited)
+    }
+
+    /// In a partial update, null for an object above `from` deletes what was moved out of it too. Says whether
+    /// that is so.
+    fn delete_with_parent(&mut self, scope: NodeId, from: &[String], to: &[String]) -> Done<bool> {
+        for depth in 1..from.len() {
+            let Some(node) = self.tree.find(scope, &from[..depth])? else { return Ok(false) };
+            if self.tree.kind(node) != Kind::Null {
+                continue;
+            }
+            if let Some((name, above)) = to.split_last() {
+                let dest = self.make_parents(scope, above)?;
+                let null = self.tree.make(|out| out.extend_from_slice(b"null"));
+                self.tree.remove_member(dest, name);
+                self.tree.append(dest, name, null);
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether a value that deletes would go into a parent that is deleted anyway.
+    fn deleted_along(&mut self, scope: NodeId, to: &[String], value: NodeId) -> Done<bool> {
+        if self.tree.kind(value) != Kind::Null {
+            return Ok(false);
+        }
+        for depth in 1..to.len() {
+            match self.tree.find(scope, &to[..depth])? {
+                Some(node) if self.tree.kind(node) == Kind::Null => return Ok(true),
+                Some(_) => {}
+                None => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 
     /// Whether there is a value at `to`, where a move from `from` would put one.

@@ -69,10 +69,12 @@ pub enum Edit {
         scope: Path,
         /// Never empty.
         from: Keys,
-        /// Empty: the value becomes the scope.
+        /// Never empty.
         to: Keys,
         /// What to do when something is there already.
         conflict: Occupied,
+        /// Whether the document is a partial update (RFC 7396), in which a parent that is null deletes what is in it.
+        patch: bool,
     },
     /// A member is added at the end of its object where there is none.
     Put {

@@ -203,14 +203,12 @@ fn above(entry: &Entry, prefix: &Path) -> Option<Entry> {
         },
         Edit::Move {
             scope,
-            from,
-            to,
-            conflict,
-        } => Edit::Move {
+            from, to, conflict, patch } => Edit::Move {
             scope: join(scope),
             from: from.clone(),
             to: to.clone(),
             conflict: *conflict,
+            patch: *patch,
         },
         Edit::Put {
             scope,
@@ -279,10 +277,7 @@ fn below(entry: &Entry, token: &Token) -> Option<Entry> {
         },
         Edit::Move {
             scope,
-            from,
-            to,
-            conflict,
-        } => {
+            from, to, conflict, patch } => {
             let (scope, keys) = strip_scope(scope, &[from, to], token)?;
             let [from, to] = <[Keys; 2]>::try_from(keys).ok()?;
             Edit::Move {
@@ -290,6 +285,7 @@ fn below(entry: &Entry, token: &Token) -> Option<Entry> {
                 from,
                 to,
                 conflict: *conflict,
+                patch: *patch,
             }
         }
         Edit::Put {
