@@ -14,7 +14,7 @@ mod tests;
 
 pub use crate::diagnostic::Span;
 pub use json::NotJson;
-pub use parse::{Limits, parse};
+pub use parse::{Limits, parse, parse_partial};
 pub use reader::{Fields, Reader};
 
 /// The codes of diagnostics about syntax and shape.
@@ -79,6 +79,24 @@ pub enum ScalarKind {
     Float,
     /// All the rest.
     String,
+}
+
+impl Scalar {
+    /// The scalar that another text in its place would be: a string in quotes, and what the core schema makes of it
+    /// without.
+    #[must_use]
+    pub fn with_text(&self, text: String) -> Self {
+        let value = if self.quoted {
+            ScalarKind::String
+        } else {
+            scalar::resolve(&text)
+        };
+        Self {
+            text,
+            quoted: self.quoted,
+            value,
+        }
+    }
 }
 
 impl Node {

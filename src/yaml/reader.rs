@@ -37,9 +37,11 @@ impl Reader {
         &self.diagnostics
     }
 
-    /// Everything that was reported.
+    /// Everything that was reported, in the order of the file.
     #[must_use]
-    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
+    pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        self.diagnostics
+            .sort_by_key(|diagnostic| diagnostic.span.start);
         self.diagnostics
     }
 
