@@ -10,6 +10,7 @@ mod check;
 pub mod diagnostics;
 mod head;
 pub mod lens;
+mod ops;
 mod parse;
 mod path;
 mod plan;
@@ -25,6 +26,8 @@ use crate::version::{Resolver, VersionId, Versions};
 
 pub use ast::{AfterSunset, OnError, OnErrorPolicy, OnFrame};
 pub use head::Target;
+pub use lens::Mode;
+pub use ops::Ops;
 pub use path::Place;
 pub use plan::{Call, MessagePlan, Pair};
 pub use socket::{Outcome, Side, Socket};
@@ -106,7 +109,7 @@ impl Api {
     /// Compiles the plans of every client version before a backend that speaks `backend`.
     pub fn prepare(&self, backend: VersionId) {
         for client in 0..self.versions.0.len() {
-            self.pair(VersionId(u16::try_from(client).unwrap_or(u16::MAX)), backend);
+            let _compiled = self.pair(VersionId(u16::try_from(client).unwrap_or(u16::MAX)), backend);
         }
     }
 }

@@ -116,7 +116,7 @@ impl Place {
 
 /// Parts a path after its last wildcard.
 #[must_use]
-pub fn part_after_last_wildcard(path: &Path) -> (Path, Keys) {
+pub(super) fn part_after_last_wildcard(path: &Path) -> (Path, Keys) {
     let at = path.iter().rposition(|token| *token == Token::Any).map_or(0, |at| at + 1);
     let keys = path[at..].iter().filter_map(|token| if let Token::Key(key) = token { Some(key.clone()) } else { None });
     (path[..at].to_vec(), keys.collect())

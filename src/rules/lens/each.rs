@@ -42,8 +42,6 @@ impl Each {
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
-        // An element of an array is a whole document even in a partial update.
-        let mode = if self.at.scoped().0.is_empty() { mode } else { Mode::Full };
         let entries = lower_ops(&self.ops, direction, mode).into_iter().map(|lowered| lowered.entry).collect();
         vec![(Part::Body, Edit::Each { at: self.at.in_part(), entries })]
     }

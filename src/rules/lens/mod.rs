@@ -145,7 +145,7 @@ impl Op {
         let parts: Vec<Part> = self.lens.places().iter().map(|place| place.part()).collect();
         let guards = self.guard.iter().chain(self.guard_down.iter().flatten()).map(|guard| guard.place.part());
         let mut all = parts.iter().copied().chain(guards);
-        let first = all.next()?;
+        let Some(first) = all.next() else { return Some(()) };
         if all.all(|part| part == first) || matches!(self.lens, Lens::Rename(_)) && self.guard.is_empty() {
             return Some(());
         }
@@ -153,6 +153,18 @@ impl Op {
             .error(code::PARTS, self.span, "an op and its guards must stay within the body, or within query, headers, path and status")
             .help("moving values between the body and the head is not supported yet");
         None
+    }
+
+    /// The part of the message it is for.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        self.lens.places().first().map_or(Part::Body, |place| place.part())
+    }
+
+    /// Whether it may change a response's status.
+    #[must_use]
+    pub fn touches_status(&self) -> bool {
+        self.lens.places().iter().any(|place| place.location == super::path::Location::Status)
     }
 
     fn lower(&self, direction: Direction, mode: Mode) -> Vec<Lowered> {
