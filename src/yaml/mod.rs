@@ -4,6 +4,7 @@
 //! duplicate keys are errors, merge keys do not exist, and there is one document in a file. [`parse`] makes the
 //! tree; [`reader`] takes it apart and reports everything that is wrong with it at once.
 
+mod anchored;
 mod json;
 mod offsets;
 mod parse;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
+use super::anchored::Anchored;
 use super::offsets::Offsets;
 use super::{Kind, Node, Scalar, ScalarKind, Span, code, scalar};
 use crate::diagnostic::Diagnostic;
@@ -143,13 +144,6 @@ struct Builder<'s> {
 
 /// What ends the parse.
 type Fatal = Box<Diagnostic>;
-
-/// What an alias may stand for.
-struct Anchored {
-    node: Node,
-    weight: usize,
-    depth: usize,
-}
 
 /// A collection whose end has not come.
 struct Open {
@@ -291,11 +285,7 @@ impl Builder<'_> {
     /// Puts a complete node where it belongs.
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Fatal> {
         if anchor != NO_ANCHOR {
-            let anchored = Anchored {
-                weight: weight(&node),
-                depth: depth(&node),
-                node: node.clone(),
-            };
+            let anchored = Anchored::new(&node);
             self.charge(anchored.weight, node.span)?;
             self.anchors.insert(anchor, Rc::new(anchored));
         }
@@ -417,33 +407,4 @@ fn check_key(file: &Arc<str>, key: &Node, seen: &mut HashMap<String, Span>) -> O
     );
     diagnostic.secondary(first, "first here");
     Some(diagnostic)
-}
-
-/// How much of the budget for copies a node takes: one for every node and for every 64 bytes of text.
-fn weight(node: &Node) -> usize {
-    match &node.kind {
-        Kind::Scalar(scalar) => 1 + scalar.text.len() / 64,
-        Kind::Sequence(nodes) => 1 + nodes.iter().map(weight).sum::<usize>(),
-        Kind::Mapping(entries) => {
-            1 + entries
-                .iter()
-                .map(|(key, value)| weight(key) + weight(value))
-                .sum::<usize>()
-        }
-    }
-}
-
-/// How many lists and mappings stand in one another.
-fn depth(node: &Node) -> usize {
-    match &node.kind {
-        Kind::Scalar(_) => 0,
-        Kind::Sequence(nodes) => 1 + nodes.iter().map(depth).max().unwrap_or(0),
-        Kind::Mapping(entries) => {
-            1 + entries
-                .iter()
-                .map(|(_, value)| depth(value))
-                .max()
-                .unwrap_or(0)
-        }
-    }
 }
