@@ -36,7 +36,8 @@ pub mod code {
     pub const LIMIT: &str = "YM007";
 }
 
-/// A value and where it stands. What an alias stands for has the place of its anchor.
+/// A value and where it stands. A value that an alias stands for has the alias's place; its parts have those at the
+/// anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// The place.
