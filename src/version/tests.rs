@@ -153,6 +153,41 @@ fn unknown_versions_do_as_configured() {
 }
 
 #[test]
+fn places_without_case_find_labels_that_have_it() {
+    let version = |label: &str| ApiVersion {
+        label: label.into(),
+        released: None,
+        deprecated: None,
+        sunset: None,
+        guide: None,
+    };
+    let versions = Versions(["V1", "V2-Beta"].map(version).into());
+    let resolver = resolver(&[
+        ("host", "{version}.example"),
+        ("media_type_suffix", "application/vnd.chat.{version}+json"),
+    ]);
+    for line in [
+        "/ | host: v2-beta.example",
+        "/ | accept: application/vnd.chat.V2-BETA+json",
+    ] {
+        let found = resolver
+            .resolve(&versions, &Head::parse(line).view())
+            .unwrap();
+        assert_eq!(found.version, VersionId(1), "{line}");
+    }
+}
+
+#[test]
+fn labels_can_stand_everywhere() {
+    for text in ["1", "v2", "2024-06-01", "1.10", "a_b"] {
+        assert!(ApiVersion::is_label(text), "{text}");
+    }
+    for text in ["", "a b", "1/2", "\u{e9}", "a,b", &"9".repeat(65)] {
+        assert!(!ApiVersion::is_label(text), "{text}");
+    }
+}
+
+#[test]
 fn long_labels_are_cut_in_messages() {
     let message = resolve(
         &resolver(&[("query", "v")]),
