@@ -321,6 +321,34 @@ fn tells_the_backend_its_version_where_the_client_named_one() {
 }
 
 #[test]
+fn tells_the_client_the_version_it_is_served() {
+    let resolver = resolver(&[
+        ("media_type", "v"),
+        ("media_type_suffix", "application/vnd.chat.v{version}+json"),
+        ("header", "v"),
+    ]);
+    let cases = [
+        (
+            "/ | content-type: application/vnd.chat.v1+json; charset=utf-8",
+            "/ | content-type: application/vnd.chat.v2+json; charset=utf-8",
+        ),
+        (
+            "/ | content-type: application/json; v=1",
+            "/ | content-type: application/json; v=2",
+        ),
+        (
+            "/ | content-type: application/json | accept: a/b;v=1 | v: 1",
+            "/ | content-type: application/json | accept: a/b;v=1 | v: 1",
+        ),
+    ];
+    for (line, want) in cases {
+        let mut head = Head::parse(line);
+        resolver.tell_client(versions().get(VersionId(1)), &mut head.headers);
+        assert_eq!(head.draw(), want);
+    }
+}
+
+#[test]
 fn a_client_is_answered_with_the_subprotocol_it_offered() {
     let line = "/ | sec-websocket-protocol: mqtt, chat.v2";
     // How the backend is told; what it chose; what the client reads.
