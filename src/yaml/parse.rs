@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
+use super::anchored::Anchored;
 use super::offsets::Offsets;
 use super::{Kind, Node, Scalar, ScalarKind, Span, code, scalar};
 use crate::diagnostic::Diagnostic;
@@ -74,15 +75,14 @@ pub fn parse_partial(source: &str, file: &str, limits: Limits) -> (Option<Node>,
             return (None, builder.diagnostics);
         }
     }
-    let nothing = Kind::Scalar(Scalar {
-        text: String::new(),
-        quoted: false,
-        value: ScalarKind::Null,
-    });
-    let root = builder.root.unwrap_or(Node {
-        span: Span::default(),
-        kind: nothing,
-    });
+    let nothing = || {
+        let scalar = scalar(String::new(), ScalarStyle::Plain, false);
+        Node {
+            span: Span::default(),
+            kind: Kind::Scalar(scalar),
+        }
+    };
+    let root = builder.root.unwrap_or_else(nothing);
     (Some(root), builder.diagnostics)
 }
 
@@ -144,13 +144,6 @@ struct Builder<'s> {
 /// What ends the parse.
 type Fatal = Box<Diagnostic>;
 
-/// What an alias may stand for.
-struct Anchored {
-    node: Node,
-    weight: usize,
-    depth: usize,
-}
-
 /// A collection whose end has not come.
 struct Open {
     start: usize,
@@ -160,11 +153,16 @@ struct Open {
 
 enum Items {
     Sequence(Vec<Node>),
-    Mapping {
-        entries: Vec<(Node, Node)>,
-        key: Option<Key>,
-        seen: HashMap<String, Span>,
-    },
+    Mapping(Entries),
+}
+
+#[derive(Default)]
+struct Entries {
+    complete: Vec<(Node, Node)>,
+    /// The last, where it has no value yet.
+    key: Option<Key>,
+    /// Every key's text and where it stood first.
+    seen: HashMap<String, Span>,
 }
 
 /// A key whose value has not come.
@@ -195,22 +193,13 @@ impl Builder<'_> {
                 self.add(node, NO_ANCHOR)?;
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let forced = self.check_tag(tag.as_deref(), span);
-                let quoted = style != ScalarStyle::Plain;
-                let value = if quoted || forced {
-                    ScalarKind::String
-                } else {
-                    scalar::resolve(&text)
-                };
-                let kind = Kind::Scalar(Scalar {
-                    text: text.into_owned(),
-                    quoted,
-                    value,
-                });
+                let is_string = self.check_tag(tag.as_deref(), span);
+                let scalar = scalar(text.into_owned(), style, is_string);
+                let span = self.offsets.trim(span);
                 self.add(
                     Node {
-                        span: self.offsets.trim(span),
-                        kind,
+                        span,
+                        kind: Kind::Scalar(scalar),
                     },
                     anchor,
                 )?;
@@ -221,15 +210,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), span);
-                self.start(
-                    anchor,
-                    span,
-                    Items::Mapping {
-                        entries: Vec::new(),
-                        key: None,
-                        seen: HashMap::new(),
-                    },
-                )?;
+                self.start(anchor, span, Items::Mapping(Entries::default()))?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
         }
@@ -247,74 +228,38 @@ impl Builder<'_> {
     }
 
     fn end(&mut self, span: Span) -> Result<(), Fatal> {
-        let Some(Open {
-            start,
-            anchor,
-            items,
-        }) = self.open.pop()
-        else {
+        let Some(open) = self.open.pop() else {
             return Ok(());
         };
         // A flow collection's end is a bracket; that of a block is the place of whatever comes next.
         let is_flow = span.end > span.start;
-        let (kind, first, last) = match items {
-            Items::Sequence(nodes) => {
-                let (first, last) = (
-                    nodes.first().map(|n| n.span.start),
-                    nodes.last().map(|n| n.span.end),
-                );
-                (Kind::Sequence(nodes), first, last)
-            }
-            Items::Mapping { entries, .. } => {
-                let (first, last) = (
-                    entries.first().map(|(k, _)| k.span.start),
-                    entries.last().map(|(_, v)| v.span.end),
-                );
-                (Kind::Mapping(entries), first, last)
-            }
-        };
-        let start = first.map_or(start, |first| first.min(start));
-        let end = if is_flow {
-            span.end
-        } else {
-            last.unwrap_or(start).max(start)
-        };
+        let (kind, last) = open.items.close();
+        let start = open.start;
+        let end = last.map_or(start, |last| last.end);
+        let end = if is_flow { span.end } else { end.max(start) };
         self.add(
             Node {
                 span: Span { start, end },
                 kind,
             },
-            anchor,
+            open.anchor,
         )
     }
 
     /// Puts a complete node where it belongs.
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Fatal> {
         if anchor != NO_ANCHOR {
-            let anchored = Anchored {
-                weight: weight(&node),
-                depth: depth(&node),
-                node: node.clone(),
-            };
+            let anchored = Anchored::new(&node);
             self.charge(anchored.weight, node.span)?;
             self.anchors.insert(anchor, Rc::new(anchored));
         }
         match self.open.last_mut().map(|open| &mut open.items) {
             None => self.root = Some(node),
             Some(Items::Sequence(nodes)) => nodes.push(node),
-            Some(Items::Mapping { entries, key, seen }) => match key.take() {
-                Some(Key::Good(key)) => entries.push((key, node)),
-                Some(Key::Bad) => {}
-                None => {
-                    let wrong = check_key(&self.file, &node, seen);
-                    *key = Some(if wrong.is_none() {
-                        Key::Good(node)
-                    } else {
-                        Key::Bad
-                    });
-                    self.diagnostics.extend(wrong);
-                }
-            },
+            Some(Items::Mapping(entries)) => {
+                let wrong = entries.add(node, &self.file);
+                self.diagnostics.extend(wrong);
+            }
         }
         Ok(())
     }
@@ -327,7 +272,8 @@ impl Builder<'_> {
         };
         self.charge(anchored.weight, span)?;
         self.check_depth(self.open.len() + anchored.depth, span)?;
-        Ok(anchored.node.clone())
+        let kind = anchored.node.kind.clone();
+        Ok(Node { span, kind })
     }
 
     fn charge(&mut self, weight: usize, span: Span) -> Result<(), Fatal> {
@@ -392,6 +338,56 @@ impl Builder<'_> {
     }
 }
 
+impl Items {
+    /// The collection, and where its last part stands if it has any.
+    fn close(self) -> (Kind, Option<Span>) {
+        match self {
+            Self::Sequence(nodes) => {
+                let last = nodes.last().map(|node| node.span);
+                (Kind::Sequence(nodes), last)
+            }
+            Self::Mapping(Entries { complete, .. }) => {
+                let last = complete.last().map(|(_, value)| value.span);
+                (Kind::Mapping(complete), last)
+            }
+        }
+    }
+}
+
+impl Entries {
+    /// Takes a key or a value, in turn, and says what is wrong with it.
+    fn add(&mut self, node: Node, file: &Arc<str>) -> Option<Diagnostic> {
+        let wrong = match self.key.take() {
+            Some(Key::Bad) => return None,
+            Some(Key::Good(key)) => {
+                self.complete.push((key, node));
+                return None;
+            }
+            None => check_key(file, &node, &mut self.seen),
+        };
+        self.key = Some(if wrong.is_none() {
+            Key::Good(node)
+        } else {
+            Key::Bad
+        });
+        wrong
+    }
+}
+
+fn scalar(text: String, style: ScalarStyle, is_string: bool) -> Scalar {
+    let quoted = style != ScalarStyle::Plain;
+    let value = if quoted || is_string {
+        ScalarKind::String
+    } else {
+        scalar::resolve(&text)
+    };
+    Scalar {
+        text,
+        quoted,
+        value,
+    }
+}
+
 /// What is wrong with a key, given those before it in its mapping.
 fn check_key(file: &Arc<str>, key: &Node, seen: &mut HashMap<String, Span>) -> Option<Diagnostic> {
     let Kind::Scalar(Scalar { text, quoted, .. }) = &key.kind else {
@@ -417,33 +413,4 @@ fn check_key(file: &Arc<str>, key: &Node, seen: &mut HashMap<String, Span>) -> O
     );
     diagnostic.secondary(first, "first here");
     Some(diagnostic)
-}
-
-/// How much of the budget for copies a node takes: one for every node and for every 64 bytes of text.
-fn weight(node: &Node) -> usize {
-    match &node.kind {
-        Kind::Scalar(scalar) => 1 + scalar.text.len() / 64,
-        Kind::Sequence(nodes) => 1 + nodes.iter().map(weight).sum::<usize>(),
-        Kind::Mapping(entries) => {
-            1 + entries
-                .iter()
-                .map(|(key, value)| weight(key) + weight(value))
-                .sum::<usize>()
-        }
-    }
-}
-
-/// How many lists and mappings stand in one another.
-fn depth(node: &Node) -> usize {
-    match &node.kind {
-        Kind::Scalar(_) => 0,
-        Kind::Sequence(nodes) => 1 + nodes.iter().map(depth).max().unwrap_or(0),
-        Kind::Mapping(entries) => {
-            1 + entries
-                .iter()
-                .map(|(_, value)| depth(value))
-                .max()
-                .unwrap_or(0)
-        }
-    }
 }
