@@ -17,8 +17,10 @@ RUN find src -name '*.rs' -exec touch {} + \
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=builder /build/target/dist/legato /legato
+# Commands find legato.yaml in the working directory.
+WORKDIR /etc/legato
 USER nonroot
-# The configuration in /etc/legato has to listen on 0.0.0.0:8080 to be reached from outside.
+# The configuration has to listen on 0.0.0.0:8080 to be reached from outside.
 EXPOSE 8080
 HEALTHCHECK CMD ["/legato", "health"]
 ENTRYPOINT ["/legato"]
