@@ -83,7 +83,7 @@ The same backend, as two versions of its API:
   curl -H 'api-version: 2' http://{proxy}/api/messages
       version 2: data and meta around it; body, author.name, sent_at
 
-  curl -H 'api-version: 2' -d '{{\"body\":\"hello\",\"author\":{{\"name\":\"you\"}}}}' http://{proxy}/api/messages
+  curl -H 'api-version: 2' --json '{{\"body\":\"hello\",\"author\":{{\"name\":\"you\"}}}}' http://{proxy}/api/messages
       a version 2 client writes to a version 1 backend
 
   curl -H 'api-version: 2' http://{proxy}/api/users/1
