@@ -143,6 +143,6 @@ mod tests {
             )
         );
         assert!(text.lines().count() <= 32, "{} lines", text.lines().count());
-        assert!(text.lines().all(|line| line.len() <= 110));
+        assert!(text.lines().all(|line| line.len() <= 120));
     }
 }

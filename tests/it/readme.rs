@@ -3,7 +3,10 @@
 //! A `console` block holds `$ curl …` lines, each followed by what it prints. In what is printed, `...` stands for any
 //! text, and alone on a line for any lines. The few flags of curl that the tour uses are carried out here, so that the
 //! test needs the Rust toolchain alone.
-#![expect(clippy::panic, reason = "what the test cannot read is a failure of the page")]
+#![expect(
+    clippy::panic,
+    reason = "what the test cannot read is a failure of the page"
+)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -199,15 +202,16 @@ impl Curl {
             self.method
                 .as_deref()
                 .unwrap_or(if self.body.is_some() { "POST" } else { "GET" });
-        let mut request =
-            format!("{method} {target} HTTP/1.1\r\nhost: {ASSUMED}\r\nconnection: close\r\n");
+        let mut lines = vec![
+            format!("{method} {target} HTTP/1.1"),
+            format!("host: {ASSUMED}"),
+            "connection: close".to_owned(),
+        ];
         if self.body.is_some() {
-            request += &format!("content-length: {}\r\n", body.len());
+            lines.push(format!("content-length: {}", body.len()));
         }
-        for header in &self.headers {
-            request += &format!("{header}\r\n");
-        }
-        request + "\r\n" + body
+        lines.extend_from_slice(&self.headers);
+        format!("{}\r\n\r\n{body}", lines.join("\r\n"))
     }
 }
 
