@@ -1,6 +1,7 @@
 //! Legato: a protocol-version compatibility proxy.
 
 pub mod config;
+pub mod demo;
 pub mod diagnostic;
 pub mod json;
 pub mod route;
