@@ -1,0 +1,106 @@
+//! Reading and checking everything that a snapshot is made of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::config::{self, Config};
+use crate::diagnostic::{self, Diagnostic, Source};
+use crate::rules::{self, RuleSet};
+use crate::store::{RuleFile, RuleStore};
+
+/// Where a proxy's configuration and rules come from.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The last good configuration.
+    pub config: Config,
+    /// Its file, where it has one; read again at every reload.
+    pub config_file: Option<PathBuf>,
+    /// The rules.
+    pub rules: RuleStore,
+}
+
+/// What was read, good or not.
+pub(super) struct Loaded {
+    /// A hash of all bytes that were read.
+    pub(super) fingerprint: u64,
+    /// What they say, or all that is wrong with them.
+    pub(super) result: Result<(Config, RuleSet), String>,
+}
+
+impl Setup {
+    /// Reads a configuration file; the rules are in the directory that it names.
+    ///
+    /// # Errors
+    /// All that is wrong with it, as one text for a person.
+    pub fn from_file(path: &Path) -> Result<Self, String> {
+        let text = read_config(path)?;
+        let config = parse_config(path, &text)?;
+        let rules = RuleStore::Directory(config.rules.clone());
+        Ok(Self { config, config_file: Some(path.to_owned()), rules })
+    }
+
+    /// The same with another configuration.
+    pub(super) fn with(mut self, config: Config) -> Self {
+        if matches!(self.rules, RuleStore::Directory(_)) {
+            self.rules = RuleStore::Directory(config.rules.clone());
+        }
+        self.config = config;
+        self
+    }
+
+    /// Reads and checks everything.
+    pub(super) fn load(&self) -> Loaded {
+        let mut hash = Xxh3::new();
+        let result = self.load_into(&mut hash);
+        if let Err(reason) = &result {
+            // A file that cannot be read has no bytes; the reason is what changes when it can be.
+            hash.update(reason.as_bytes());
+        }
+        Loaded { fingerprint: hash.digest(), result }
+    }
+
+    fn load_into(&self, hash: &mut Xxh3) -> Result<(Config, RuleSet), String> {
+        let config = match &self.config_file {
+            None => self.config.clone(),
+            Some(path) => {
+                let text = read_config(path)?;
+                hash.update(text.as_bytes());
+                parse_config(path, &text)?
+            }
+        };
+        let store = self.clone().with(config.clone()).rules;
+        let files = store.read().map_err(|e| format!("cannot read the rules: {e}"))?;
+        for (path, text) in &files {
+            hash.update(path.as_bytes());
+            hash.update(&[0]);
+            hash.update(text.as_bytes());
+            hash.update(&[0]);
+        }
+        let rules = compile(&files)?;
+        Ok((config, rules))
+    }
+}
+
+fn read_config(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+fn parse_config(path: &Path, text: &str) -> Result<Config, String> {
+    let file = path.display().to_string();
+    let base = path.parent().unwrap_or(Path::new(""));
+    config::parse(text, &file, base, &|name| std::env::var(name).ok())
+        .map_err(|errors| rendered(&errors, vec![Source { file, text: text.to_owned() }]))
+}
+
+fn compile(files: &[RuleFile]) -> Result<RuleSet, String> {
+    let sources = || files.iter().map(|(file, text)| Source { file: file.clone(), text: text.clone() }).collect();
+    let rules = rules::compile(files).map_err(|errors| rendered(&errors, sources()))?;
+    let failed = rules::run_tests(&rules);
+    if failed.is_empty() { Ok(rules) } else { Err(failed.join("\n")) }
+}
+
+fn rendered(errors: &[Diagnostic], sources: Vec<Source>) -> String {
+    diagnostic::render(errors, &sources, false)
+}
