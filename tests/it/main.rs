@@ -1,0 +1,13 @@
+//! All integration tests, in one binary: each binary links the whole crate again, and one shares its helpers
+//! without warnings about those that a file does not use.
+
+mod support;
+
+mod admin;
+mod architecture;
+mod http;
+mod http_bodies;
+mod http_failures;
+mod reload;
+mod ws;
+mod ws_ends;
