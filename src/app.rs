@@ -100,6 +100,8 @@ impl App {
         let metrics = metrics::handle();
         let control = TaskTracker::new();
         let stop = CancellationToken::new();
+        // A proxy whose run is dropped half-way leaves no task behind.
+        let _guards = [&stop, &self.plane.draining, &self.plane.abandoned].map(|token| token.clone().drop_guard());
 
         // The control plane outlives the data plane, so that draining can be watched.
         if let Some(listener) = self.admin {

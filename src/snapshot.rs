@@ -63,7 +63,8 @@ impl Snapshot {
     /// connections.
     ///
     /// # Errors
-    /// One text for each backend that speaks a version which its API does not have.
+    /// One text for each backend that speaks a version which its API does not have, and for each API that had rules
+    /// in `previous` and has lost them: files that are gone for a moment must not stop traffic.
     pub fn try_new(
         generation: u64,
         config: &Config,
@@ -74,6 +75,9 @@ impl Snapshot {
         let mut routes = Vec::new();
         for api in &config.apis {
             match routed_rules(api, rules) {
+                Ok(None) if previous.is_some_and(|p| p.has_rules(&api.name)) => {
+                    errors.push(format!("rules/{}: expected the rules of this api, found none", api.name));
+                }
                 Ok(rules) => {
                     let backends = backends(api, previous);
                     routes.push(Arc::new(Route { config: api.clone(), rules, backends }));
@@ -87,6 +91,10 @@ impl Snapshot {
         // A stable sort: equal ones stay in the file's order.
         routes.sort_by_key(|r| (r.config.hosts.is_empty(), std::cmp::Reverse(r.config.prefix.len())));
         Ok(Self { generation, hash: rules.hash.clone(), routes })
+    }
+
+    fn has_rules(&self, api: &str) -> bool {
+        self.routes.iter().any(|r| r.config.name == api && r.rules.is_some())
     }
 
     /// The API that answers for a host (without its port) and a path.

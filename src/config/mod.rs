@@ -153,13 +153,3 @@ pub struct ApiLimits {
     /// A WebSocket message.
     pub message: usize,
 }
-
-/// Reads a configuration file's text.
-pub fn parse(
-    _text: &str,
-    _file: &str,
-    _base_dir: &std::path::Path,
-    _env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Config, Vec<crate::diagnostic::Diagnostic>> {
-    Err(Vec::new())
-}

@@ -47,13 +47,26 @@ pub(crate) struct Watched {
 }
 
 /// A client's body.
-pub(crate) fn from_client(inner: Incoming, bounds: Bounds) -> Body {
-    Watched { inner, side: Side::Client, bounds, seen: 0, timer: None, _picked: None }.boxed_unsync()
+///
+/// # Errors
+/// [`Kind::BodyTooLarge`] where it announces more than the limit.
+pub(crate) fn from_client(inner: Incoming, bounds: Bounds) -> Result<Body, Failure> {
+    watched(inner, Side::Client, bounds, None)
 }
 
 /// A backend's body.
-pub(crate) fn from_backend(inner: Incoming, bounds: Bounds, picked: Picked) -> Body {
-    Watched { inner, side: Side::Backend, bounds, seen: 0, timer: None, _picked: Some(picked) }.boxed_unsync()
+///
+/// # Errors
+/// [`Kind::BodyTooLarge`] where it announces more than the limit.
+pub(crate) fn from_backend(inner: Incoming, bounds: Bounds, picked: Picked) -> Result<Body, Failure> {
+    watched(inner, Side::Backend, bounds, Some(picked))
+}
+
+fn watched(inner: Incoming, side: Side, bounds: Bounds, picked: Option<Picked>) -> Result<Body, Failure> {
+    if inner.size_hint().lower() > bounds.size {
+        return Err(too_large(side, bounds.size));
+    }
+    Ok(Watched { inner, side, bounds, seen: 0, timer: None, _picked: picked }.boxed_unsync())
 }
 
 impl Watched {
@@ -317,6 +330,8 @@ pub(crate) struct Observed<O: Observer> {
 
 /// Who is told about a body's progress. Dropped early means that the receiver went away.
 pub(crate) trait Observer: Send + Unpin + 'static {
+    /// More was asked for, and there is nothing yet.
+    fn waiting(&mut self) {}
     /// This many bytes were taken.
     fn bytes(&mut self, count: usize);
     /// The body ended, or failed.
@@ -338,7 +353,10 @@ impl<O: Observer> HttpBody for Observed<O> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let this = &mut *self;
-        let next = ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        let Poll::Ready(next) = Pin::new(&mut this.inner).poll_frame(cx) else {
+            this.observer.waiting();
+            return Poll::Pending;
+        };
         match &next {
             None => this.observer.end(Ok(())),
             Some(Err(failure)) => this.observer.end(Err(failure)),

@@ -237,7 +237,7 @@ async fn request_body(
     if body.is_end_stream() {
         return Ok(None);
     }
-    let body = body::from_client(body, exchange.bounds());
+    let body = body::from_client(body, exchange.bounds())?;
     if plan.body.is_identity() || !form.is_translated(Side::Client)? {
         return Ok(Some(body));
     }
@@ -305,7 +305,7 @@ async fn response_message(
     // hyper writes the version that the client speaks.
     head.version = Version::HTTP_11;
 
-    let body = body::from_backend(body, exchange.bounds(), picked);
+    let body = body::from_backend(body, exchange.bounds(), picked)?;
     if plan.body.is_identity() {
         return Ok(Response::from_parts(head, body));
     }

@@ -131,12 +131,14 @@ struct State {
     /// When a byte of the body was last taken, or when it had all been.
     moved: Instant,
     is_sending: bool,
+    /// Whether the client is waited for; its own time limit is the body's.
+    is_waiting: bool,
     failure: Option<Failure>,
 }
 
 impl Upload {
     fn new(has_body: bool) -> Self {
-        let state = State { moved: Instant::now(), is_sending: has_body, failure: None };
+        let state = State { moved: Instant::now(), is_sending: has_body, is_waiting: false, failure: None };
         Self { state: Mutex::new(state), ended: Notify::new() }
     }
 
@@ -148,7 +150,8 @@ impl Upload {
     fn patience(&self, timeouts: &Timeouts, deadline: Option<Instant>) -> (Kind, Instant) {
         let state = self.state();
         let (kind, until) = if state.is_sending {
-            (Kind::IdleTimeout, state.moved + timeouts.idle)
+            let since = if state.is_waiting { Instant::now() } else { state.moved };
+            (Kind::IdleTimeout, since + timeouts.idle)
         } else {
             (Kind::ResponseHeadTimeout, state.moved + timeouts.response_head)
         };
@@ -166,7 +169,7 @@ impl Upload {
     fn end(&self, failure: Option<Failure>) {
         let mut state = self.state();
         if state.is_sending {
-            *state = State { moved: Instant::now(), is_sending: false, failure };
+            *state = State { moved: Instant::now(), is_sending: false, is_waiting: false, failure };
             drop(state);
             self.ended.notify_one();
         }
@@ -177,8 +180,14 @@ impl Upload {
 struct Watcher(Arc<Upload>);
 
 impl Observer for Watcher {
+    fn waiting(&mut self) {
+        self.0.state().is_waiting = true;
+    }
+
     fn bytes(&mut self, _: usize) {
-        self.0.state().moved = Instant::now();
+        let mut state = self.0.state();
+        state.is_waiting = false;
+        state.moved = Instant::now();
     }
 
     fn end(&mut self, outcome: Result<(), &Failure>) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 pub use load::Setup;
@@ -132,7 +132,7 @@ impl Reloader {
     /// Publishes until told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut watch = Watch::open(&self.setup);
-        let mut poll = interval(POLL);
+        let mut poll = interval_at(Instant::now() + POLL, POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let reply = tokio::select! {

@@ -83,7 +83,7 @@ impl Handshake {
         let request = request(outgoing, &key, &picked, is_translated);
         let mut response = ask(plane, exchange, &picked, request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Opened::Refused(refusal(exchange, response, picked)));
+            return refusal(exchange, response, picked).map(Opened::Refused);
         }
         check_answer(response.headers(), &key, is_translated)?;
         let backend = hyper::upgrade::on(&mut response).await.map_err(|e| bad_answer("no socket").because(causes(&e)))?;
@@ -203,11 +203,11 @@ fn check_answer(headers: &HeaderMap, key: &str, is_translated: bool) -> Result<(
     Ok(())
 }
 
-fn refusal(exchange: &Exchange, response: Response<Incoming>, picked: Picked) -> Response<Body> {
+fn refusal(exchange: &Exchange, response: Response<Incoming>, picked: Picked) -> Result<Response<Body>, Failure> {
     let (mut head, incoming) = response.into_parts();
     headers::remove_hop_by_hop(&mut head.headers);
     headers::add_via(&mut head.headers, head.version);
-    Response::from_parts(head, body::from_backend(incoming, exchange.bounds(), picked))
+    Ok(Response::from_parts(head, body::from_backend(incoming, exchange.bounds(), picked)?))
 }
 
 

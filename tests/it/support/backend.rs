@@ -56,7 +56,7 @@ impl Backend {
         .await
     }
 
-    /// Answers every request with its own head in the body, and hands each request to the test.
+    /// Hands each whole request to the test.
     pub(crate) async fn recording() -> (Self, Recorded) {
         let recorded = Recorded::default();
         let seen = recorded.clone();
@@ -64,6 +64,9 @@ impl Backend {
             let seen = seen.clone();
             async move {
                 while let Some(request) = wire.try_message().await {
+                    if !request.is_complete {
+                        return;
+                    }
                     seen.0.lock().unwrap().push(request);
                     if wire.try_send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
                         return;
