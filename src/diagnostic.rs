@@ -142,7 +142,11 @@ pub struct Source {
     pub text: String,
 }
 
-/// The diagnostics as text for a terminal or a log, in the given order, each followed by an empty line.
+/// More than this nobody reads, and drawing thousands takes long.
+const MOST_DRAWN: usize = 100;
+
+/// The diagnostics as text for a terminal or a log, in the given order, each followed by an empty line; after the first
+/// hundred, how many more there are.
 ///
 /// A diagnostic whose file is not among the sources is drawn without the line it is about.
 #[must_use]
@@ -153,12 +157,15 @@ pub fn render(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> St
         Renderer::plain()
     };
     let mut out = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(MOST_DRAWN) {
         let group = group(diagnostic, find(sources, diagnostic));
         out.push_str(&renderer.render(&[group]));
         out.push_str("\n\n");
     }
-    out
+    match diagnostics.len().saturating_sub(MOST_DRAWN) {
+        0 => out,
+        more => out + &format!("and {more} more\n\n"),
+    }
 }
 
 fn find<'s>(sources: &'s [Source], diagnostic: &Diagnostic) -> Option<&'s Source> {
@@ -251,7 +258,7 @@ fn line_start(text: &str, offset: usize) -> usize {
 pub fn line_column(text: &str, offset: usize) -> (usize, usize) {
     let offset = floor(text, offset);
     let start = line_start(text, offset);
-    let line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let line = memchr::memchr_iter(b'\n', &text.as_bytes()[..start]).count() + 1;
     (line, text[start..offset].chars().count() + 1)
 }
 
@@ -369,6 +376,14 @@ error[YM002]: duplicate key `name`
             );
             assert!(drawn.starts_with("warning[X]: m\n --> c:1:"), "{drawn}");
         }
+    }
+
+    #[test]
+    fn says_how_many_are_not_drawn() {
+        let (diagnostic, sources) = sample();
+        let drawn = render(&vec![diagnostic; 1000], &sources, false);
+        assert_eq!(drawn.matches("error[YM002]").count(), 100);
+        assert!(drawn.ends_with("\n\nand 900 more\n\n"), "{drawn}");
     }
 
     #[test]

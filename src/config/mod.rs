@@ -1,8 +1,50 @@
 //! `legato.yaml`, validated.
+//!
+//! [`parse`] is pure: the text, the directory that relative paths start from, and the environment are handed in. What
+//! it returns is complete, defaults filled in; or it returns everything that is wrong with the file at once. The types
+//! here are what the rest of the program sees; what the YAML may say is in `file`.
 
+mod api;
+mod endpoint;
+mod environment;
+mod file;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::diagnostic::Diagnostic;
+
+/// The codes of diagnostics that only configuration has; those of `yaml` come in addition.
+pub mod code {
+    /// A reference to the environment that is malformed or not set.
+    pub const ENVIRONMENT: &str = "CF001";
+    /// The same address twice.
+    pub const DUPLICATE_ADDRESS: &str = "CF002";
+    /// Two APIs answer for the same requests.
+    pub const SAME_MATCH: &str = "CF003";
+    /// The admin endpoints can be reached from elsewhere and have no token.
+    pub const OPEN_ADMIN: &str = "CF004";
+    /// Documented, and not carried out by this release.
+    pub const NOT_SUPPORTED: &str = "CF010";
+}
+
+/// Reads a configuration file. Relative paths in it start from `base_dir`; `environment` has the values of names.
+///
+/// # Errors
+/// Everything that is wrong with the file, in its order.
+pub fn parse(
+    text: &str,
+    file: &str,
+    base_dir: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Diagnostic>> {
+    file::parse(text, file, base_dir, environment)
+}
 
 /// A proxy's whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,13 +89,36 @@ pub struct ListenLimits {
     pub streams: u32,
 }
 
+impl Default for ListenLimits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            head: 64 << 10,
+            headers: 100,
+            head_timeout: Duration::from_secs(10),
+            streams: 200,
+        }
+    }
+}
+
 /// The admin listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Admin {
     /// Off loopback only with a token.
     pub address: SocketAddr,
     /// Bearer token that writes need.
     pub token: Option<String>,
+}
+
+/// The token is a secret and stays out of logs.
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_ref().map(|_| "***");
+        f.debug_struct("Admin")
+            .field("address", &self.address)
+            .field("token", &token)
+            .finish()
+    }
 }
 
 /// Where access records go.
@@ -74,7 +139,7 @@ pub struct ApiConfig {
     pub name: String,
     /// Hosts it answers for, lower case, without port; empty: any.
     pub hosts: Vec<String>,
-    /// Path prefix it answers for; starts with `/`.
+    /// Path prefix it answers for, in whole segments; starts with `/` and ends with none, but for `/` itself.
     pub prefix: String,
     /// In file order; never empty.
     pub backends: Vec<BackendConfig>,
@@ -102,7 +167,7 @@ pub struct BackendConfig {
 /// One backend address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// `host:port`, as in a `Host` header.
+    /// `host:port`, as in a `Host` header; the port is always there.
     pub authority: String,
 }
 
@@ -141,6 +206,18 @@ pub struct Timeouts {
     pub websocket_idle: Option<Duration>,
 }
 
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            response_head: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            request: None,
+            websocket_idle: None,
+        }
+    }
+}
+
 /// Bounds in size, in bytes where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiLimits {
@@ -152,4 +229,15 @@ pub struct ApiLimits {
     pub depth: u32,
     /// A WebSocket message.
     pub message: usize,
+}
+
+impl Default for ApiLimits {
+    fn default() -> Self {
+        Self {
+            body: 1 << 30,
+            buffer: 4 << 20,
+            depth: 512,
+            message: 16 << 20,
+        }
+    }
 }

@@ -312,7 +312,7 @@ impl Resolver {
             match source {
                 Source::Header(name) => names.push(name.clone()),
                 Source::MediaType(_) | Source::MediaTypeSuffix(_) => {
-                    names.extend([ACCEPT, CONTENT_TYPE])
+                    names.extend([ACCEPT, CONTENT_TYPE]);
                 }
                 Source::Cookie(_) => names.push(COOKIE),
                 Source::Query(_) | Source::Path(_) | Source::Subprotocol(_) | Source::Host(_) => {}

@@ -4,6 +4,7 @@
 //! duplicate keys are errors, merge keys do not exist, and there is one document in a file. [`parse`] makes the
 //! tree; [`reader`] takes it apart and reports everything that is wrong with it at once.
 
+mod anchored;
 mod json;
 mod offsets;
 mod parse;
@@ -14,7 +15,7 @@ mod tests;
 
 pub use crate::diagnostic::Span;
 pub use json::NotJson;
-pub use parse::{Limits, parse};
+pub use parse::{Limits, parse, parse_partial};
 pub use reader::{Fields, Reader};
 
 /// The codes of diagnostics about syntax and shape.
@@ -79,6 +80,24 @@ pub enum ScalarKind {
     Float,
     /// All the rest.
     String,
+}
+
+impl Scalar {
+    /// The scalar that another text in its place would be: a string in quotes, and what the core schema makes of it
+    /// without.
+    #[must_use]
+    pub fn with_text(&self, text: String) -> Self {
+        let value = if self.quoted {
+            ScalarKind::String
+        } else {
+            scalar::resolve(&text)
+        };
+        Self {
+            text,
+            quoted: self.quoted,
+            value,
+        }
+    }
 }
 
 impl Node {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
+use super::anchored::Anchored;
 use super::offsets::Offsets;
 use super::{Kind, Node, Scalar, ScalarKind, Span, code, scalar};
 use crate::diagnostic::Diagnostic;
@@ -34,25 +35,24 @@ impl Default for Limits {
 /// The tree of a text; null for a text without a document.
 ///
 /// # Errors
-/// Malformed YAML (only the first place, since what follows would be guessed), and every duplicate key, merge key,
-/// tag and key that is not a scalar before it; or the first limit that does not hold.
+/// As [`parse_partial`]: malformed YAML (only the first place, since what follows would be guessed), and every
+/// duplicate key, merge key, tag and key that is not a scalar before it; or the first limit that does not hold.
 pub fn parse(source: &str, file: &str, limits: Limits) -> Result<Node, Vec<Diagnostic>> {
-    let file: Arc<str> = file.into();
-    if source.len() > limits.bytes {
-        let message = format!(
-            "the file has {} bytes, at most {} are read",
-            source.len(),
-            limits.bytes
-        );
-        return Err(vec![Diagnostic::error(
-            code::LIMIT,
-            &file,
-            Span::default(),
-            message,
-        )]);
+    match parse_partial(source, file, limits) {
+        (Some(node), diagnostics) if diagnostics.is_empty() => Ok(node),
+        (_, diagnostics) => Err(diagnostics),
     }
-    if let Some(diagnostic) = control_character(source, &file) {
-        return Err(vec![diagnostic]);
+}
+
+/// The tree of a text and what is wrong with it, for callers that want to go on and report more. Entries with a key
+/// that is wrong are left out; there is no tree where the text breaks off or a limit does not hold.
+#[must_use]
+pub fn parse_partial(source: &str, file: &str, limits: Limits) -> (Option<Node>, Vec<Diagnostic>) {
+    let file: Arc<str> = file.into();
+    if let Some(diagnostic) =
+        too_large(source, &file, limits).or_else(|| control_character(source, &file))
+    {
+        return (None, vec![diagnostic]);
     }
     let mut builder = Builder {
         file,
@@ -72,10 +72,36 @@ pub fn parse(source: &str, file: &str, limits: Limits) -> Result<Node, Vec<Diagn
         };
         if let Err(fatal) = step {
             builder.diagnostics.push(*fatal);
-            break;
+            return (None, builder.diagnostics);
         }
     }
-    builder.finish()
+    let nothing = Kind::Scalar(Scalar {
+        text: String::new(),
+        quoted: false,
+        value: ScalarKind::Null,
+    });
+    let root = builder.root.unwrap_or(Node {
+        span: Span::default(),
+        kind: nothing,
+    });
+    (Some(root), builder.diagnostics)
+}
+
+fn too_large(source: &str, file: &Arc<str>, limits: Limits) -> Option<Diagnostic> {
+    if source.len() <= limits.bytes {
+        return None;
+    }
+    let message = format!(
+        "the file has {} bytes, at most {} are read",
+        source.len(),
+        limits.bytes
+    );
+    Some(Diagnostic::error(
+        code::LIMIT,
+        file,
+        Span::default(),
+        message,
+    ))
 }
 
 /// Characters that YAML does not allow. The scanner takes U+0000 for the end of the text and would drop the rest.
@@ -119,13 +145,6 @@ struct Builder<'s> {
 /// What ends the parse.
 type Fatal = Box<Diagnostic>;
 
-/// What an alias may stand for.
-struct Anchored {
-    node: Node,
-    weight: usize,
-    depth: usize,
-}
-
 /// A collection whose end has not come.
 struct Open {
     start: usize,
@@ -137,9 +156,16 @@ enum Items {
     Sequence(Vec<Node>),
     Mapping {
         entries: Vec<(Node, Node)>,
-        key: Option<Node>,
+        key: Option<Key>,
         seen: HashMap<String, Span>,
     },
+}
+
+/// A key whose value has not come.
+enum Key {
+    Good(Node),
+    /// It was reported; its value is left out.
+    Bad,
 }
 
 /// The number of a node without an anchor.
@@ -259,25 +285,26 @@ impl Builder<'_> {
     /// Puts a complete node where it belongs.
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Fatal> {
         if anchor != NO_ANCHOR {
-            let anchored = Anchored {
-                weight: weight(&node),
-                depth: depth(&node),
-                node: node.clone(),
-            };
+            let anchored = Anchored::new(&node);
             self.charge(anchored.weight, node.span)?;
             self.anchors.insert(anchor, Rc::new(anchored));
         }
         match self.open.last_mut().map(|open| &mut open.items) {
             None => self.root = Some(node),
             Some(Items::Sequence(nodes)) => nodes.push(node),
-            Some(Items::Mapping { entries, key, seen }) => {
-                if let Some(key) = key.take() {
-                    entries.push((key, node));
-                } else {
-                    self.diagnostics.extend(check_key(&self.file, &node, seen));
-                    *key = Some(node);
+            Some(Items::Mapping { entries, key, seen }) => match key.take() {
+                Some(Key::Good(key)) => entries.push((key, node)),
+                Some(Key::Bad) => {}
+                None => {
+                    let wrong = check_key(&self.file, &node, seen);
+                    *key = Some(if wrong.is_none() {
+                        Key::Good(node)
+                    } else {
+                        Key::Bad
+                    });
+                    self.diagnostics.extend(wrong);
                 }
-            }
+            },
         }
         Ok(())
     }
@@ -353,21 +380,6 @@ impl Builder<'_> {
         let message = format!("malformed YAML: {}", error.info());
         Diagnostic::error(code::MALFORMED, &self.file, span, message)
     }
-
-    fn finish(self) -> Result<Node, Vec<Diagnostic>> {
-        if !self.diagnostics.is_empty() {
-            return Err(self.diagnostics);
-        }
-        let nothing = Scalar {
-            text: String::new(),
-            quoted: false,
-            value: ScalarKind::Null,
-        };
-        Ok(self.root.unwrap_or(Node {
-            span: Span::default(),
-            kind: Kind::Scalar(nothing),
-        }))
-    }
 }
 
 /// What is wrong with a key, given those before it in its mapping.
@@ -395,33 +407,4 @@ fn check_key(file: &Arc<str>, key: &Node, seen: &mut HashMap<String, Span>) -> O
     );
     diagnostic.secondary(first, "first here");
     Some(diagnostic)
-}
-
-/// How much of the budget for copies a node takes: one for every node and for every 64 bytes of text.
-fn weight(node: &Node) -> usize {
-    match &node.kind {
-        Kind::Scalar(scalar) => 1 + scalar.text.len() / 64,
-        Kind::Sequence(nodes) => 1 + nodes.iter().map(weight).sum::<usize>(),
-        Kind::Mapping(entries) => {
-            1 + entries
-                .iter()
-                .map(|(key, value)| weight(key) + weight(value))
-                .sum::<usize>()
-        }
-    }
-}
-
-/// How many lists and mappings stand in one another.
-fn depth(node: &Node) -> usize {
-    match &node.kind {
-        Kind::Scalar(_) => 0,
-        Kind::Sequence(nodes) => 1 + nodes.iter().map(depth).max().unwrap_or(0),
-        Kind::Mapping(entries) => {
-            1 + entries
-                .iter()
-                .map(|(_, value)| depth(value))
-                .max()
-                .unwrap_or(0)
-        }
-    }
 }

@@ -37,9 +37,11 @@ impl Reader {
         &self.diagnostics
     }
 
-    /// Everything that was reported.
+    /// Everything that was reported, in the order of the file.
     #[must_use]
-    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
+    pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        self.diagnostics
+            .sort_by_key(|diagnostic| diagnostic.span.start);
         self.diagnostics
     }
 
@@ -67,10 +69,10 @@ impl Reader {
     }
 
     /// The keys of a mapping. `what` names the whole in messages: `a change`.
-    pub fn fields<'n>(&mut self, node: &'n Node, what: &'static str) -> Option<Fields<'n>> {
+    pub fn fields<'n>(&mut self, node: &'n Node, what: &str) -> Option<Fields<'n>> {
         let entries = self.mapping(node, what)?;
         Some(Fields {
-            what,
+            what: what.to_owned(),
             span: node.span,
             entries,
             asked: Vec::new(),
@@ -166,7 +168,7 @@ impl Reader {
 #[derive(Debug)]
 #[must_use = "`finish` reports the keys that nothing asked for"]
 pub struct Fields<'n> {
-    what: &'static str,
+    what: String,
     span: Span,
     entries: &'n [(Node, Node)],
     asked: Vec<&'static str>,

@@ -1,0 +1,290 @@
+use super::*;
+use crate::diagnostic::{Source, render};
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "HOST" => Some("chat.example.com".into()),
+        "WORKERS" => Some("4".into()),
+        "TOKEN" => Some("123456".into()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> Result<Config, Vec<Diagnostic>> {
+    parse(text, "legato.yaml", Path::new("/etc/legato"), &environment)
+}
+
+fn good(text: &str) -> Config {
+    read(text).unwrap_or_else(|diagnostics| panic!("{}", draw(text, &diagnostics)))
+}
+
+fn draw(text: &str, diagnostics: &[Diagnostic]) -> String {
+    let source = Source {
+        file: "legato.yaml".into(),
+        text: text.into(),
+    };
+    render(diagnostics, &[source], false).trim_end().to_owned()
+}
+
+const SMALLEST: &str = r#"
+legato: 1
+listen: [{address: 127.0.0.1:8080}]
+rules: rules
+apis: {chat: {backends: {legacy: {speaks: "1", endpoints: ["http://127.0.0.1:4000"]}}}}
+"#;
+
+#[test]
+fn what_is_not_said_has_its_documented_default() {
+    let milliseconds = Duration::from_millis;
+    let want = Config {
+        listen: vec![Listener {
+            address: "127.0.0.1:8080".parse().unwrap(),
+            limits: ListenLimits {
+                connections: 10_000,
+                head: 65_536,
+                headers: 100,
+                head_timeout: milliseconds(10_000),
+                streams: 200,
+            },
+        }],
+        admin: None,
+        rules: "/etc/legato/rules".into(),
+        apis: vec![ApiConfig {
+            name: "chat".into(),
+            hosts: vec![],
+            prefix: "/".into(),
+            backends: vec![BackendConfig {
+                name: "legacy".into(),
+                speaks: "1".into(),
+                endpoints: vec![Endpoint {
+                    authority: "127.0.0.1:4000".into(),
+                }],
+                balance: Balance::LeastLoaded,
+                protocol: Protocol::H1,
+            }],
+            timeouts: Timeouts {
+                connect: milliseconds(2_000),
+                response_head: milliseconds(30_000),
+                idle: milliseconds(60_000),
+                request: None,
+                websocket_idle: None,
+            },
+            limits: ApiLimits {
+                body: 1_073_741_824,
+                buffer: 4_194_304,
+                depth: 512,
+                message: 16_777_216,
+            },
+        }],
+        workers: None,
+        access_log: AccessLog::Stderr,
+        drain: milliseconds(30_000),
+    };
+    assert_eq!(good(SMALLEST), want);
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = good(
+        r#"
+legato: 1
+listen:
+  - address: "[::1]:0"
+    limits: {connections: 5, head: 8KiB, headers: 7, head_timeout: 250ms, streams: 3}
+  - address: 0.0.0.0:80
+admin: {address: 0.0.0.0:9900, token: "${TOKEN}"}
+rules: /srv/rules
+apis:
+  chat:
+    match: {hosts: ["${HOST}", OTHER.example], prefix: /chat/}
+    backends:
+      legacy: {speaks: v1, endpoints: ["http://a:1", "http://b"], balance: round_robin, protocol: h2}
+    timeouts: {connect: 1ms, response_head: 2s, idle: 3m, request: 1h, websocket_idle: 5s}
+    limits: {body: 10, buffer: 1KiB, depth: 4, message: 2MiB}
+  rest:
+    backends:
+      only: {speaks: "2", endpoints: ["http://c"], protocol: auto, balance: least_loaded}
+    timeouts: {request: none, websocket_idle: none}
+workers: ${WORKERS}
+access_log: logs/access.log
+drain: 0s
+"#,
+    );
+    let limits = &config.listen[0].limits;
+    let read = (
+        limits.connections,
+        limits.head,
+        limits.headers,
+        limits.head_timeout,
+        limits.streams,
+    );
+    assert_eq!(read, (5, 8192, 7, Duration::from_millis(250), 3));
+    assert_eq!(
+        config
+            .admin
+            .as_ref()
+            .and_then(|admin| admin.token.as_deref()),
+        Some("123456")
+    );
+    assert_eq!(config.rules, Path::new("/srv/rules"));
+    assert_eq!(config.workers, Some(4));
+    assert_eq!(
+        config.access_log,
+        AccessLog::File("/etc/legato/logs/access.log".into())
+    );
+    assert_eq!(config.drain, Duration::ZERO);
+
+    let [chat, rest] = config.apis.as_slice() else {
+        panic!("two APIs")
+    };
+    assert_eq!(
+        (chat.hosts.join(" ").as_str(), chat.prefix.as_str()),
+        ("chat.example.com other.example", "/chat")
+    );
+    let backend = &chat.backends[0];
+    let authorities: Vec<&str> = backend
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.authority.as_str())
+        .collect();
+    assert_eq!(authorities, ["a:1", "b:80"]);
+    assert_eq!(
+        (backend.balance, backend.protocol, backend.speaks.as_str()),
+        (Balance::RoundRobin, Protocol::H2, "v1")
+    );
+    let want = Timeouts {
+        connect: Duration::from_millis(1),
+        response_head: Duration::from_secs(2),
+        idle: Duration::from_secs(180),
+        request: Some(Duration::from_secs(3600)),
+        websocket_idle: Some(Duration::from_secs(5)),
+    };
+    assert_eq!(chat.timeouts, want);
+    assert_eq!(
+        chat.limits,
+        ApiLimits {
+            body: 10,
+            buffer: 1024,
+            depth: 4,
+            message: 2 << 20
+        }
+    );
+    assert_eq!(
+        (rest.timeouts.clone(), rest.name.as_str()),
+        (Timeouts::default(), "rest")
+    );
+}
+
+#[test]
+fn documented_defaults_may_be_written_out() {
+    let text = format!("{SMALLEST}tracing: off\naccess_log: off\n").replace(
+        "backends: {legacy: {",
+        "forwarded: {trust: []}, limits: {decompressed: 256MiB, ratio: 200}, \
+         backends: {legacy: {retries: {attempts: 1, on: [connect, reset_before_response]}, ",
+    );
+    assert_eq!(good(&text).access_log, AccessLog::Off);
+}
+
+#[test]
+fn a_token_stays_out_of_logs() {
+    let config = good(&format!(
+        "{SMALLEST}admin: {{address: 127.0.0.1:1, token: hush}}\n"
+    ));
+    assert!(format!("{config:?}").contains(r#"token: Some("***")"#));
+}
+
+#[test]
+fn every_wrong_value_is_reported() {
+    let mut replaced = "";
+    let mut count = 0;
+    for line in include_str!("cases.txt").lines().skip(2) {
+        if let Some(text) = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+            .filter(|_| !line.contains(" => "))
+        {
+            replaced = text;
+        } else if let Some((new, want)) = line.split_once("=> ") {
+            let text = SMALLEST.replace(replaced, &new.trim_end().replace("\\n", "\n"));
+            assert_ne!(text, SMALLEST, "{replaced}");
+            let found = read(&text).unwrap_err();
+            let found: Vec<String> = found
+                .iter()
+                .map(|d| format!("{} {}", d.code, d.message))
+                .collect();
+            assert_eq!(found, [want], "{line}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 69);
+}
+
+#[test]
+fn apis_that_hide_each_other_are_reported() {
+    let api = |matched: &str| {
+        format!("{{match: {matched}, backends: {{b: {{speaks: x, endpoints: [\"http://a\"]}}}}}}")
+    };
+    let file = |a: &str, b: &str| {
+        format!(
+            "legato: 1\nlisten: [{{address: 127.0.0.1:0}}]\nrules: r\napis:\n  a: {}\n  b: {}\n",
+            api(a),
+            api(b)
+        )
+    };
+    let apart = [
+        ("{prefix: /a}", "{prefix: /b}"),
+        ("{hosts: [x]}", "{}"),
+        ("{hosts: [x]}", "{hosts: [y]}"),
+        ("{}", "{prefix: /a}"),
+    ];
+    for (a, b) in apart {
+        good(&file(a, b));
+    }
+    for (a, b) in [
+        ("{}", "{prefix: /}"),
+        ("{prefix: /a}", "{prefix: /a/}"),
+        ("{hosts: [x, y]}", "{hosts: [Y]}"),
+    ] {
+        let found = read(&file(a, b)).unwrap_err();
+        let codes: Vec<_> = found.iter().map(|diagnostic| diagnostic.code).collect();
+        assert_eq!(codes, [code::SAME_MATCH], "{a} {b}");
+    }
+}
+
+const BROKEN: &str = r#"legato: 1
+listen:
+  - address: localhost:8080
+  - {address: 127.0.0.1:8443, tls: {certificate: c, key: k}}
+admin: {address: 0.0.0.0:9900}
+rule: rules
+apis:
+  chat:
+    backends:
+      legacy: {speaks: 1, endpoints: ["http://${BACKEND}:4000"]}
+    timeouts: {connect: 2, idel: 60s}
+    split: {backends: {legacy: 95}}
+  chat2:
+    backends: {b: {speaks: "1", endpoints: ["http://a"]}}
+  chat2: {}
+drain: 30s
+"#;
+
+#[test]
+fn all_errors_of_a_file_are_drawn_in_its_order() {
+    let want = include_str!("broken.txt");
+    assert_eq!(draw(BROKEN, &read(BROKEN).unwrap_err()), want.trim_end());
+}
+
+#[test]
+fn a_text_that_breaks_off_has_one_error() {
+    let text = "legato: 1\nlisten: [\n";
+    assert_eq!(
+        draw(text, &read(text).unwrap_err()),
+        "\
+error[YM001]: malformed YAML: while parsing a node, did not find expected node content
+ --> legato.yaml:3:1
+  |
+3 |
+  | ^"
+    );
+}
