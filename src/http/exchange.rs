@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::backend::Backend;
 use crate::failure::{Failure, Kind, Side};
-use crate::json::{self, OnError, Values};
-use crate::rules::{AfterSunset, Api, Pair};
+use crate::json::{self, Values};
+use crate::rules::{AfterSunset, Api, OnError, Pair};
 use crate::snapshot::{Route, Snapshot};
 use crate::version::{ApiVersion, RequestView, ResolveError, Resolved, VersionId};
 
@@ -125,7 +125,7 @@ impl Exchange {
     pub(crate) fn audience(&self) -> Audience<'_> {
         Audience {
             version: Some(&self.client_version().label),
-            shape: self.api.problem_shape(self.resolved.version),
+            shape: self.api.problems.get(&self.resolved.version).map(Vec::as_slice),
         }
     }
 
@@ -156,6 +156,10 @@ impl Exchange {
 
 /// What literals refer to in a document for a receiver of `version`, now.
 pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnError) -> Values {
+    let on_error = match on_error {
+        OnError::Reject => json::OnError::Reject,
+        OnError::BestEffort => json::OnError::BestEffort,
+    };
     Values { now: format!("{now:.0}"), version: Arc::clone(&version.label), on_error }
 }
 

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::backend::{Body, Picked};
 use crate::failure::{Failure, Kind, Side};
-use crate::json::{Class, OnError};
-use crate::rules::{Call, MessagePlan};
+use crate::json::Class;
+use crate::rules::{Call, MessagePlan, OnError};
 use crate::telemetry::access_log::Record;
 use crate::telemetry::metrics;
 use crate::ws;

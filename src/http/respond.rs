@@ -84,7 +84,7 @@ pub(crate) struct Audience<'a> {
     pub(crate) version: Option<&'a str>,
     /// How errors look in that version: JSON text in which the strings `$title`, `$status`, `$detail` and
     /// `$code` stand for a problem's parts; `None`: RFC 9457.
-    pub(crate) shape: Option<&'a str>,
+    pub(crate) shape: Option<&'a [u8]>,
 }
 
 /// The response that tells a client about a failure.
@@ -92,7 +92,7 @@ pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Bod
     let status = status(failure);
     let (content_type, text) = match audience.shape {
         None => ("application/problem+json", document(failure, status, audience.version)),
-        Some(shape) => ("application/json", fill(shape, failure, status)),
+        Some(shape) => ("application/json", fill(&String::from_utf8_lossy(shape), failure, status)),
     };
     let mut response = Response::new(body::full(text));
     *response.status_mut() = status;

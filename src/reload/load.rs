@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::{self, Config};
-use crate::diagnostic::{self, Diagnostic, Source};
+use crate::diagnostic::{self, Source};
 use crate::rules::{self, RuleSet};
-use crate::store::{RuleFile, RuleStore};
+use crate::store::RuleStore;
 
 /// Where a proxy's configuration and rules come from.
 #[derive(Debug, Clone)]
@@ -72,11 +72,9 @@ impl Setup {
         };
         let store = self.clone().with(config.clone()).rules;
         let files = store.read().map_err(|e| format!("cannot read the rules: {e}"))?;
-        for (path, text) in &files {
-            hash.update(path.as_bytes());
-            hash.update(&[0]);
+        for text in files.iter().flat_map(|f| [&f.file, &f.text]) {
+            hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
-            hash.update(&[0]);
         }
         let rules = compile(&files)?;
         Ok((config, rules))
@@ -91,16 +89,12 @@ fn parse_config(path: &Path, text: &str) -> Result<Config, String> {
     let file = path.display().to_string();
     let base = path.parent().unwrap_or(Path::new(""));
     config::parse(text, &file, base, &|name| std::env::var(name).ok())
-        .map_err(|errors| rendered(&errors, vec![Source { file, text: text.to_owned() }]))
+        .map_err(|errors| diagnostic::render(&errors, &[Source { file: file.clone(), text: text.to_owned() }], false))
 }
 
-fn compile(files: &[RuleFile]) -> Result<RuleSet, String> {
-    let sources = || files.iter().map(|(file, text)| Source { file: file.clone(), text: text.clone() }).collect();
-    let rules = rules::compile(files).map_err(|errors| rendered(&errors, sources()))?;
+fn compile(files: &[Source]) -> Result<RuleSet, String> {
+    let compiled = rules::compile(files);
+    let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, files, false))?;
     let failed = rules::run_tests(&rules);
     if failed.is_empty() { Ok(rules) } else { Err(failed.join("\n")) }
-}
-
-fn rendered(errors: &[Diagnostic], sources: Vec<Source>) -> String {
-    diagnostic::render(errors, &sources, false)
 }

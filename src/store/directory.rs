@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::RuleFile;
+use crate::diagnostic::Source;
 
 /// Most files of a store.
 const FILES: usize = 10_000;
@@ -20,15 +20,15 @@ const TOTAL_BYTES: u64 = 256 << 20;
 const DEPTH: usize = 8;
 
 /// Reads all rule files below a directory, in the order of their paths.
-pub(super) fn read(root: &Path) -> io::Result<Vec<RuleFile>> {
+pub(super) fn read(root: &Path) -> io::Result<Vec<Source>> {
     let mut reading = Reading { files: Vec::new(), bytes: 0 };
     reading.directory(root, "", 0)?;
-    reading.files.sort();
+    reading.files.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(reading.files)
 }
 
 struct Reading {
-    files: Vec<RuleFile>,
+    files: Vec<Source>,
     bytes: u64,
 }
 
@@ -64,7 +64,7 @@ impl Reading {
             return Err(named(path, &format!("expected at most {FILES} files of {TOTAL_BYTES} bytes in all")));
         }
         let text = fs::read_to_string(path).map_err(|e| named(path, &e))?;
-        self.files.push((relative, text));
+        self.files.push(Source { file: relative, text });
         Ok(())
     }
 }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn names(root: &Path) -> Vec<String> {
-        read(root).unwrap().into_iter().map(|(path, _)| path).collect()
+        read(root).unwrap().into_iter().map(|source| source.file).collect()
     }
 
     #[test]
@@ -125,7 +125,8 @@ mod tests {
         fs::write(root.path().join("..2026_01_01/api.yaml"), "text").unwrap();
         symlink("..2026_01_01", root.path().join("..data")).unwrap();
         symlink("..data/api.yaml", root.path().join("api.yaml")).unwrap();
-        assert_eq!(read(root.path()).unwrap(), [("api.yaml".to_owned(), "text".to_owned())]);
+        let files = read(root.path()).unwrap();
+        assert_eq!(files.iter().map(|f| (&*f.file, &*f.text)).collect::<Vec<_>>(), [("api.yaml", "text")]);
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod directory;
 use std::io;
 use std::path::PathBuf;
 
+use crate::diagnostic::Source;
+
 /// A place that holds rule files.
 #[derive(Debug, Clone)]
 pub enum RuleStore {
@@ -14,18 +16,18 @@ pub enum RuleStore {
     Fixed(&'static [(&'static str, &'static str)]),
 }
 
-/// A rule file: its path relative to the store, with `/` between segments, and its text.
-pub type RuleFile = (String, String);
-
 impl RuleStore {
-    /// Reads all rule files, in the order of their paths.
+    /// Reads all rule files, in the order of their names: paths relative to the store, with `/` between segments.
     ///
     /// # Errors
     /// A file cannot be read, is too large or not UTF-8, or there are too many; the text names it.
-    pub fn read(&self) -> io::Result<Vec<RuleFile>> {
+    pub fn read(&self) -> io::Result<Vec<Source>> {
         match self {
             Self::Directory(path) => directory::read(path),
-            Self::Fixed(files) => Ok(files.iter().map(|&(path, text)| (path.to_owned(), text.to_owned())).collect()),
+            Self::Fixed(files) => {
+                let source = |&(file, text): &(&str, &str)| Source { file: file.to_owned(), text: text.to_owned() };
+                Ok(files.iter().map(source).collect())
+            }
         }
     }
 }

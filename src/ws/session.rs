@@ -34,8 +34,8 @@ use crate::http::Plane;
 use crate::http::body::Observer as _;
 use crate::http::exchange::{self, Exchange};
 use crate::http::record::Recorder;
-use crate::json::{self, OnError};
-use crate::rules::{Api, OnFrameError, Outcome, Side, Socket};
+use crate::json;
+use crate::rules::{Api, OnError, OnFrame, Outcome, Side, Socket};
 use crate::snapshot::Route;
 use crate::telemetry::metrics;
 use crate::version::VersionId;
@@ -304,8 +304,8 @@ impl<'a> Talk<'a> {
             Err(error) => {
                 metrics::translate_failure(api, error.change.as_deref(), error.code.name());
                 match self.rules.api.on_error.frame {
-                    OnFrameError::Drop => {}
-                    OnFrameError::Close => self.close_both(pump, "a message has no translation"),
+                    OnFrame::Drop => {}
+                    OnFrame::Close => self.close_both(pump, "a message has no translation"),
                 }
                 None
             }

@@ -8,6 +8,8 @@ mod architecture;
 mod http;
 mod http_bodies;
 mod http_failures;
+mod http_translation;
 mod reload;
 mod ws;
 mod ws_ends;
+mod ws_translation;

@@ -31,6 +31,31 @@ client_version:
   - default: "1"
 "#;
 
+/// What version 2 changes: `text` became `body`, and events have other names.
+pub(crate) const CHANGE: &str = r#"change: text_to_body
+since: "2"
+summary: A message's text is its body
+apply:
+  - http: "* /m"
+    request: [{rename: {/text: body}}]
+    response: {2xx: [{rename: {/text: body}}]}
+  - http: "GET /hold"
+    response: {2xx: [{move: {from: /text, to: /in/body, conflict: fail}}]}
+  - ws: /ws
+    server:
+      discriminator: /type
+      frames:
+        msg:
+          as: message
+          ops:
+            - rename: {/text: body}
+            - map: {at: /state, pairs: [[on, online], [off, offline]], else: fail}
+    client:
+      discriminator: /type
+      frames:
+        say: {as: message.send, ops: [{rename: {/text: body}}]}
+"#;
+
 /// A proxy in this process, for the API `chat`.
 pub(crate) struct TestProxy {
     pub(crate) address: SocketAddr,
@@ -51,6 +76,7 @@ impl TestProxy {
     pub(crate) async fn start(endpoints: &[SocketAddr], adjust: impl FnOnce(&mut Config)) -> Self {
         let rules = tempfile::tempdir().unwrap();
         write_rule(rules.path(), "chat/api.yaml", API);
+        write_rule(rules.path(), "chat/changes/2/20250101000000_text_to_body.yaml", CHANGE);
         Self::with_rules(rules, endpoints, adjust).await
     }
 

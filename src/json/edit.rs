@@ -1,0 +1,331 @@
+//! The primitive edits that every op lowers to. Each has one direction; there is nothing to invert here.
+
+use std::sync::Arc;
+
+use super::Values;
+use super::convert::{Conversion, Way};
+use super::text::quoted;
+use super::valid::{Items, Kind};
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// A member's name; in an array, an index.
+    Key(String),
+    /// Every element, or every member's value.
+    Any,
+}
+
+/// Where an edit runs: any number of tokens from the scope it is in.
+pub type Path = Vec<Token>;
+
+/// Names from one object to one below it.
+pub type Keys = Vec<String>;
+
+/// An edit, when it runs, and whom to name when it fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// All must hold in the entry's scope, or it does not run.
+    pub guard: Vec<Condition>,
+    /// What to do.
+    pub edit: Edit,
+    /// The change it came from.
+    pub change: Option<Arc<str>>,
+}
+
+/// One condition of a guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Where to look; a path without wildcards.
+    pub path: Keys,
+    /// What to find.
+    pub test: Test,
+}
+
+/// What a condition expects. Literals are JSON texts; equality is that of values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// One of these.
+    In(Vec<Vec<u8>>),
+    /// Nothing, or none of these.
+    NotIn(Vec<Vec<u8>>),
+    /// Something, or nothing.
+    Exists(bool),
+}
+
+/// The primitive edits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Names of members of the objects at `at` change, all at once; places are kept.
+    Rename {
+        /// The objects.
+        at: Path,
+        /// Old and new name.
+        pairs: Vec<(String, String)>,
+    },
+    /// A member goes elsewhere in the same scope; parents are made, emptied ones taken away.
+    Move {
+        /// The objects within which it moves.
+        scope: Path,
+        /// Never empty.
+        from: Keys,
+        /// Never empty.
+        to: Keys,
+        /// What to do when something is there already.
+        conflict: Occupied,
+        /// Whether the document is a partial update (RFC 7396), in which a parent that is null deletes what is in it.
+        patch: bool,
+    },
+    /// A member is added at the end of its object where there is none.
+    Put {
+        /// The objects within which it is added.
+        scope: Path,
+        /// Never empty.
+        at: Keys,
+        /// What is added.
+        value: Source,
+        /// Whether missing parents are made.
+        create: bool,
+        /// What to do when the member is there already.
+        if_present: Occupied,
+    },
+    /// A member is taken away.
+    Take {
+        /// The objects within which it is taken away.
+        scope: Path,
+        /// Never empty.
+        at: Keys,
+        /// Whether parents that this empties go too.
+        prune: bool,
+        /// Whether finding one is a failure.
+        refuse: bool,
+    },
+    /// Each value at `at` becomes another.
+    Change {
+        /// The values.
+        at: Path,
+        /// How.
+        how: ValueEdit,
+    },
+    /// The scope becomes a member of a new object.
+    Envelope {
+        /// The member's name.
+        key: String,
+        /// What stands beside it.
+        with: Vec<(String, Literal)>,
+    },
+    /// A member of the scope becomes the scope.
+    Open {
+        /// The member's name.
+        key: String,
+        /// What to do where there is no such member.
+        otherwise: Otherwise,
+    },
+    /// Edits within each value at `at`.
+    Each {
+        /// The scopes.
+        at: Path,
+        /// In order.
+        entries: Vec<Entry>,
+    },
+}
+
+/// What to do where a place is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Occupied {
+    /// The newcomer wins.
+    #[default]
+    Replace,
+    /// What is there stays.
+    Keep,
+    /// [`super::Code::Conflict`].
+    Fail,
+}
+
+/// Where an added value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The rule.
+    Literal(Literal),
+    /// A copy of another value of the scope; nothing is added where that is missing.
+    Copy(Keys),
+    /// Nowhere: nothing is added.
+    Absent,
+    /// Nowhere: adding is a failure.
+    Refuse,
+}
+
+/// What to do with a value that has no counterpart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Otherwise {
+    /// The edit fails.
+    #[default]
+    Fail,
+    /// The value stays.
+    Keep,
+    /// The member goes.
+    Drop,
+    /// This JSON text instead.
+    Value(Vec<u8>),
+}
+
+/// How one value becomes another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValueEdit {
+    /// The first pair whose left side equals the value gives its right side; null passes where no pair has it.
+    Map {
+        /// JSON texts.
+        pairs: Vec<(Vec<u8>, Vec<u8>)>,
+        /// For other values.
+        otherwise: Otherwise,
+    },
+    /// To another format of the catalogue; null passes.
+    Convert {
+        /// Between which formats.
+        conversion: Conversion,
+        /// Which way.
+        way: Way,
+        /// For values that the other format cannot express.
+        otherwise: Otherwise,
+    },
+    /// `x` to `[x]`.
+    ToArray {
+        /// Whether null stays null instead of becoming `[]`.
+        keep_null: bool,
+    },
+    /// `[x]` to `x`; null passes.
+    FromArray {
+        /// For more than one element.
+        many: Many,
+        /// For none.
+        empty: Empty,
+        /// For values that are no array.
+        otherwise: Otherwise,
+    },
+    /// `x` to `{"key": x, ...}`.
+    ToMember {
+        /// The member's name.
+        key: String,
+        /// What stands beside it.
+        with: Vec<(String, Literal)>,
+        /// Whether null stays null.
+        keep_null: bool,
+    },
+    /// `{"key": x, ...}` to `x`; null passes, an object without the member goes.
+    FromMember {
+        /// The member's name.
+        key: String,
+        /// For values that are no object.
+        otherwise: Otherwise,
+    },
+}
+
+/// Which element of several an array collapses to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Many {
+    /// None: [`super::Code::InformationLost`].
+    #[default]
+    Fail,
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+/// What an empty array collapses to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Empty {
+    /// `null`.
+    #[default]
+    Null,
+    /// The member goes.
+    Absent,
+    /// [`super::Code::EmptyArray`].
+    Fail,
+}
+
+/// A value of a rule: JSON text in which the strings `"$now"` and `"$version"` stand for what a message gives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Literal(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(Vec<u8>),
+    Now,
+    Version,
+}
+
+impl Literal {
+    /// From valid JSON text.
+    #[must_use]
+    pub fn new(json: &[u8]) -> Self {
+        let mut literal = Self::default();
+        literal.push_value(json);
+        literal
+    }
+
+    /// A literal whose text is joined from others.
+    pub(super) fn push_text(&mut self, text: &[u8]) {
+        match self.0.last_mut() {
+            Some(Piece::Text(last)) => last.extend_from_slice(text),
+            _ => self.0.push(Piece::Text(text.to_vec())),
+        }
+    }
+
+    pub(super) fn push(&mut self, other: &Self) {
+        for piece in &other.0 {
+            match piece {
+                Piece::Text(text) => self.push_text(text),
+                other => self.0.push(other.clone()),
+            }
+        }
+    }
+
+    /// Appends `,"name":value` for each pair.
+    pub(super) fn push_members(&mut self, with: &[(String, Self)]) {
+        for (name, value) in with {
+            self.push_text(b",");
+            self.push_text(&quoted(name));
+            self.push_text(b":");
+            self.push(value);
+        }
+    }
+
+    fn push_value(&mut self, json: &[u8]) {
+        match Kind::of(json) {
+            Kind::String if json == b"\"$now\"" => self.0.push(Piece::Now),
+            Kind::String if json == b"\"$version\"" => self.0.push(Piece::Version),
+            Kind::Object | Kind::Array => {
+                let mut copied = 0;
+                for item in Items::new(json, 0) {
+                    self.push_text(&json[copied..item.value.start]);
+                    self.push_value(&json[item.value.clone()]);
+                    copied = item.value.end;
+                }
+                self.push_text(&json[copied..]);
+            }
+            _ => self.push_text(json),
+        }
+    }
+
+    /// The text for one message.
+    pub(super) fn render(&self, values: &Values, out: &mut Vec<u8>) {
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text),
+                Piece::Now => super::text::quote(values.now.as_bytes(), out),
+                Piece::Version => super::text::quote(values.version.as_bytes(), out),
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Literal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(&String::from_utf8_lossy(text)),
+            Piece::Now => f.write_str("$now"),
+            Piece::Version => f.write_str("$version"),
+        })
+    }
+}

@@ -1,0 +1,236 @@
+//! What a translator runs: a flat list of steps that refer to each other by number.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::edit::{Entry, Literal, Otherwise};
+
+/// A step of a program: its place in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StepId(pub(super) usize);
+
+/// What happens to one value as it streams by.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It leaves as it is.
+    Copy,
+    /// It is held until its end, and then edited as a tree.
+    Hold(Box<[Entry]>),
+    /// Text is put before and after it.
+    Surround {
+        before: Vec<u8>,
+        inner: StepId,
+        after: Literal,
+    },
+    /// One member of it takes its place.
+    Pick {
+        key: String,
+        inner: StepId,
+        otherwise: Otherwise,
+        change: Option<Arc<str>>,
+    },
+    /// Each element or member's value has its own step.
+    Each { inner: StepId },
+    /// Members are renamed, dropped, added and stepped into as they come.
+    Object(Object),
+}
+
+/// The members of an object that a program touches.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Object {
+    /// At most [`Object::MOST`].
+    pub(super) slots: Vec<Slot>,
+    /// What the object's end adds.
+    pub(super) added: Vec<Added>,
+}
+
+impl Object {
+    /// Slots are told apart by the bits of one word.
+    pub(super) const MOST: usize = 64;
+}
+
+/// A member that a program touches, by its name in the document.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) name: String,
+    pub(super) action: Action,
+    /// Whether an op reads it, so that two of it are a failure.
+    pub(super) unique: bool,
+    /// The slots that win over this one when both are there, as bits.
+    pub(super) yields_to: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// It leaves, perhaps under another name (JSON text).
+    Keep {
+        rename: Option<Vec<u8>>,
+        inner: StepId,
+    },
+    /// It goes.
+    Drop,
+    /// It must not be there.
+    Refuse { change: Option<Arc<str>> },
+}
+
+/// A member added at an object's end, unless one of the slots in `unless` (bits) was there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Added {
+    /// `"name":value`.
+    pub(super) member: Literal,
+    pub(super) unless: u64,
+}
+
+/// A compiled, immutable edit of one kind of document.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The first copies.
+    pub(super) steps: Vec<Step>,
+    pub(super) root: StepId,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self {
+            steps: vec![Step::Copy],
+            root: StepId(0),
+        }
+    }
+}
+
+/// How much of a document has to be held before its translation can leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Nothing is touched; the bytes need not even be scanned.
+    S0,
+    /// It streams.
+    S1,
+    /// One member's value or array element at a time is held.
+    S2,
+    /// The whole document is held.
+    S3,
+}
+
+impl Program {
+    /// Whether every document leaves as it came.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        *self.step(self.root) == Step::Copy
+    }
+
+    /// How much of a document is held.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.class_of(self.root, true)
+    }
+
+    /// A step that copies; every program begins with one.
+    pub(super) fn copy(&self) -> StepId {
+        StepId(0)
+    }
+
+    pub(super) fn step(&self, id: StepId) -> &Step {
+        &self.steps[id.0]
+    }
+
+    fn class_of(&self, id: StepId, whole: bool) -> Class {
+        match self.step(id) {
+            Step::Copy if whole => Class::S0,
+            Step::Copy => Class::S1,
+            Step::Hold(_) if whole => Class::S3,
+            Step::Hold(_) => Class::S2,
+            Step::Surround { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
+            Step::Pick { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
+            Step::Each { inner } => self.class_of(*inner, false),
+            Step::Object(object) => object
+                .slots
+                .iter()
+                .fold(Class::S1, |class, slot| match &slot.action {
+                    Action::Keep { inner, .. } => class.max(self.class_of(*inner, false)),
+                    Action::Drop | Action::Refuse { .. } => class,
+                }),
+        }
+    }
+
+    fn list(&self, id: StepId, indent: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pad = "  ".repeat(indent);
+        match self.step(id) {
+            Step::Copy => writeln!(f, "{pad}copy"),
+            Step::Hold(entries) => {
+                writeln!(f, "{pad}hold")?;
+                entries
+                    .iter()
+                    .try_for_each(|entry| writeln!(f, "{pad}  {}", Listed(entry)))
+            }
+            Step::Surround {
+                before,
+                inner,
+                after,
+            } => {
+                writeln!(
+                    f,
+                    "{pad}surround {} ... {after}",
+                    String::from_utf8_lossy(before)
+                )?;
+                self.list(*inner, indent + 1, f)
+            }
+            Step::Pick { key, inner, .. } => {
+                writeln!(f, "{pad}pick {key:?}")?;
+                self.list(*inner, indent + 1, f)
+            }
+            Step::Each { inner } => {
+                writeln!(f, "{pad}each")?;
+                self.list(*inner, indent + 1, f)
+            }
+            Step::Object(object) => self.list_object(object, indent, f),
+        }
+    }
+
+    fn list_object(
+        &self,
+        object: &Object,
+        indent: usize,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let pad = "  ".repeat(indent);
+        writeln!(f, "{pad}object")?;
+        for slot in &object.slots {
+            match &slot.action {
+                Action::Drop => writeln!(f, "{pad}  drop {:?}", slot.name)?,
+                Action::Refuse { .. } => writeln!(f, "{pad}  refuse {:?}", slot.name)?,
+                Action::Keep { rename, inner } => {
+                    write!(f, "{pad}  member {:?}", slot.name)?;
+                    if let Some(name) = rename {
+                        write!(f, " as {}", String::from_utf8_lossy(name))?;
+                    }
+                    writeln!(f)?;
+                    if *self.step(*inner) != Step::Copy {
+                        self.list(*inner, indent + 2, f)?;
+                    }
+                }
+            }
+        }
+        object
+            .added
+            .iter()
+            .try_for_each(|added| writeln!(f, "{pad}  add {}", added.member))
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.list(self.root, 0, f)
+    }
+}
+
+struct Listed<'a>(&'a Entry);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0.edit)?;
+        if !self.0.guard.is_empty() {
+            write!(f, " where {:?}", self.0.guard)?;
+        }
+        Ok(())
+    }
+}

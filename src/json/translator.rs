@@ -1,0 +1,970 @@
+//! One document in flight: a program run over chunks in a single pass.
+//!
+//! The machine stands somewhere in the document's grammar ([`At`]). Bytes leave by default: `copied` is how far
+//! they have, and what is dropped or replaced moves it on without writing. A position that will be needed again,
+//! because a name, a held scope or an undecided member begins there, is pinned; what lies behind the pin when a
+//! chunk ends is kept and put before the next one. Nothing else is ever kept.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::apply::apply;
+use super::error::{Code, Error};
+use super::output::Output;
+use super::program::{Action, Object, Program, Slot, Step, StepId};
+use super::scanner::{Expected, Skip, Skipper, Syntax, Token, skip_space};
+use super::text::{name_is, push_pointer};
+use super::tree::Arena;
+use super::{Limits, Values};
+
+/// One document in flight. Push its chunks, take what is ready, finish.
+#[derive(Debug)]
+pub struct Translator {
+    program: Arc<Program>,
+    machine: Machine,
+    /// What is kept of earlier chunks.
+    kept: Vec<u8>,
+    /// The start of a character that the last chunk cut.
+    cut: Vec<u8>,
+}
+
+impl Translator {
+    /// A translator for one document.
+    #[must_use]
+    pub fn new(program: Arc<Program>, values: Values, limits: Limits) -> Self {
+        let limits = Limits {
+            buffer: limits.buffer.min(1 << 30),
+            ..limits
+        };
+        let next = program.root;
+        let machine = Machine {
+            values,
+            limits,
+            arena: Arena::default(),
+            out: Output::default(),
+            partial: false,
+            base: 0,
+            pos: 0,
+            copied: 0,
+            pin: None,
+            dropping: false,
+            at: At::Value,
+            next,
+            token: Token::None,
+            skipper: Skipper::default(),
+            frames: Vec::new(),
+            depth: 0,
+            unit: 0,
+            name: 0..0,
+        };
+        Self {
+            program,
+            machine,
+            kept: Vec::new(),
+            cut: Vec::new(),
+        }
+    }
+
+    /// Takes the next chunk of the document.
+    ///
+    /// # Errors
+    /// Any [`Code`]. The translator is of no use afterwards.
+    pub fn push(&mut self, chunk: Bytes) -> Result<(), Error> {
+        let chunk = if self.cut.is_empty() {
+            chunk
+        } else {
+            Bytes::from([std::mem::take(&mut self.cut).as_slice(), &chunk].concat())
+        };
+        let Err(error) = std::str::from_utf8(&chunk) else {
+            return self.push_valid(&chunk);
+        };
+        let valid = chunk.slice(..error.valid_up_to());
+        self.push_valid(&valid)?;
+        if error.error_len().is_some() {
+            return Err(Syntax {
+                at: self.kept.len(),
+                expected: Expected::Utf8,
+            }
+            .into_error(self.machine.base));
+        }
+        self.cut = chunk[error.valid_up_to()..].to_vec();
+        Ok(())
+    }
+
+    fn push_valid(&mut self, chunk: &Bytes) -> Result<(), Error> {
+        if self.kept.is_empty() {
+            self.machine.run(&self.program, chunk, Some(chunk))?;
+            let keep = self.machine.rebase(chunk, Some(chunk));
+            self.kept.extend_from_slice(&chunk[keep..]);
+        } else {
+            self.kept.extend_from_slice(chunk);
+            self.machine.run(&self.program, &self.kept, None)?;
+            let keep = self.machine.rebase(&self.kept, None);
+            self.kept.drain(..keep);
+        }
+        self.machine.check_held(self.kept.len())
+    }
+
+    /// Says that the document has ended.
+    ///
+    /// # Errors
+    /// Any [`Code`]; among them [`Code::MalformedJson`] for a document that was cut off.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        if !self.cut.is_empty() {
+            return Err(Syntax {
+                at: self.kept.len(),
+                expected: Expected::Utf8,
+            }
+            .into_error(self.machine.base));
+        }
+        self.machine.finish(&self.program, &self.kept)
+    }
+
+    /// Takes the bytes that may leave now, in order.
+    pub fn take(&mut self) -> std::vec::Drain<'_, Bytes> {
+        self.machine.out.take()
+    }
+
+    /// Whether an edit was skipped for a value that it could not translate ([`super::OnError::BestEffort`]).
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.machine.partial
+    }
+}
+
+/// Where in the grammar the machine stands.
+#[derive(Debug)]
+enum At {
+    /// Before a value; `Machine::next` is its step.
+    Value,
+    /// Before an array's first element or its end.
+    FirstValue,
+    /// In a value that nobody looks into.
+    Skipped,
+    /// In a value that is held; it begins at the pin.
+    Held,
+    /// Before an object's first name or its end.
+    FirstName,
+    /// Before a name.
+    Name,
+    /// In a name.
+    InName,
+    /// After a name about which everything is known.
+    Decide,
+    /// Reading ahead, from after a name, to learn which members follow in its object.
+    Ahead(Ahead),
+    /// After a name.
+    Colon,
+    /// After a value in a container.
+    AfterValue,
+    /// After the document.
+    End,
+}
+
+/// A reading ahead over the rest of an object.
+#[derive(Debug)]
+struct Ahead {
+    pos: usize,
+    place: AheadAt,
+    name: usize,
+    token: Token,
+    skipper: Skipper,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum AheadAt {
+    Colon,
+    Value,
+    After,
+    Name,
+    InName,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FrameKind {
+    Surround,
+    Pick,
+    EachElement,
+    EachMember,
+    Object,
+}
+
+/// A value that the program has entered.
+#[derive(Debug)]
+struct Frame {
+    kind: FrameKind,
+    step: StepId,
+    /// The slots that were there, as bits; for a pick, whether the member was.
+    seen: u64,
+    /// The slots that reading ahead has found, if it was done.
+    ahead: Option<u64>,
+    /// Whether a member has left.
+    emitted: bool,
+    /// The element at hand, for messages.
+    index: u64,
+    /// The slot at hand, for messages.
+    slot: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Machine {
+    values: Values,
+    limits: Limits,
+    arena: Arena,
+    out: Output,
+    partial: bool,
+    /// The offset in the document of the buffer's first byte. All positions are in the buffer.
+    base: u64,
+    pos: usize,
+    copied: usize,
+    pin: Option<usize>,
+    /// Whether what is passed does not leave.
+    dropping: bool,
+    at: At,
+    next: StepId,
+    token: Token,
+    skipper: Skipper,
+    frames: Vec<Frame>,
+    /// How many of the frames are containers.
+    depth: usize,
+    /// Where the member at hand begins: at the comma before it, or after the brace.
+    unit: usize,
+    name: std::ops::Range<usize>,
+}
+
+/// A buffer and the chunk it is all of, where it is one.
+#[derive(Clone, Copy)]
+struct Buf<'a> {
+    bytes: &'a [u8],
+    chunk: Option<&'a Bytes>,
+}
+
+/// Whether the buffer has more for the machine.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    On,
+    More,
+}
+
+type Ran = Result<Flow, Error>;
+
+impl Machine {
+    /// Runs to the end of the buffer.
+    fn run(&mut self, program: &Program, bytes: &[u8], chunk: Option<&Bytes>) -> Result<(), Error> {
+        let buf = Buf { bytes, chunk };
+        while self.step(program, buf)? == Flow::On {}
+        Ok(())
+    }
+
+    #[inline]
+    fn step(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        match self.at {
+            At::Value => self.value(program, buf),
+            At::FirstValue => self.first_value(program, buf),
+            At::Skipped => self.skipped(program, buf),
+            At::Held => self.held(program, buf),
+            At::FirstName => self.first_name(program, buf),
+            At::Name => self.before_name(buf),
+            At::InName => self.in_name(program, buf),
+            At::Decide => self.decide(program, buf),
+            At::Ahead(_) => self.read_ahead(program, buf),
+            At::Colon => self.colon(buf),
+            At::AfterValue => self.after_value(program, buf),
+            At::End => self.end(buf),
+        }
+    }
+
+    #[cold]
+    fn syntax(&self, syntax: Syntax) -> Error {
+        syntax.into_error(self.base)
+    }
+
+    #[cold]
+    fn unexpected<T>(&self, at: usize, expected: Expected) -> Result<T, Error> {
+        Err(self.syntax(Syntax { at, expected }))
+    }
+
+    /// The next byte that is not white space, which is passed.
+    #[inline]
+    fn peek(&mut self, buf: Buf<'_>) -> Option<u8> {
+        self.pos = skip_space(buf.bytes, self.pos);
+        buf.bytes.get(self.pos).copied()
+    }
+
+    /// Lets everything before `to` leave, or drops it.
+    #[inline]
+    fn flush(&mut self, buf: Buf<'_>, to: usize) {
+        if !self.dropping && to > self.copied {
+            self.out.copy(buf.bytes, self.copied, to, buf.chunk);
+        }
+        self.copied = to;
+    }
+
+    #[inline]
+    fn value(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let Some(byte) = self.peek(buf) else {
+            return Ok(Flow::More);
+        };
+        match program.step(self.next) {
+            Step::Copy => {
+                self.at = At::Skipped;
+                return self.skipped(program, buf);
+            }
+            Step::Hold(_) => {
+                self.pin = Some(self.pos);
+                self.at = At::Held;
+            }
+            Step::Surround { before, inner, .. } => {
+                self.flush(buf, self.pos);
+                self.out.write(before);
+                self.enter(FrameKind::Surround);
+                self.next = *inner;
+            }
+            Step::Pick { .. } if byte == b'{' => {
+                self.flush(buf, self.pos);
+                self.dropping = true;
+                self.open(FrameKind::Pick)?;
+            }
+            Step::Pick { key, change, .. } => {
+                let found = super::valid::Kind::of(&buf.bytes[self.pos..]).name();
+                return Err(self.not_enveloped(key, change.as_ref(), &format!("found {found}")));
+            }
+            Step::Each { .. } if byte == b'[' => self.open(FrameKind::EachElement)?,
+            Step::Each { .. } if byte == b'{' => self.open(FrameKind::EachMember)?,
+            Step::Object(_) if byte == b'{' => self.open(FrameKind::Object)?,
+            Step::Each { .. } | Step::Object(_) => self.at = At::Skipped,
+        }
+        Ok(Flow::On)
+    }
+
+    fn enter(&mut self, kind: FrameKind) {
+        self.frames.push(Frame {
+            kind,
+            step: self.next,
+            seen: 0,
+            ahead: None,
+            emitted: false,
+            index: 0,
+            slot: None,
+        });
+    }
+
+    /// Enters the container whose bracket is at hand.
+    fn open(&mut self, kind: FrameKind) -> Result<(), Error> {
+        if self.room() == 0 {
+            return self.unexpected(self.pos, Expected::Shallower);
+        }
+        self.enter(kind);
+        self.depth += 1;
+        self.pos += 1;
+        self.at = if kind == FrameKind::EachElement {
+            At::FirstValue
+        } else {
+            At::FirstName
+        };
+        self.begin_member(kind);
+        Ok(())
+    }
+
+    /// How many levels deeper the document may nest.
+    fn room(&self) -> usize {
+        (self.limits.depth as usize).saturating_sub(self.depth)
+    }
+
+    /// Notes that a member begins here, of which nothing may leave before its name is known.
+    #[inline]
+    fn begin_member(&mut self, kind: FrameKind) {
+        self.unit = self.pos;
+        if matches!(kind, FrameKind::Object | FrameKind::Pick) {
+            self.pin = Some(self.unit);
+        }
+    }
+
+    #[inline]
+    fn skipped(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let room = self.room();
+        match self.skipper.run(buf.bytes, self.pos, room) {
+            Ok(Skip::End(end)) => {
+                self.pos = end;
+                self.value_done(program, buf);
+                Ok(Flow::On)
+            }
+            Ok(Skip::More) => {
+                self.pos = buf.bytes.len();
+                Ok(Flow::More)
+            }
+            Err(syntax) => Err(self.syntax(syntax)),
+        }
+    }
+
+    fn held(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let room = self.room();
+        match self.skipper.run(buf.bytes, self.pos, room) {
+            Ok(Skip::End(end)) => {
+                self.edit_held(program, buf, end)?;
+                self.value_done(program, buf);
+                Ok(Flow::On)
+            }
+            Ok(Skip::More) => {
+                self.pos = buf.bytes.len();
+                Ok(Flow::More)
+            }
+            Err(syntax) => Err(self.syntax(syntax)),
+        }
+    }
+
+    fn edit_held(&mut self, program: &Program, buf: Buf<'_>, end: usize) -> Result<(), Error> {
+        let start = self.pin.take().unwrap_or(end);
+        self.check_held(end - start)?;
+        self.flush(buf, start);
+        let Step::Hold(entries) = program.step(self.next) else {
+            return Ok(());
+        };
+        let text = &buf.bytes[start..end];
+        match apply(
+            entries,
+            text,
+            &self.values,
+            &mut self.arena,
+            &mut self.partial,
+            self.out.tail(),
+        ) {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(self.blame(
+                    program,
+                    start,
+                    Error::new(
+                        Code::CannotRemoveIndex,
+                        0,
+                        "the value cannot be taken away from where it stands",
+                    ),
+                ));
+            }
+            Err(error) => return Err(self.blame(program, start, error)),
+        }
+        self.copied = end;
+        self.pos = end;
+        Ok(())
+    }
+
+    /// What bounds memory: no more than the limit is ever held.
+    fn check_held(&self, len: usize) -> Result<(), Error> {
+        if len > self.limits.buffer {
+            let detail = format!(
+                "more than {} bytes would have to be held at once",
+                self.limits.buffer
+            );
+            return Err(Error::new(
+                Code::TooLarge,
+                self.base + self.pin.unwrap_or(0) as u64,
+                detail,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Completes an op's error: where in the document its scope lies.
+    #[cold]
+    fn blame(&self, program: &Program, at: usize, mut error: Error) -> Error {
+        let mut pointer = String::new();
+        for frame in &self.frames {
+            match (frame.kind, program.step(frame.step)) {
+                (FrameKind::EachElement, _) => push_pointer(&frame.index.to_string(), &mut pointer),
+                (FrameKind::EachMember, _) => push_pointer("*", &mut pointer),
+                (FrameKind::Pick, Step::Pick { key, .. }) => push_pointer(key, &mut pointer),
+                (FrameKind::Object, Step::Object(object)) => {
+                    if let Some(slot) = frame.slot.and_then(|at| object.slots.get(at)) {
+                        push_pointer(&slot.name, &mut pointer);
+                    }
+                }
+                _ => {}
+            }
+        }
+        pointer.push_str(error.pointer.as_deref().unwrap_or_default());
+        error.offset = self.base + at as u64;
+        error.at(pointer)
+    }
+
+    #[cold]
+    fn not_enveloped(&self, key: &str, change: Option<&Arc<str>>, found: &str) -> Error {
+        let mut error = Error::new(
+            Code::NotEnveloped,
+            self.base + self.pos as u64,
+            format!("expected an object with the member `{key}`, {found}"),
+        );
+        error.change = change.cloned();
+        error.at(String::new())
+    }
+
+    /// After a value that ends at `pos`.
+    #[inline]
+    fn value_done(&mut self, program: &Program, buf: Buf<'_>) {
+        loop {
+            let Some(frame) = self.frames.last() else {
+                self.at = At::End;
+                return;
+            };
+            match (frame.kind, program.step(frame.step)) {
+                (FrameKind::Surround, Step::Surround { after, .. }) => {
+                    self.flush(buf, self.pos);
+                    after.render(&self.values, self.out.tail());
+                    self.frames.pop();
+                }
+                (FrameKind::Pick, _) => {
+                    self.flush(buf, self.pos);
+                    self.dropping = true;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        self.at = At::AfterValue;
+    }
+
+    fn first_value(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        match self.peek(buf) {
+            None => return Ok(Flow::More),
+            Some(b']') => self.close(program, buf),
+            Some(_) => self.next_value(program),
+        }
+        Ok(Flow::On)
+    }
+
+    /// Before an element or a member's value of a container all of whose values have one step.
+    fn next_value(&mut self, program: &Program) {
+        if let Some(Step::Each { inner }) = self.frames.last().map(|frame| program.step(frame.step))
+        {
+            self.next = *inner;
+        }
+        self.at = At::Value;
+    }
+
+    fn first_name(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        match self.peek(buf) {
+            None => return Ok(Flow::More),
+            Some(b'}') => {
+                self.pin = None;
+                if let (Some(FrameKind::Pick), Some(Step::Pick { key, change, .. })) = (
+                    self.frames.last().map(|f| f.kind),
+                    self.frames.last().map(|f| program.step(f.step)),
+                ) {
+                    return Err(self.not_enveloped(key, change.as_ref(), "found an empty one"));
+                }
+                self.close(program, buf);
+            }
+            Some(_) => self.at = At::Name,
+        }
+        Ok(Flow::On)
+    }
+
+    #[inline]
+    fn before_name(&mut self, buf: Buf<'_>) -> Ran {
+        if self.peek(buf).is_none() {
+            return Ok(Flow::More);
+        }
+        self.name.start = self.pos;
+        self.at = At::InName;
+        Ok(Flow::On)
+    }
+
+    #[inline]
+    fn in_name(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let Some(end) = self
+            .token
+            .name(buf.bytes, self.pos)
+            .map_err(|e| self.syntax(e))?
+        else {
+            self.pos = buf.bytes.len();
+            return Ok(Flow::More);
+        };
+        self.pos = end;
+        self.name.end = end;
+        self.decide(program, buf)
+    }
+
+    /// What to do with the member whose name has been read.
+    #[inline]
+    fn decide(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        if let Some(pin) = self.pin {
+            self.check_held(self.name.end - pin)?;
+        }
+        let Some(frame) = self.frames.last() else {
+            return Ok(Flow::On);
+        };
+        self.at = At::Colon;
+        match program.step(frame.step) {
+            Step::Object(object) => self.decide_in_object(program, object, buf),
+            Step::Pick { key, inner, .. } => self.decide_in_pick(program, key, *inner, buf),
+            Step::Each { inner } => {
+                self.next = *inner;
+                Ok(Flow::On)
+            }
+            Step::Copy | Step::Hold(_) | Step::Surround { .. } => Ok(Flow::On),
+        }
+    }
+
+    fn decide_in_pick(&mut self, program: &Program, key: &str, inner: StepId, buf: Buf<'_>) -> Ran {
+        self.pin = None;
+        let picked = name_is(&buf.bytes[self.name.clone()], key);
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(Flow::On);
+        };
+        if !picked {
+            self.next = program.copy();
+            return Ok(Flow::On);
+        }
+        if frame.seen != 0 {
+            return Err(self.duplicate(program, key));
+        }
+        frame.seen = 1;
+        self.next = inner;
+        self.at = At::Colon;
+        Ok(Flow::On)
+    }
+
+    #[inline]
+    fn decide_in_object(&mut self, program: &Program, object: &Object, buf: Buf<'_>) -> Ran {
+        let raw = &buf.bytes[self.name.clone()];
+        let Some((at, slot)) = object.find(raw) else {
+            self.keep(buf);
+            self.next = program.copy();
+            return Ok(Flow::On);
+        };
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(Flow::On);
+        };
+        let there = frame.seen | frame.ahead.unwrap_or(0);
+        if slot.yields_to != 0 && slot.yields_to & there == 0 && frame.ahead.is_none() {
+            // Whether this member leaves depends on members to come.
+            frame.ahead = Some(0);
+            self.at = At::Ahead(Ahead {
+                pos: self.name.end,
+                place: AheadAt::Colon,
+                name: 0,
+                token: Token::None,
+                skipper: Skipper::default(),
+            });
+            return Ok(Flow::On);
+        }
+        frame.slot = Some(at);
+        if slot.unique && frame.seen >> at & 1 == 1 {
+            return Err(self.duplicate(program, &slot.name));
+        }
+        frame.seen |= 1 << at;
+        let wins = slot.yields_to & there == 0;
+        self.carry_out(program, slot, wins, buf)
+    }
+
+    fn carry_out(&mut self, program: &Program, slot: &Slot, wins: bool, buf: Buf<'_>) -> Ran {
+        match &slot.action {
+            Action::Keep { rename, inner } if wins => {
+                self.keep(buf);
+                if let Some(name) = rename {
+                    self.flush(buf, self.name.start);
+                    self.out.write(name);
+                    self.copied = self.name.end;
+                }
+                self.next = *inner;
+            }
+            Action::Refuse { change } => {
+                let mut error = Error::new(
+                    Code::InformationLost,
+                    0,
+                    format!("`{}` has no place in the other version", slot.name),
+                );
+                error.change.clone_from(change);
+                return Err(self.blame(program, self.name.start, error));
+            }
+            Action::Keep { .. } | Action::Drop => {
+                self.pin = None;
+                self.flush(buf, self.unit);
+                self.dropping = true;
+                self.next = program.copy();
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    /// Lets the member at hand leave, with the comma before it if it needs one.
+    #[inline]
+    fn keep(&mut self, buf: Buf<'_>) {
+        self.pin = None;
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        if !std::mem::replace(&mut frame.emitted, true) && buf.bytes.get(self.unit) == Some(&b',') {
+            self.copied = self.unit + 1;
+        }
+    }
+
+    #[cold]
+    fn duplicate(&self, program: &Program, name: &str) -> Error {
+        let detail = format!(
+            "the member `{}` stands twice in its object",
+            name.escape_debug()
+        );
+        self.blame(
+            program,
+            self.name.start,
+            Error::new(Code::DuplicateKey, 0, detail),
+        )
+    }
+
+    /// Reads over the rest of the object, noting which slots it has, and comes back.
+    fn read_ahead(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let At::Ahead(mut ahead) = std::mem::replace(&mut self.at, At::Decide) else {
+            return Ok(Flow::On);
+        };
+        let object = self.frames.last().map(|frame| program.step(frame.step));
+        let Some(Step::Object(object)) = object else {
+            return Ok(Flow::On);
+        };
+        let room = self.room();
+        let found = ahead
+            .run(buf.bytes, room, object)
+            .map_err(|e| self.syntax(e))?;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.ahead = Some(frame.ahead.unwrap_or(0) | found.slots);
+        }
+        self.check_held(ahead.pos - self.unit)?;
+        if found.ended {
+            return Ok(Flow::On);
+        }
+        self.at = At::Ahead(ahead);
+        Ok(Flow::More)
+    }
+
+    #[inline]
+    fn colon(&mut self, buf: Buf<'_>) -> Ran {
+        match self.peek(buf) {
+            None => return Ok(Flow::More),
+            Some(b':') => self.pos += 1,
+            Some(_) => return self.unexpected(self.pos, Expected::Colon),
+        }
+        self.at = At::Value;
+        if let Some(Frame {
+            kind: FrameKind::Pick,
+            seen: 1,
+            ..
+        }) = self.frames.last()
+        {
+            self.begin_picked(buf);
+        }
+        Ok(Flow::On)
+    }
+
+    /// The picked member's value begins to leave; members after it do not.
+    fn begin_picked(&mut self, buf: Buf<'_>) {
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        frame.seen = 3;
+        self.flush(buf, self.pos);
+        self.dropping = false;
+    }
+
+    #[inline]
+    fn after_value(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let Some(byte) = self.peek(buf) else {
+            return Ok(Flow::More);
+        };
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(Flow::On);
+        };
+        let kind = frame.kind;
+        match (byte, kind) {
+            (b',', FrameKind::EachElement) => {
+                frame.index += 1;
+                self.pos += 1;
+                self.next_value(program);
+            }
+            (b',', _) => {
+                self.end_dropped(kind, buf);
+                self.begin_member(kind);
+                self.pos += 1;
+                self.at = At::Name;
+            }
+            (b']', FrameKind::EachElement) => self.close(program, buf),
+            (b'}', FrameKind::Pick) if frame.seen == 0 => {
+                if let Step::Pick { key, change, .. } = program.step(frame.step) {
+                    return Err(self.not_enveloped(key, change.as_ref(), "found one without"));
+                }
+            }
+            (b'}', FrameKind::Object | FrameKind::Pick | FrameKind::EachMember) => {
+                self.end_dropped(kind, buf);
+                self.close(program, buf);
+            }
+            _ => return self.unexpected(self.pos, Expected::CommaOrEnd),
+        }
+        Ok(Flow::On)
+    }
+
+    /// After a dropped member of an object, what follows leaves again.
+    #[inline]
+    fn end_dropped(&mut self, kind: FrameKind, buf: Buf<'_>) {
+        if self.dropping && kind == FrameKind::Object {
+            self.flush(buf, self.pos);
+            self.dropping = false;
+        }
+    }
+
+    /// Leaves the container whose closing bracket is at hand.
+    fn close(&mut self, program: &Program, buf: Buf<'_>) {
+        if let Some(frame) = self.frames.pop() {
+            self.depth -= 1;
+            match (frame.kind, program.step(frame.step)) {
+                (FrameKind::Object, Step::Object(object)) => self.add_members(&frame, object, buf),
+                (FrameKind::Pick, _) => {
+                    self.flush(buf, self.pos + 1);
+                    self.dropping = false;
+                }
+                _ => {}
+            }
+        }
+        self.pos += 1;
+        self.value_done(program, buf);
+    }
+
+    fn add_members(&mut self, frame: &Frame, object: &Object, buf: Buf<'_>) {
+        let mut emitted = frame.emitted;
+        for added in object
+            .added
+            .iter()
+            .filter(|added| added.unless & frame.seen == 0)
+        {
+            self.flush(buf, self.pos);
+            if emitted {
+                self.out.write(b",");
+            }
+            added.member.render(&self.values, self.out.tail());
+            emitted = true;
+        }
+    }
+
+    fn end(&mut self, buf: Buf<'_>) -> Ran {
+        match self.peek(buf) {
+            None => Ok(Flow::More),
+            Some(_) => self.unexpected(self.pos, Expected::Nothing),
+        }
+    }
+
+    /// Ends work on a buffer: what is settled leaves, positions become those of what is kept. Returns how many
+    /// bytes are not kept.
+    fn rebase(&mut self, bytes: &[u8], chunk: Option<&Bytes>) -> usize {
+        let keep = self.pin.unwrap_or(bytes.len());
+        if keep > self.copied || self.dropping {
+            self.flush(Buf { bytes, chunk }, keep);
+        }
+        self.base += keep as u64;
+        self.copied -= keep;
+        self.pos -= keep;
+        self.pin = self.pin.map(|pin| pin - keep);
+        self.unit = self.unit.saturating_sub(keep);
+        self.name = self.name.start.saturating_sub(keep)..self.name.end.saturating_sub(keep);
+        if let At::Ahead(ahead) = &mut self.at {
+            ahead.pos -= keep;
+            ahead.name = ahead.name.saturating_sub(keep);
+        }
+        keep
+    }
+
+    fn finish(&mut self, program: &Program, kept: &[u8]) -> Result<(), Error> {
+        let buf = Buf {
+            bytes: kept,
+            chunk: None,
+        };
+        if self.skipper.at_number_end() {
+            match self.at {
+                At::Skipped => self.value_done(program, buf),
+                At::Held => {
+                    self.edit_held(program, buf, kept.len())?;
+                    self.value_done(program, buf);
+                }
+                _ => {}
+            }
+        }
+        self.flush(buf, self.pos.max(self.copied));
+        match self.at {
+            At::End => Ok(()),
+            _ => Err(Error::new(
+                Code::MalformedJson,
+                self.base + kept.len() as u64,
+                "the document ends too early",
+            )),
+        }
+    }
+}
+
+/// What reading ahead has found so far.
+struct Found {
+    slots: u64,
+    ended: bool,
+}
+
+impl Ahead {
+    fn run(&mut self, bytes: &[u8], room: usize, object: &Object) -> Result<Found, Syntax> {
+        let mut found = Found {
+            slots: 0,
+            ended: false,
+        };
+        loop {
+            if !matches!(self.place, AheadAt::InName | AheadAt::Value) {
+                self.pos = skip_space(bytes, self.pos);
+            }
+            let Some(&byte) = bytes.get(self.pos) else {
+                return Ok(found);
+            };
+            match (self.place, byte) {
+                (AheadAt::Colon, b':') => (self.place, self.pos) = (AheadAt::Value, self.pos + 1),
+                (AheadAt::Colon, _) => {
+                    return Err(Syntax {
+                        at: self.pos,
+                        expected: Expected::Colon,
+                    });
+                }
+                (AheadAt::Value, _) => match self.skipper.run(bytes, self.pos, room)? {
+                    Skip::End(end) => (self.place, self.pos) = (AheadAt::After, end),
+                    Skip::More => {
+                        self.pos = bytes.len();
+                        return Ok(found);
+                    }
+                },
+                (AheadAt::After, b',') => (self.place, self.pos) = (AheadAt::Name, self.pos + 1),
+                (AheadAt::After, b'}') => {
+                    found.ended = true;
+                    return Ok(found);
+                }
+                (AheadAt::After, _) => {
+                    return Err(Syntax {
+                        at: self.pos,
+                        expected: Expected::CommaOrEnd,
+                    });
+                }
+                (AheadAt::Name, _) => (self.place, self.name) = (AheadAt::InName, self.pos),
+                (AheadAt::InName, _) => {
+                    let Some(end) = self.token.name(bytes, self.pos)? else {
+                        self.pos = bytes.len();
+                        return Ok(found);
+                    };
+                    if let Some((at, _)) = object.find(&bytes[self.name..end]) {
+                        found.slots |= 1 << at;
+                    }
+                    (self.place, self.pos) = (AheadAt::Colon, end);
+                }
+            }
+        }
+    }
+}
+
+impl Object {
+    /// The slot of the member with this name, which is JSON text.
+    #[inline]
+    fn find(&self, raw: &[u8]) -> Option<(usize, &Slot)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .find(|(_, slot)| name_is(raw, &slot.name))
+    }
+}
