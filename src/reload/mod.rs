@@ -131,7 +131,7 @@ impl Reloader {
 
     /// Publishes until told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut watch = Watch::open(&self.setup);
+        let mut watch = self.watch().await;
         let mut poll = interval_at(Instant::now() + POLL, POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -146,7 +146,17 @@ impl Reloader {
             };
             if self.reload(reply).await {
                 // The directories may be other ones now.
-                watch = Watch::open(&self.setup);
+                watch = self.watch().await;
+            }
+        }
+    }
+
+    /// Watches the files. Those that changed between being read and being watched are read again.
+    async fn watch(&mut self) -> Watch {
+        loop {
+            let watch = Watch::open(&self.setup);
+            if !self.reload(None).await {
+                return watch;
             }
         }
     }
