@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::TcpStream;
 
-use crate::config::{Balance, BackendConfig, Endpoint, Protocol};
+use crate::config::{BackendConfig, Balance, Endpoint, Protocol};
 use crate::failure::{Failure, Kind, Side, causes};
 
 /// A message body on its way through; it fails with the reason why it cannot be completed.
@@ -66,8 +66,12 @@ impl Backend {
     /// A backend without connections; they are opened on demand.
     #[must_use]
     pub fn new(config: BackendConfig, connect_timeout: Duration) -> Self {
-        let endpoints =
-            config.endpoints.iter().map(|e| Arc::new(Load { endpoint: e.clone(), in_flight: AtomicUsize::new(0) }));
+        let endpoints = config.endpoints.iter().map(|e| {
+            Arc::new(Load {
+                endpoint: e.clone(),
+                in_flight: AtomicUsize::new(0),
+            })
+        });
         Self {
             endpoints: endpoints.collect(),
             turn: AtomicUsize::new(0),
@@ -109,7 +113,12 @@ impl Backend {
 
     /// Each endpoint's authority and how many exchanges run on it.
     pub fn endpoints(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.endpoints.iter().map(|e| (e.endpoint.authority.as_str(), e.in_flight.load(Ordering::Relaxed)))
+        self.endpoints.iter().map(|e| {
+            (
+                e.endpoint.authority.as_str(),
+                e.in_flight.load(Ordering::Relaxed),
+            )
+        })
     }
 
     /// Picks the endpoint for an exchange.
@@ -140,7 +149,10 @@ impl Backend {
     ///
     /// # Errors
     /// The client of the connection pool's, to be told apart by [`send_failure`].
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
+    pub async fn send(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
         self.client.request(request).await
     }
 
@@ -157,7 +169,10 @@ impl Backend {
                 Ok(stream)
             }
             Ok(Err(e)) => Err(unreachable(format!("{}: {e}", picked.authority()))),
-            Err(_) => Err(connect_timeout(format!("{}: no connection in time", picked.authority()))),
+            Err(_) => Err(connect_timeout(format!(
+                "{}: no connection in time",
+                picked.authority()
+            ))),
         }
     }
 }
@@ -170,13 +185,21 @@ pub fn send_failure(error: &hyper_util::client::legacy::Error, authority: &str) 
         return bad_response(error, internal);
     }
     let timed_out = sources(error).any(|e| {
-        e.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut)
+        e.downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut)
     });
-    if timed_out { connect_timeout(internal) } else { unreachable(internal) }
+    if timed_out {
+        connect_timeout(internal)
+    } else {
+        unreachable(internal)
+    }
 }
 
 fn bad_response(error: &hyper_util::client::legacy::Error, internal: String) -> Failure {
-    let parse = sources(error).any(|e| e.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
+    let parse = sources(error).any(|e| {
+        e.downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+    });
     let detail = if parse {
         "the backend's response is not valid HTTP"
     } else {
@@ -186,12 +209,21 @@ fn bad_response(error: &hyper_util::client::legacy::Error, internal: String) -> 
 }
 
 fn unreachable(internal: String) -> Failure {
-    Failure::new(Side::Backend, Kind::Unreachable, "the backend cannot be reached").because(internal)
+    Failure::new(
+        Side::Backend,
+        Kind::Unreachable,
+        "the backend cannot be reached",
+    )
+    .because(internal)
 }
 
 fn connect_timeout(internal: String) -> Failure {
-    Failure::new(Side::Backend, Kind::ConnectTimeout, "the backend did not accept a connection in time")
-        .because(internal)
+    Failure::new(
+        Side::Backend,
+        Kind::ConnectTimeout,
+        "the backend did not accept a connection in time",
+    )
+    .because(internal)
 }
 
 fn sources<'a>(

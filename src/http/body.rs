@@ -58,15 +58,32 @@ pub(crate) fn from_client(inner: Incoming, bounds: Bounds) -> Result<Body, Failu
 ///
 /// # Errors
 /// [`Kind::BodyTooLarge`] where it announces more than the limit.
-pub(crate) fn from_backend(inner: Incoming, bounds: Bounds, picked: Picked) -> Result<Body, Failure> {
+pub(crate) fn from_backend(
+    inner: Incoming,
+    bounds: Bounds,
+    picked: Picked,
+) -> Result<Body, Failure> {
     watched(inner, Side::Backend, bounds, Some(picked))
 }
 
-fn watched(inner: Incoming, side: Side, bounds: Bounds, picked: Option<Picked>) -> Result<Body, Failure> {
+fn watched(
+    inner: Incoming,
+    side: Side,
+    bounds: Bounds,
+    picked: Option<Picked>,
+) -> Result<Body, Failure> {
     if inner.size_hint().lower() > bounds.size {
         return Err(too_large(side, bounds.size));
     }
-    Ok(Watched { inner, side, bounds, seen: 0, timer: None, _picked: picked }.boxed_unsync())
+    Ok(Watched {
+        inner,
+        side,
+        bounds,
+        seen: 0,
+        timer: None,
+        _picked: picked,
+    }
+    .boxed_unsync())
 }
 
 impl Watched {
@@ -74,7 +91,9 @@ impl Watched {
         let Bounds { idle, deadline, .. } = self.bounds;
         let timer = self.timer.get_or_insert_with(|| {
             let until = Instant::now() + idle;
-            Box::pin(tokio::time::sleep_until(deadline.map_or(until, |d| until.min(d))))
+            Box::pin(tokio::time::sleep_until(
+                deadline.map_or(until, |d| until.min(d)),
+            ))
         });
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(late(self.side, deadline))
@@ -82,16 +101,22 @@ impl Watched {
 
     fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), Failure> {
         self.seen += frame.data_ref().map_or(0, |d| d.len() as u64);
-        if self.seen > self.bounds.size { Err(too_large(self.side, self.bounds.size)) } else { Ok(()) }
+        if self.seen > self.bounds.size {
+            Err(too_large(self.side, self.bounds.size))
+        } else {
+            Ok(())
+        }
     }
 }
-
 
 impl HttpBody for Watched {
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let this = &mut *self;
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Pending => this.poll_late(cx).map(|late| Some(Err(late))),
@@ -116,21 +141,45 @@ impl HttpBody for Watched {
 
 fn late(side: Side, deadline: Option<Instant>) -> Failure {
     if deadline.is_some_and(|d| d <= Instant::now()) {
-        return Failure::new(Side::Legato, Kind::RequestTimeout, "the exchange did not end in time");
+        return Failure::new(
+            Side::Legato,
+            Kind::RequestTimeout,
+            "the exchange did not end in time",
+        );
     }
-    let who = if side == Side::Client { "client" } else { "backend" };
-    Failure::new(side, Kind::IdleTimeout, format!("the {who} stopped in the middle of a body"))
+    let who = if side == Side::Client {
+        "client"
+    } else {
+        "backend"
+    };
+    Failure::new(
+        side,
+        Kind::IdleTimeout,
+        format!("the {who} stopped in the middle of a body"),
+    )
 }
 
 fn incomplete(side: Side, error: &hyper::Error) -> Failure {
-    let who = if side == Side::Client { "client" } else { "backend" };
-    Failure::new(side, Kind::Incomplete, format!("the {who}'s body ended before its announced end"))
-        .because(causes(error))
+    let who = if side == Side::Client {
+        "client"
+    } else {
+        "backend"
+    };
+    Failure::new(
+        side,
+        Kind::Incomplete,
+        format!("the {who}'s body ended before its announced end"),
+    )
+    .because(causes(error))
 }
 
 /// A body above the limit.
 pub(crate) fn too_large(side: Side, limit: u64) -> Failure {
-    Failure::new(side, Kind::BodyTooLarge, format!("expected a body of at most {limit} bytes, found a longer one"))
+    Failure::new(
+        side,
+        Kind::BodyTooLarge,
+        format!("expected a body of at most {limit} bytes, found a longer one"),
+    )
 }
 
 /// The beginning of a body, or all of it.
@@ -197,7 +246,10 @@ impl Translation {
         }
         translator.finish()?;
         chunks.extend(translator.take());
-        Ok(Whole { chunks, is_partial: translator.is_partial() })
+        Ok(Whole {
+            chunks,
+            is_partial: translator.is_partial(),
+        })
     }
 
     /// Translates a document while it comes.
@@ -236,7 +288,10 @@ impl Stream {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let chunk = match self.beginning.pop_front() {
             Some(chunk) => chunk,
-            None => match ready!(Pin::new(&mut self.rest).poll_frame(cx)).transpose()?.map(Frame::into_data) {
+            None => match ready!(Pin::new(&mut self.rest).poll_frame(cx))
+                .transpose()?
+                .map(Frame::into_data)
+            {
                 Some(Ok(chunk)) => chunk,
                 Some(Err(trailers)) => return Poll::Ready(self.end(trailers.into_trailers().ok())),
                 None => return Poll::Ready(self.end(None)),
@@ -246,13 +301,17 @@ impl Stream {
     }
 
     fn push(&mut self, chunk: Bytes) -> Result<(), Failure> {
-        self.translator.push(chunk).map_err(|e| Failure::translation(self.side, &e))?;
+        self.translator
+            .push(chunk)
+            .map_err(|e| Failure::translation(self.side, &e))?;
         self.ready.extend(self.translator.take());
         Ok(())
     }
 
     fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), Failure> {
-        self.translator.finish().map_err(|e| Failure::translation(self.side, &e))?;
+        self.translator
+            .finish()
+            .map_err(|e| Failure::translation(self.side, &e))?;
         self.ready.extend(self.translator.take());
         self.state = State::Ended(trailers);
         Ok(())
@@ -263,13 +322,18 @@ impl HttpBody for Stream {
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         loop {
             if let Some(chunk) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }
             match &mut self.state {
-                State::Ended(trailers) => return Poll::Ready(trailers.take().map(|t| Ok(Frame::trailers(t)))),
+                State::Ended(trailers) => {
+                    return Poll::Ready(trailers.take().map(|t| Ok(Frame::trailers(t))));
+                }
                 State::Reading => {
                     if let Err(failure) = ready!(self.poll_read(cx)) {
                         // Whatever comes after the error, nothing of it leaves.
@@ -291,7 +355,11 @@ pub(crate) struct Pieces {
 
 /// A body of these bytes and trailers.
 pub(crate) fn pieces(chunks: Vec<Bytes>, trailers: Option<HeaderMap>) -> Body {
-    Pieces { chunks: chunks.into(), trailers }.boxed_unsync()
+    Pieces {
+        chunks: chunks.into(),
+        trailers,
+    }
+    .boxed_unsync()
 }
 
 /// A body of these bytes.
@@ -308,9 +376,15 @@ impl HttpBody for Pieces {
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let next = self.chunks.pop_front().map(Frame::data);
-        Poll::Ready(next.or_else(|| self.trailers.take().map(Frame::trailers)).map(Ok))
+        Poll::Ready(
+            next.or_else(|| self.trailers.take().map(Frame::trailers))
+                .map(Ok),
+        )
     }
 
     fn is_end_stream(&self) -> bool {
@@ -351,7 +425,10 @@ impl<O: Observer> HttpBody for Observed<O> {
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let this = &mut *self;
         let Poll::Ready(next) = Pin::new(&mut this.inner).poll_frame(cx) else {
             this.observer.waiting();

@@ -23,6 +23,7 @@ pub(crate) mod record;
 pub(crate) mod respond;
 pub(crate) mod send;
 pub mod server;
+pub(crate) mod tap;
 pub(crate) mod validators;
 
 use tokio_util::sync::CancellationToken;

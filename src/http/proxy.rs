@@ -39,8 +39,13 @@ enum Answer {
 }
 
 /// Answers a request.
-pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Request<Incoming>) -> Response<Body> {
-    let upgrade = headers::asks_for_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
+pub(crate) async fn serve(
+    plane: &Arc<Plane>,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Response<Body> {
+    let upgrade =
+        headers::asks_for_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
     let record = Record::new(peer, head.method.clone(), head.uri.path().to_owned());
     let mut recorder = Recorder::new(Arc::clone(plane), record);
@@ -89,7 +94,11 @@ fn note(exchange: &Exchange, record: &mut Record) {
 }
 
 /// Hands the record over to the response's body, which ends it.
-fn finish(mut recorder: Recorder, response: Response<Body>, failure: Option<&Failure>) -> Response<Body> {
+fn finish(
+    mut recorder: Recorder,
+    response: Response<Body>,
+    failure: Option<&Failure>,
+) -> Response<Body> {
     recorder.record().status = response.status().as_u16();
     if let Some(failure) = failure {
         recorder.fail(failure);
@@ -112,11 +121,15 @@ async fn forward(
 
     // The call decides which rules apply; it is found by what the client sent.
     let path = exchange.rule_path(&head);
-    let call = exchange.pair().find(&head.method, path.split('?').next().unwrap_or(&path));
+    let call = exchange
+        .pair()
+        .find(&head.method, path.split('?').next().unwrap_or(&path));
     recorder.record().call = Some(call.label.to_owned());
 
     // The handshake is checked before anything is sent to the backend.
-    let handshake = upgrade.map(|upgrade| ws::Handshake::check(&head, upgrade)).transpose()?;
+    let handshake = upgrade
+        .map(|upgrade| ws::Handshake::check(&head, upgrade))
+        .transpose()?;
 
     // Rules see the message, never the connection.
     headers::remove_hop_by_hop(&mut head.headers);
@@ -125,10 +138,12 @@ async fn forward(
 
     // A socket leaves the path of requests here.
     if let Some(handshake) = handshake {
-        return Ok(match handshake.open(plane, exchange, &path, outgoing).await? {
-            ws::Opened::Socket(response, session) => Answer::Socket(response, session),
-            ws::Opened::Refused(response) => Answer::Message(response),
-        });
+        return Ok(
+            match handshake.open(plane, exchange, &path, outgoing).await? {
+                ws::Opened::Socket(response, session) => Answer::Socket(response, session),
+                ws::Opened::Refused(response) => Answer::Message(response),
+            },
+        );
     }
 
     // The request's body, translated where a rule matches it.
@@ -139,14 +154,20 @@ async fn forward(
     let (response, picked) = send::send(exchange, &outgoing, body).await?;
 
     // The response, translated where a rule matches it.
-    response_message(exchange, &call, recorder, &head.method, response, picked).await.map(Answer::Message)
+    response_message(exchange, &call, recorder, &head.method, response, picked)
+        .await
+        .map(Answer::Message)
 }
 
 fn last_hop(method: &Method) -> Result<Response<Body>, Failure> {
     if *method == Method::OPTIONS {
         return Ok(respond::options());
     }
-    Err(Failure::new(Side::Client, Kind::MethodNotSupported, "this server does not echo requests"))
+    Err(Failure::new(
+        Side::Client,
+        Kind::MethodNotSupported,
+        "this server does not echo requests",
+    ))
 }
 
 /// What decides about a body's translation. It is read before rules can change the headers that say it.
@@ -173,9 +194,11 @@ impl Form {
     fn is_translated(self, side: Side) -> Result<bool, Failure> {
         match self.media_type {
             MediaType::Other => Ok(false),
-            MediaType::JsonElsewhere => {
-                Err(Failure::new(side, Kind::UnsupportedCharset, "expected JSON in UTF-8, found another charset"))
-            }
+            MediaType::JsonElsewhere => Err(Failure::new(
+                side,
+                Kind::UnsupportedCharset,
+                "expected JSON in UTF-8, found another charset",
+            )),
             MediaType::Json if self.is_coded => Err(Failure::new(
                 side,
                 Kind::UnknownCoding,
@@ -216,7 +239,11 @@ fn request_head(
     head.headers.remove(header::EXPECT);
     head.headers.remove(header::HOST);
     headers::join_cookies(&mut head.headers);
-    headers::set_forwarded(&mut head.headers, exchange.peer, exchange.authority.as_deref());
+    headers::set_forwarded(
+        &mut head.headers,
+        exchange.peer,
+        exchange.authority.as_deref(),
+    );
     headers::add_via(&mut head.headers, head.version);
     Ok(Outgoing {
         method: target.method,
@@ -246,10 +273,14 @@ async fn request_body(
     let body = match body::hold(body, most_held(exchange, plan)).await? {
         Held::Whole(chunks, trailers) if chunks.is_empty() => body::pieces(chunks, trailers),
         Held::Whole(chunks, trailers) => {
-            let whole = translation.whole(&chunks).map_err(|e| Failure::translation(Side::Client, &e))?;
+            let whole = translation
+                .whole(&chunks)
+                .map_err(|e| Failure::translation(Side::Client, &e))?;
             body::pieces(whole.chunks, trailers)
         }
-        Held::Beginning(..) if plan.body.class() == Class::S3 => return Err(too_large_to_hold(exchange, Side::Client)),
+        Held::Beginning(..) if plan.body.class() == Class::S3 => {
+            return Err(too_large_to_hold(exchange, Side::Client));
+        }
         Held::Beginning(chunks, rest) => translation.stream(chunks, rest),
     };
     // The length was the untranslated body's. hyper writes the new one where it is known.
@@ -263,7 +294,12 @@ fn translation(
     values: crate::json::Values,
     side: Side,
 ) -> Translation {
-    Translation { program: Arc::clone(&plan.body), values, limits: exchange.json_limits(), side }
+    Translation {
+        program: Arc::clone(&plan.body),
+        values,
+        limits: exchange.json_limits(),
+        side,
+    }
 }
 
 /// How much of a body is read before the head is sent: enough to fail cleanly, or all where the plan needs it.
@@ -289,7 +325,11 @@ async fn response_message(
 ) -> Result<Response<Body>, Failure> {
     let (mut head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Failure::new(Side::Backend, Kind::BadResponse, "the backend changed the protocol unasked"));
+        return Err(Failure::new(
+            Side::Backend,
+            Kind::BadResponse,
+            "the backend changed the protocol unasked",
+        ));
     }
     headers::remove_hop_by_hop(&mut head.headers);
     headers::add_via(&mut head.headers, head.version);
@@ -329,13 +369,20 @@ async fn response_message(
 
 /// The status whose plan describes a response: 304 stands for a 200 that the client has.
 fn represented(status: StatusCode) -> StatusCode {
-    if status == StatusCode::NOT_MODIFIED { StatusCode::OK } else { status }
+    if status == StatusCode::NOT_MODIFIED {
+        StatusCode::OK
+    } else {
+        status
+    }
 }
 
 /// RFC 9110 sections 9.3.2, 15.3.5, 15.3.6 and 15.4.5.
 fn has_no_body(method: &Method, status: StatusCode) -> bool {
     *method == Method::HEAD
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+        || matches!(
+            status,
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+        )
 }
 
 fn response_head(
@@ -346,7 +393,10 @@ fn response_head(
 ) -> Result<(), Failure> {
     let before = (on_error == OnError::BestEffort).then(|| head.headers.clone());
     let values = exchange.values(exchange.client_version(), on_error);
-    match (plan.response_head(head.status, &mut head.headers, &values), before) {
+    match (
+        plan.response_head(head.status, &mut head.headers, &values),
+        before,
+    ) {
         // 304 keeps its meaning whatever the plan makes of the 200 that it stands for.
         (Ok(_), _) if head.status == StatusCode::NOT_MODIFIED => Ok(()),
         (Ok(status), _) => {
@@ -363,7 +413,10 @@ fn response_head(
 }
 
 fn mark_partial(headers: &mut HeaderMap) {
-    headers.insert(LEGATO_TRANSLATION, http::HeaderValue::from_static("partial"));
+    headers.insert(
+        LEGATO_TRANSLATION,
+        http::HeaderValue::from_static("partial"),
+    );
 }
 
 async fn response_body(
@@ -404,7 +457,11 @@ async fn response_body(
         // The write has happened: an answer as the backend gave it does less harm than an error, after which
         // clients would write again.
         Err(error) if on_error == OnError::BestEffort => {
-            metrics::translate_failure(&exchange.route.config.name, error.change.as_deref(), error.code.name());
+            metrics::translate_failure(
+                &exchange.route.config.name,
+                error.change.as_deref(),
+                error.code.name(),
+            );
             mark_partial(headers);
             Ok(body::pieces(chunks, trailers))
         }

@@ -22,7 +22,11 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Begins a record.
     pub(crate) fn new(plane: Arc<Plane>, record: Record) -> Self {
-        Self { plane, record, ended: false }
+        Self {
+            plane,
+            record,
+            ended: false,
+        }
     }
 
     /// The record, to add to.
@@ -35,7 +39,9 @@ impl Recorder {
         if self.record.failure.is_none() {
             self.record.failure = Some(failure.kind.code());
             self.record.reason = Some(failure.for_log().to_owned());
-            if let (crate::failure::Kind::Translation(code), Some(api)) = (failure.kind, &self.record.api) {
+            if let (crate::failure::Kind::Translation(code), Some(api)) =
+                (failure.kind, &self.record.api)
+            {
                 metrics::translate_failure(api, failure.change.as_deref(), code.name());
             }
         }
@@ -62,8 +68,18 @@ impl Drop for Recorder {
         }
         let record = &self.record;
         let label = |part: &Option<String>| part.clone().unwrap_or_else(|| "none".to_owned());
-        let (api, version, backend) = (label(&record.api), label(&record.client_version), label(&record.backend));
-        metrics::request(&api, &version, &backend, record.status, record.started.elapsed());
+        let (api, version, backend) = (
+            label(&record.api),
+            label(&record.client_version),
+            label(&record.backend),
+        );
+        metrics::request(
+            &api,
+            &version,
+            &backend,
+            record.status,
+            record.started.elapsed(),
+        );
         self.plane.access_log.write(self.record.clone());
     }
 }

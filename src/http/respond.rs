@@ -21,14 +21,32 @@ fn status(failure: &Failure) -> StatusCode {
         Kind::NoRules => StatusCode::SERVICE_UNAVAILABLE,
         Kind::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         Kind::Unreachable | Kind::BadResponse => StatusCode::BAD_GATEWAY,
-        Kind::ConnectTimeout | Kind::ResponseHeadTimeout | Kind::RequestTimeout => StatusCode::GATEWAY_TIMEOUT,
-        Kind::UnsupportedCharset | Kind::UnknownCoding => {
-            of_client_or(failure.side, StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::BAD_GATEWAY)
+        Kind::ConnectTimeout | Kind::ResponseHeadTimeout | Kind::RequestTimeout => {
+            StatusCode::GATEWAY_TIMEOUT
         }
-        Kind::BodyTooLarge => of_client_or(failure.side, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::BAD_GATEWAY),
-        Kind::Incomplete => of_client_or(failure.side, StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY),
-        Kind::IdleTimeout => of_client_or(failure.side, StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT),
-        Kind::Translation(code) => of_client_or(failure.side, untranslatable(code), StatusCode::BAD_GATEWAY),
+        Kind::UnsupportedCharset | Kind::UnknownCoding => of_client_or(
+            failure.side,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            StatusCode::BAD_GATEWAY,
+        ),
+        Kind::BodyTooLarge => of_client_or(
+            failure.side,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::BAD_GATEWAY,
+        ),
+        Kind::Incomplete => of_client_or(
+            failure.side,
+            StatusCode::BAD_REQUEST,
+            StatusCode::BAD_GATEWAY,
+        ),
+        Kind::IdleTimeout => of_client_or(
+            failure.side,
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::GATEWAY_TIMEOUT,
+        ),
+        Kind::Translation(code) => {
+            of_client_or(failure.side, untranslatable(code), StatusCode::BAD_GATEWAY)
+        }
     }
 }
 
@@ -91,8 +109,14 @@ pub(crate) struct Audience<'a> {
 pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Body> {
     let status = status(failure);
     let (content_type, text) = match audience.shape {
-        None => ("application/problem+json", document(failure, status, audience.version)),
-        Some(shape) => ("application/json", fill(&String::from_utf8_lossy(shape), failure, status)),
+        None => (
+            "application/problem+json",
+            document(failure, status, audience.version),
+        ),
+        Some(shape) => (
+            "application/json",
+            fill(&String::from_utf8_lossy(shape), failure, status),
+        ),
     };
     let mut response = Response::new(body::full(text));
     *response.status_mut() = status;
@@ -100,7 +124,10 @@ pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Bod
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if failure.kind == Kind::UpgradeRequired {
-        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        headers.insert(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        );
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     }
@@ -122,7 +149,8 @@ pub(crate) fn switching() -> Response<Body> {
 }
 
 /// The answer to a head that took too long, for a connection that hyper has given up.
-pub(crate) const HEAD_TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+pub(crate) const HEAD_TOO_SLOW: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 fn document(failure: &Failure, status: StatusCode, version: Option<&str>) -> String {
     let mut text = format!(
@@ -132,16 +160,18 @@ fn document(failure: &Failure, status: StatusCode, version: Option<&str>) -> Str
         status.as_u16(),
         quoted(&failure.detail)
     );
-    for (name, value) in
-        [("pointer", failure.pointer.as_deref()), ("change", failure.change.as_deref()), ("version", version)]
-    {
+    for (name, value) in [
+        ("pointer", failure.pointer.as_deref()),
+        ("change", failure.change.as_deref()),
+        ("version", version),
+    ] {
         if let Some(value) = value {
-            text.push_str(&format!(r#","{name}":{}"#, quoted(value)));
+            text.extend([r#",""#, name, r#"":"#, &quoted(value)]);
         }
     }
     if !failure.supported.is_empty() {
         let labels: Vec<String> = failure.supported.iter().map(|l| quoted(l)).collect();
-        text.push_str(&format!(r#","supported":[{}]"#, labels.join(",")));
+        text.extend([r#","supported":["#, &labels.join(","), "]"]);
     }
     text.push('}');
     text
@@ -187,14 +217,22 @@ mod tests {
             (Side::Legato, Kind::NoRules, 503),
         ];
         for (side, kind, want) in cases {
-            assert_eq!(status(&Failure::new(side, kind, "x")).as_u16(), want, "{side:?} {kind:?}");
+            assert_eq!(
+                status(&Failure::new(side, kind, "x")).as_u16(),
+                want,
+                "{side:?} {kind:?}"
+            );
         }
     }
 
     #[test]
     fn a_problem_names_what_it_knows_and_hides_what_the_log_needs() {
-        let mut failure = Failure::new(Side::Client, Kind::Translation(Code::NoMapping), "no pair for \"x\"")
-            .because("10.0.0.1 said so");
+        let mut failure = Failure::new(
+            Side::Client,
+            Kind::Translation(Code::NoMapping),
+            "no pair for \"x\"",
+        )
+        .because("10.0.0.1 said so");
         failure.pointer = Some("/a/0".to_owned());
         failure.change = Some("rename".into());
         let want = concat!(
@@ -208,7 +246,8 @@ mod tests {
     fn a_version_may_have_its_own_error_shape() {
         let failure = Failure::new(Side::Legato, Kind::NoRoute, r#"found "$code" in it"#);
         let shape = r#"{"error":"$title","code":"$status","kind":"$code","why":"$detail"}"#;
-        let want = r#"{"error":"No such API","code":404,"kind":"no_route","why":"found \"$code\" in it"}"#;
+        let want =
+            r#"{"error":"No such API","code":404,"kind":"no_route","why":"found \"$code\" in it"}"#;
         assert_eq!(fill(shape, &failure, StatusCode::NOT_FOUND), want);
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,6 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::tap::Tap;
 use super::{Plane, proxy, respond};
 use crate::backend::Body;
 use crate::config::ListenLimits;
@@ -48,7 +50,8 @@ pub async fn accept(listener: TcpListener, limits: ListenLimits, plane: Arc<Plan
         };
         match next {
             Ok((slot, stream, peer)) => {
-                let connection = connection(stream, peer, Arc::clone(&limits), Arc::clone(&plane), slot);
+                let connection =
+                    connection(stream, peer, Arc::clone(&limits), Arc::clone(&plane), slot);
                 plane.tasks.spawn(connection);
             }
             Err(e) => {
@@ -63,7 +66,10 @@ async fn next_connection(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
 ) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((slot, stream, peer))
 }
@@ -125,7 +131,12 @@ async fn refuse_slow(stream: &mut TcpStream) {
     let _ = stream.shutdown().await;
 }
 
-async fn serve_http1(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits, plane: &Arc<Plane>) {
+async fn serve_http1(
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: &ListenLimits,
+    plane: &Arc<Plane>,
+) {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -135,19 +146,35 @@ async fn serve_http1(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits,
         .max_buf_size(limits.head.max(BUFFER))
         // A client that has closed only its sending side still gets its answer.
         .half_close(true);
-    let service = service_fn(|request| answer(plane, peer, request));
-    let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    let ended = drive(&mut connection, plane, |c| c.graceful_shutdown()).await;
+    let (tap, seen) = Tap::new(stream, limits.head.max(BUFFER));
+    let service = service_fn(|mut request| {
+        seen.mark(&mut request);
+        answer(plane, peer, request)
+    });
+    let mut connection = builder
+        .serve_connection(TokioIo::new(tap), service)
+        .with_upgrades();
+    let ended = drive(
+        &mut connection,
+        plane,
+        UpgradeableConnection::graceful_shutdown,
+    )
+    .await;
     if !ended.is_some_and(|result| result.is_err_and(|e| e.is_timeout())) {
         return;
     }
     // A connection on which nothing of a next request had come just ends.
     if let Some(parts) = connection.into_parts().filter(|p| !p.read_buf.is_empty()) {
-        refuse_slow(&mut parts.io.into_inner()).await;
+        refuse_slow(&mut parts.io.into_inner().into_inner()).await;
     }
 }
 
-async fn serve_http2(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits, plane: &Arc<Plane>) {
+async fn serve_http2(
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: &ListenLimits,
+    plane: &Arc<Plane>,
+) {
     let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
     let owned = Arc::clone(plane);
     let service = service_fn(move |request| {
@@ -161,7 +188,7 @@ async fn serve_http2(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits,
         .keep_alive_interval(H2_PING)
         .keep_alive_timeout(H2_PING)
         .serve_connection(TokioIo::new(stream), service);
-    drive(&mut connection, plane, |c| c.graceful_shutdown()).await;
+    drive(&mut connection, plane, http2::Connection::graceful_shutdown).await;
 }
 
 async fn answer(

@@ -108,7 +108,8 @@ impl Reloader {
         let loaded = setup.load();
         let fingerprint = loaded.fingerprint;
         let (config, rules) = loaded.result?;
-        let snapshot = Snapshot::try_new(1, &config, &rules, None).map_err(|errors| errors.join("\n"))?;
+        let snapshot =
+            Snapshot::try_new(1, &config, &rules, None).map_err(|errors| errors.join("\n"))?;
         let report = Report {
             at: jiff::Timestamp::now(),
             outcome: Outcome::Published,
@@ -118,9 +119,21 @@ impl Reloader {
         note_endpoints(&snapshot);
         let last = Arc::new(ArcSwap::from_pointee(report));
         let (sender, requests) = mpsc::channel(QUEUE);
-        let handle = Handle { requests: sender, last: Arc::clone(&last) };
+        let handle = Handle {
+            requests: sender,
+            last: Arc::clone(&last),
+        };
         let published = Published::new(snapshot);
-        Ok((Self { setup: setup.with(config), published, requests, last, fingerprint }, handle))
+        Ok((
+            Self {
+                setup: setup.with(config),
+                published,
+                requests,
+                last,
+                fingerprint,
+            },
+            handle,
+        ))
     }
 
     /// Where the snapshots are published.
@@ -164,7 +177,9 @@ impl Reloader {
     /// Loads, publishes and reports; whether files have changed.
     async fn reload(&mut self, reply: Option<oneshot::Sender<Arc<Report>>>) -> bool {
         let setup = self.setup.clone();
-        let Ok(loaded) = tokio::task::spawn_blocking(move || setup.load()).await else { return false };
+        let Ok(loaded) = tokio::task::spawn_blocking(move || setup.load()).await else {
+            return false;
+        };
         let is_changed = loaded.fingerprint != self.fingerprint;
         if !is_changed && reply.is_none() {
             return false;
@@ -184,7 +199,8 @@ impl Reloader {
         let current = self.published.load();
         let next = loaded.result.and_then(|(config, rules)| {
             let next = Snapshot::try_new(current.generation + 1, &config, &rules, Some(&current));
-            next.map(|snapshot| (config, snapshot)).map_err(|errors| errors.join("\n"))
+            next.map(|snapshot| (config, snapshot))
+                .map_err(|errors| errors.join("\n"))
         });
         let outcome = match next {
             Err(reason) => Outcome::Failed(reason),
@@ -197,7 +213,12 @@ impl Reloader {
             }
         };
         let now = self.published.load();
-        Report { at: jiff::Timestamp::now(), outcome, generation: now.generation, hash: now.hash.clone() }
+        Report {
+            at: jiff::Timestamp::now(),
+            outcome,
+            generation: now.generation,
+            hash: now.hash.clone(),
+        }
     }
 }
 
@@ -205,16 +226,32 @@ fn note(report: &Report) {
     metrics::reload(report.outcome.name());
     match &report.outcome {
         Outcome::Published => {
-            log::line(Level::Info, &format!("published generation {}, rules {}", report.generation, report.hash));
+            log::line(
+                Level::Info,
+                &format!(
+                    "published generation {}, rules {}",
+                    report.generation, report.hash
+                ),
+            );
         }
         Outcome::Unchanged => log::line(Level::Info, "nothing to reload: files are as they were"),
         Outcome::Failed(reason) => {
             let generation = report.generation;
-            log::line(Level::Warn, &format!("reload failed, generation {generation} stays in service:\n{reason}"));
+            log::line(
+                Level::Warn,
+                &format!("reload failed, generation {generation} stays in service:\n{reason}"),
+            );
         }
     }
 }
 
 fn note_endpoints(snapshot: &Snapshot) {
-    metrics::endpoints(snapshot.routes.iter().flat_map(|r| &r.backends).map(|b| b.len()).sum());
+    metrics::endpoints(
+        snapshot
+            .routes
+            .iter()
+            .flat_map(|r| &r.backends)
+            .map(|b| b.len())
+            .sum(),
+    );
 }

@@ -79,7 +79,7 @@ impl Record {
             if let Some(value) = value {
                 // A `str` always serialises.
                 let value = serde_json::to_string(value).unwrap_or_default();
-                line.push_str(&format!(",\"{name}\":{value}"));
+                line.extend([",\"", name, "\":", &value]);
             }
         };
         text("api", self.api.as_deref());
@@ -93,11 +93,10 @@ impl Record {
         text("reason", self.reason.as_deref());
         text("note", self.note);
         text("peer", Some(&self.peer.to_string()));
-        line.push_str(&format!(
-            ",\"status\":{},\"bytes\":{},\"duration_ms\":{milliseconds:.3}}}\n",
-            self.status, self.bytes
-        ));
-        line
+        let (status, bytes) = (self.status, self.bytes);
+        line + &format!(
+            ",\"status\":{status},\"bytes\":{bytes},\"duration_ms\":{milliseconds:.3}}}\n"
+        )
     }
 }
 
@@ -120,19 +119,23 @@ impl AccessLog {
         let out: Box<dyn Write + Send> = match to {
             config::AccessLog::Off => return Ok((Self::off(), None)),
             config::AccessLog::Stderr => Box::new(io::stderr()),
-            config::AccessLog::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+            config::AccessLog::File(path) => {
+                Box::new(OpenOptions::new().create(true).append(true).open(path)?)
+            }
         };
         let (sender, receiver) = sync_channel(QUEUE);
-        let writer = std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(out, &receiver))?;
+        let writer = std::thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write_all(out, &receiver))?;
         Ok((Self(Some(sender)), Some(writer)))
     }
 
     /// Hands in a finished exchange.
     pub fn write(&self, record: Record) {
-        if let Some(queue) = &self.0 {
-            if queue.try_send(Box::new(record)).is_err() {
-                metrics::access_record_dropped();
-            }
+        if let Some(queue) = &self.0
+            && queue.try_send(Box::new(record)).is_err()
+        {
+            metrics::access_record_dropped();
         }
     }
 }
@@ -165,7 +168,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_record_is_one_line_of_json() {
-        let mut record = Record::new("127.0.0.1:5".parse().unwrap(), http::Method::GET, "/a\"b\n".to_owned());
+        let mut record = Record::new(
+            "127.0.0.1:5".parse().unwrap(),
+            http::Method::GET,
+            "/a\"b\n".to_owned(),
+        );
         record.api = Some("chat".to_owned());
         record.status = 502;
         record.bytes = 7;

@@ -52,7 +52,9 @@ impl Handshake {
         if head.method != Method::GET || head.version != Version::HTTP_11 {
             return Err(bad("expected GET of HTTP/1.1"));
         }
-        if !headers::tokens(&head.headers, &header::CONNECTION).any(|t| t.eq_ignore_ascii_case("upgrade")) {
+        if !headers::tokens(&head.headers, &header::CONNECTION)
+            .any(|t| t.eq_ignore_ascii_case("upgrade"))
+        {
             return Err(bad("expected `upgrade` in the connection header"));
         }
         match only(&head.headers, &header::SEC_WEBSOCKET_VERSION) {
@@ -61,8 +63,12 @@ impl Handshake {
             None => return Err(bad("expected one sec-websocket-version header")),
         }
         let key = only(&head.headers, &header::SEC_WEBSOCKET_KEY).filter(|k| is_key(k));
-        let key = key.ok_or_else(|| bad("expected 16 bytes in base64 in one sec-websocket-key header"))?;
-        Ok(Self { accept: derive_accept_key(key.as_bytes()), upgrade })
+        let key =
+            key.ok_or_else(|| bad("expected 16 bytes in base64 in one sec-websocket-key header"))?;
+        Ok(Self {
+            accept: derive_accept_key(key.as_bytes()),
+            upgrade,
+        })
     }
 
     /// Opens the backend's side.
@@ -86,9 +92,15 @@ impl Handshake {
             return refusal(exchange, response, picked).map(Opened::Refused);
         }
         check_answer(response.headers(), &key, is_translated)?;
-        let backend = hyper::upgrade::on(&mut response).await.map_err(|e| bad_answer("no socket").because(causes(&e)))?;
+        let backend = hyper::upgrade::on(&mut response)
+            .await
+            .map_err(|e| bad_answer("no socket").because(causes(&e)))?;
         let answer = self.answer(exchange, response.headers());
-        let legs = Legs { client: self.upgrade, backend, picked };
+        let legs = Legs {
+            client: self.upgrade,
+            backend,
+            picked,
+        };
         let session = Session::new(plane, exchange, legs, path.to_owned());
         Ok(Opened::Socket(answer, Box::new(session)))
     }
@@ -99,12 +111,16 @@ impl Handshake {
         let to = response.headers_mut();
         to.clone_from(backend);
         headers::remove_hop_by_hop(to);
-        LEG.iter().for_each(|name| {
+        for name in &LEG {
             to.remove(name);
-        });
+        }
         let chosen = only(backend, &header::SEC_WEBSOCKET_PROTOCOL);
         to.remove(header::SEC_WEBSOCKET_PROTOCOL);
-        if let Some(name) = exchange.api.resolver.answer_subprotocol(&exchange.resolved, chosen) {
+        if let Some(name) = exchange
+            .api
+            .resolver
+            .answer_subprotocol(&exchange.resolved, chosen)
+        {
             headers::insert(to, header::SEC_WEBSOCKET_PROTOCOL, &name);
         }
         headers::add_via(to, Version::HTTP_11);
@@ -123,9 +139,13 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 /// Whether this is the base64 of 16 bytes: 22 digits, of which the last holds only two bits, and padding.
 fn is_key(key: &str) -> bool {
-    let Some(digits) = key.strip_suffix("==") else { return false };
+    let Some(digits) = key.strip_suffix("==") else {
+        return false;
+    };
     digits.len() == 22
-        && digits.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+        && digits
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
         && digits.ends_with(['A', 'Q', 'g', 'w'])
 }
 
@@ -134,11 +154,19 @@ fn bad(detail: &str) -> Failure {
 }
 
 fn wrong_version() -> Failure {
-    Failure::new(Side::Client, Kind::UpgradeRequired, "expected version 13 of the WebSocket protocol")
+    Failure::new(
+        Side::Client,
+        Kind::UpgradeRequired,
+        "expected version 13 of the WebSocket protocol",
+    )
 }
 
 fn bad_answer(detail: &str) -> Failure {
-    Failure::new(Side::Backend, Kind::BadResponse, format!("the backend's WebSocket handshake is not valid: {detail}"))
+    Failure::new(
+        Side::Backend,
+        Kind::BadResponse,
+        format!("the backend's WebSocket handshake is not valid: {detail}"),
+    )
 }
 
 fn upgrade_headers(headers: &mut HeaderMap) {
@@ -148,21 +176,29 @@ fn upgrade_headers(headers: &mut HeaderMap) {
 
 /// The request for the backend. Extensions change what frames mean, so they are offered only where no frame is
 /// read here.
-fn request(outgoing: Outgoing, key: &str, picked: &Picked, is_translated: bool) -> Request<Empty<bytes::Bytes>> {
+fn request(
+    outgoing: Outgoing,
+    key: &str,
+    picked: &Picked,
+    is_translated: bool,
+) -> Request<Empty<bytes::Bytes>> {
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = outgoing.target.into();
     let to = request.headers_mut();
     *to = outgoing.headers;
-    LEG.iter().for_each(|name| {
+    for name in &LEG {
         to.remove(name);
-    });
+    }
     if is_translated {
         to.remove(header::SEC_WEBSOCKET_EXTENSIONS);
     }
     upgrade_headers(to);
     headers::insert(to, header::HOST, picked.authority());
     headers::insert(to, header::SEC_WEBSOCKET_KEY, key);
-    to.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    to.insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static("13"),
+    );
     request
 }
 
@@ -175,12 +211,15 @@ async fn ask(
 ) -> Result<Response<Incoming>, Failure> {
     let stream = exchange.backend.connect(picked).await?;
     let internal = |e: &hyper::Error| format!("{}: {}", picked.authority(), causes(e));
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|e| bad_answer("no connection").because(internal(&e)))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| bad_answer("no connection").because(internal(&e)))?;
     let abandoned = plane.abandoned.clone();
     plane.tasks.spawn(async move {
         // The connection's failure is the request's as well, and is told there.
-        let _ = abandoned.run_until_cancelled(connection.with_upgrades()).await;
+        let _ = abandoned
+            .run_until_cancelled(connection.with_upgrades())
+            .await;
     });
     let limit = exchange.route.config.timeouts.response_head;
     match tokio::time::timeout(limit, sender.send_request(request)).await {
@@ -188,13 +227,19 @@ async fn ask(
         Ok(Err(e)) => Err(bad_answer("no response").because(internal(&e))),
         Err(_) => {
             let detail = "the backend did not answer the WebSocket handshake in time";
-            Err(Failure::new(Side::Backend, Kind::ResponseHeadTimeout, detail))
+            Err(Failure::new(
+                Side::Backend,
+                Kind::ResponseHeadTimeout,
+                detail,
+            ))
         }
     }
 }
 
 fn check_answer(headers: &HeaderMap, key: &str, is_translated: bool) -> Result<(), Failure> {
-    if only(headers, &header::SEC_WEBSOCKET_ACCEPT) != Some(derive_accept_key(key.as_bytes()).as_str()) {
+    if only(headers, &header::SEC_WEBSOCKET_ACCEPT)
+        != Some(derive_accept_key(key.as_bytes()).as_str())
+    {
         return Err(bad_answer("its accept key is not that of the request"));
     }
     if is_translated && headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
@@ -203,13 +248,19 @@ fn check_answer(headers: &HeaderMap, key: &str, is_translated: bool) -> Result<(
     Ok(())
 }
 
-fn refusal(exchange: &Exchange, response: Response<Incoming>, picked: Picked) -> Result<Response<Body>, Failure> {
+fn refusal(
+    exchange: &Exchange,
+    response: Response<Incoming>,
+    picked: Picked,
+) -> Result<Response<Body>, Failure> {
     let (mut head, incoming) = response.into_parts();
     headers::remove_hop_by_hop(&mut head.headers);
     headers::add_via(&mut head.headers, head.version);
-    Ok(Response::from_parts(head, body::from_backend(incoming, exchange.bounds(), picked)?))
+    Ok(Response::from_parts(
+        head,
+        body::from_backend(incoming, exchange.bounds(), picked)?,
+    ))
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -218,7 +269,14 @@ mod tests {
     #[test]
     fn a_key_is_16_bytes_in_base64() {
         assert!(is_key("dGhlIHNhbXBsZSBub25jZQ=="));
-        for bad in ["", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZR==", "dGhlIHNhbXBsZSBub25j", "dGhl IHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAAAAAA=="] {
+        for bad in [
+            "",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZR==",
+            "dGhlIHNhbXBsZSBub25j",
+            "dGhl IHNhbXBsZSBub25jZQ==",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAA==",
+        ] {
             assert!(!is_key(bad), "{bad:?}");
         }
     }

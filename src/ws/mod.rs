@@ -5,9 +5,11 @@
 //! 2. [`session`] carries messages: one pump for each direction, each holding one message at a time, so that a
 //!    slow receiver slows its sender. Where the rules know the path, text messages are translated; a message
 //!    without a translation is dropped and counted, and the socket lives on.
-//! 3. Sockets without rules are a [`tunnel`]: bytes, never messages.
+//! 3. Sockets without rules are a [`tunnel`]: bytes, never messages; [`frames`] knows where one could be put between.
 //! 4. Close codes and reasons travel end to end. Only [`session`] picks one.
 
+mod activity;
+mod frames;
 mod handshake;
 mod session;
 mod tunnel;

@@ -11,6 +11,9 @@
 //! | the backend goes away without a close | | 1011 |
 //! | no translation, and `on_error.frame: close` | 1011 | 1011 |
 //! | no message for `websocket_idle`, or the proxy drains | 1001 | 1001 |
+//!
+//! Sockets without rules are closed with 1001 as well, between two frames; how else they end is between the client
+//! and the backend.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +25,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -40,7 +43,8 @@ use crate::snapshot::Route;
 use crate::telemetry::metrics;
 use crate::version::VersionId;
 
-use super::tunnel;
+use super::activity::Activity;
+use super::tunnel::{self, Goodbye};
 
 /// How long both sides have to end after one was closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -91,13 +95,21 @@ impl Session {
             backend: exchange.speaks,
             path,
         };
-        Self { plane: Arc::clone(plane), legs, rules }
+        Self {
+            plane: Arc::clone(plane),
+            legs,
+            rules,
+        }
     }
 
     /// Carries messages until both sides have ended.
     pub(crate) async fn run(self, mut recorder: Recorder) {
         let _open = metrics::socket();
-        let Legs { client, backend, picked: _picked } = self.legs;
+        let Legs {
+            client,
+            backend,
+            picked: _picked,
+        } = self.legs;
         let Ok(client) = client.await else { return };
         let bytes = match self.rules.socket() {
             Some(socket) => {
@@ -108,10 +120,7 @@ impl Session {
                 talk.run(client, backend, &self.plane).await;
                 talk.bytes.load(Ordering::Relaxed)
             }
-            None => {
-                let ended = self.plane.abandoned.run_until_cancelled(tunnel::run(client, backend)).await;
-                ended.unwrap_or_default()
-            }
+            None => self.rules.tunnel(client, backend, &self.plane).await,
         };
         recorder.bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
         recorder.end(Ok(()));
@@ -134,6 +143,16 @@ impl Rules {
         self.api.pair(self.client, self.backend).socket(&self.path)
     }
 
+    async fn tunnel(&self, client: Upgraded, backend: Upgraded, plane: &Plane) -> u64 {
+        let idle = self.route.config.timeouts.websocket_idle;
+        let goodbye = Goodbye {
+            client: away(Role::Server),
+            backend: away(Role::Client),
+            grace: CLOSE_GRACE,
+        };
+        tunnel::run(client, backend, plane.draining.clone(), idle, &goodbye).await
+    }
+
     /// The version that reads what `side` sends.
     fn receiver(&self, side: Side) -> VersionId {
         match side {
@@ -150,9 +169,7 @@ struct Talk<'a> {
     limits: json::Limits,
     /// Bytes sent to the client.
     bytes: AtomicU64,
-    started: Instant,
-    /// When the last message came: milliseconds after `started`.
-    moved: AtomicU64,
+    activity: Activity,
     /// Cancelled when a first side was closed.
     closing: CancellationToken,
 }
@@ -176,10 +193,12 @@ impl<'a> Talk<'a> {
         Self {
             rules,
             socket,
-            limits: json::Limits { depth: limits.depth, buffer: limits.message },
+            limits: json::Limits {
+                depth: limits.depth,
+                buffer: limits.message,
+            },
             bytes: AtomicU64::new(0),
-            started: Instant::now(),
-            moved: AtomicU64::new(0),
+            activity: Activity::new(),
             closing: CancellationToken::new(),
         }
     }
@@ -216,11 +235,17 @@ impl<'a> Talk<'a> {
     }
 
     /// Ends the socket when it has to: gracefully at first. Returns when grace has passed.
-    async fn supervise(&self, plane: &Plane, client: &mpsc::Sender<CloseFrame>, backend: &mpsc::Sender<CloseFrame>) {
+    async fn supervise(
+        &self,
+        plane: &Plane,
+        client: &mpsc::Sender<CloseFrame>,
+        backend: &mpsc::Sender<CloseFrame>,
+    ) {
+        let idle = self.rules.route.config.timeouts.websocket_idle;
         let reason = tokio::select! {
             () = self.closing.cancelled() => None,
             () = plane.draining.cancelled() => Some("the server is shutting down"),
-            () = self.idle() => Some("no message for too long"),
+            () = self.activity.idle(idle) => Some("no message for too long"),
         };
         if let Some(reason) = reason {
             for side in [client, backend] {
@@ -229,20 +254,6 @@ impl<'a> Talk<'a> {
             }
         }
         sleep(CLOSE_GRACE).await;
-    }
-
-    /// Returns when there was no message for as long as the configuration allows.
-    async fn idle(&self) {
-        let Some(limit) = self.rules.route.config.timeouts.websocket_idle else {
-            return std::future::pending().await;
-        };
-        loop {
-            let until = self.started + Duration::from_millis(self.moved.load(Ordering::Relaxed)) + limit;
-            if until <= Instant::now() {
-                return;
-            }
-            sleep_until(until).await;
-        }
     }
 
     /// Carries one direction's messages until its sender has ended.
@@ -268,8 +279,7 @@ impl<'a> Talk<'a> {
     }
 
     async fn forward(&self, pump: &mut Pump, message: Message) {
-        let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.moved.store(millis, Ordering::Relaxed);
+        self.activity.touch();
         let message = match message {
             Message::Text(text) => match self.translate(pump, text) {
                 Some(text) => Message::Text(text),
@@ -283,7 +293,8 @@ impl<'a> Talk<'a> {
             return;
         }
         if pump.side == Side::Server {
-            self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+            self.bytes
+                .fetch_add(message.len() as u64, Ordering::Relaxed);
         }
         // A receiver that is gone is noticed by the direction that reads from it.
         pump.is_shut |= pump.to.send(message).await.is_err();
@@ -293,7 +304,9 @@ impl<'a> Talk<'a> {
     fn translate(&self, pump: &mut Pump, text: Utf8Bytes) -> Option<Utf8Bytes> {
         let version = self.rules.api.versions.get(self.rules.receiver(pump.side));
         let values = exchange::values(jiff::Timestamp::now(), version, OnError::Reject);
-        let (event, outcome) = self.socket.translate(pump.side, text.as_bytes(), &values, self.limits);
+        let (event, outcome) =
+            self.socket
+                .translate(pump.side, text.as_bytes(), &values, self.limits);
         let api = &self.rules.route.config.name;
         metrics::message(api, side_name(pump.side), event);
         match outcome {
@@ -322,7 +335,11 @@ impl<'a> Talk<'a> {
         if let Some(code) = offence(error) {
             // Whatever the sender did, its own side is closed by the other direction.
             let _ = pump.close_sender.try_send(code);
-            self.shut(pump, Some(close(CloseCode::Error, "the peer broke the protocol"))).await;
+            self.shut(
+                pump,
+                Some(close(CloseCode::Error, "the peer broke the protocol")),
+            )
+            .await;
         }
         // A broken connection ends the stream; what that means is decided there.
     }
@@ -339,7 +356,25 @@ impl<'a> Talk<'a> {
 }
 
 fn close(code: CloseCode, reason: &'static str) -> CloseFrame {
-    CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
+    CloseFrame {
+        code,
+        reason: Utf8Bytes::from_static(reason),
+    }
+}
+
+/// A frame, as bytes, by which one in this role says that it goes away.
+fn away(role: Role) -> Vec<u8> {
+    let mut payload = u16::from(CloseCode::Away).to_be_bytes().to_vec();
+    payload.extend_from_slice(b"going away");
+    // A final close frame of up to 125 bytes.
+    let mut frame = vec![0x88, u8::try_from(payload.len()).unwrap_or_default()];
+    if role == Role::Client {
+        frame[1] |= 0x80;
+        // A mask of zeros changes nothing; masking only keeps scripts from writing bytes of their choice.
+        frame.extend_from_slice(&[0; 4]);
+    }
+    frame.extend(payload);
+    frame
 }
 
 /// How a side is closed for what it sent; `None` where it only went away.
@@ -349,7 +384,9 @@ fn offence(error: &tungstenite::Error) -> Option<CloseFrame> {
         tungstenite::Error::Capacity(_) => Some(close(CloseCode::Size, "the message is too large")),
         tungstenite::Error::Utf8(_) => Some(close(CloseCode::Invalid, "the message is not UTF-8")),
         tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        tungstenite::Error::Protocol(_) => Some(close(CloseCode::Protocol, "the frame is not valid")),
+        tungstenite::Error::Protocol(_) => {
+            Some(close(CloseCode::Protocol, "the frame is not valid"))
+        }
         _ => None,
     }
 }
@@ -367,5 +404,8 @@ async fn linger(from: Incoming, to: Outgoing) {
     let mut io = leg.into_inner();
     let _ = io.shutdown().await;
     let mut void = [0; 4096];
-    let _ = timeout(LINGER, async { while matches!(io.read(&mut void).await, Ok(1..)) {} }).await;
+    let _ = timeout(LINGER, async {
+        while matches!(io.read(&mut void).await, Ok(1..)) {}
+    })
+    .await;
 }

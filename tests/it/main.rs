@@ -1,6 +1,12 @@
 //! All integration tests, in one binary: each binary links the whole crate again, and one shares its helpers
 //! without warnings about those that a file does not use.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers are tests too: what they did not expect is a failure with its place"
+)]
+
 mod support;
 
 mod admin;

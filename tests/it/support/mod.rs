@@ -16,14 +16,15 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// Waits for something that has to happen.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(LIMIT, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what}: did not happen within {LIMIT:?}"),
-    }
+    let done = tokio::time::timeout(LIMIT, future).await;
+    done.unwrap_or_else(|_| panic!("{what}: did not happen within {LIMIT:?}"))
 }
 
 /// Asks again and again until something is true.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_true: impl FnMut() -> F) {
+pub(crate) async fn eventually<F: Future<Output = bool>>(
+    what: &str,
+    mut is_true: impl FnMut() -> F,
+) {
     within(what, async {
         while !is_true().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
