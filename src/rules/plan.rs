@@ -79,6 +79,12 @@ impl<'a> Call<'a> {
         &self.plan.label
     }
 
+    /// Whether some response's body has rules.
+    #[must_use]
+    pub fn translates_responses(&self) -> bool {
+        self.plan.responses.0.iter().any(|(_, plan)| !plan.body.is_identity())
+    }
+
     /// The request's plan.
     #[must_use]
     pub fn request(&self) -> &'a MessagePlan {

@@ -1,4 +1,24 @@
-//! Every integration test in one binary: one link instead of many, and one place for what they share.
+//! All integration tests, in one binary: each binary links the whole crate again, and one shares its helpers
+//! without warnings about those that a file does not use.
 
-mod engine;
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers are tests too: what they did not expect is a failure with its place"
+)]
+
 mod support;
+
+mod admin;
+mod architecture;
+mod demo;
+mod engine;
+mod http;
+mod http_bodies;
+mod http_failures;
+mod http_translation;
+mod readme;
+mod reload;
+mod ws;
+mod ws_ends;
+mod ws_translation;

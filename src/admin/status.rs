@@ -1,0 +1,69 @@
+//! What `/api/status` says.
+
+use serde_json::{Value, json};
+
+use super::Admin;
+use crate::reload::{Outcome, Report};
+use crate::snapshot::Route;
+
+/// The status as JSON text.
+pub(super) fn describe(admin: &Admin) -> String {
+    let snapshot = admin.published.load();
+    let now = jiff::Timestamp::now();
+    let listening: Vec<String> = admin.listening.iter().map(ToString::to_string).collect();
+    let apis: Vec<Value> = snapshot.routes.iter().map(|route| api(route)).collect();
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "generation": snapshot.generation,
+        "hash": snapshot.hash,
+        "started": admin.started.to_string(),
+        "uptime_seconds": now.as_second() - admin.started.as_second(),
+        "draining": admin.draining.is_cancelled(),
+        "listening": listening,
+        "apis": apis,
+        "last_reload": report(&admin.reload.last()),
+    });
+    status.to_string()
+}
+
+fn api(route: &Route) -> Value {
+    let versions: Vec<&str> = route
+        .rules
+        .iter()
+        .flat_map(|rules| rules.api.versions.labels())
+        .collect();
+    let backends: Vec<Value> = route
+        .backends
+        .iter()
+        .map(|backend| {
+            let endpoints: Vec<Value> = backend
+                .endpoints()
+                .map(|(address, in_flight)| json!({"address": address, "in_flight": in_flight}))
+                .collect();
+            json!({"name": backend.name(), "speaks": backend.speaks(), "endpoints": endpoints})
+        })
+        .collect();
+    json!({
+        "name": route.config.name,
+        "hosts": route.config.hosts,
+        "prefix": route.config.prefix,
+        "has_rules": route.rules.is_some(),
+        "versions": versions,
+        "backends": backends,
+    })
+}
+
+/// A reload as JSON.
+pub(super) fn report(report: &Report) -> Value {
+    let diagnostics = match &report.outcome {
+        Outcome::Failed(reason) => Some(reason),
+        Outcome::Published | Outcome::Unchanged => None,
+    };
+    json!({
+        "result": report.outcome.name(),
+        "at": report.at.to_string(),
+        "generation": report.generation,
+        "hash": report.hash,
+        "diagnostics": diagnostics,
+    })
+}

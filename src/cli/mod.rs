@@ -1,0 +1,76 @@
+//! The command line: one file for each command.
+//!
+//! A command is a module with `Args` and `fn run(args) -> Result<ExitCode, String>`, a variant of [`Command`], and
+//! an arm in [`run`]. Exit codes: 0 done, 1 findings, 2 usage, configuration or I/O error.
+
+mod check;
+mod completions;
+mod demo;
+mod findings;
+mod health;
+mod serve;
+mod test;
+mod translate;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Usage, configuration or I/O error.
+const EXIT_ERROR: u8 = 2;
+/// The command worked and found something wrong.
+const EXIT_FINDINGS: u8 = 1;
+
+/// A protocol-version compatibility proxy.
+#[derive(Debug, Parser)]
+#[command(name = "legato", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a legacy chat backend and the proxy before it, and say what to try
+    Demo(demo::Args),
+    /// Run the proxy
+    Serve(serve::Args),
+    /// Check rule files
+    Check(check::Args),
+    /// Run the tests in rule files
+    Test(test::Args),
+    /// Translate a document from standard input to standard output
+    Translate(translate::Args),
+    /// Ask a running proxy whether it is ready
+    Health(health::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Translate(args) => translate::run(&args),
+        Command::Health(args) => health::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    };
+    result.unwrap_or_else(|error| {
+        // There is nowhere else to say it.
+        let _ = writeln!(std::io::stderr().lock(), "{}", error.trim_end());
+        ExitCode::from(EXIT_ERROR)
+    })
+}
+
+/// Prints a line; a closed standard output is an error like any other.
+fn print(line: &str) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|e| format!("cannot write to standard output: {e}"))
+}

@@ -1,0 +1,87 @@
+//! `legato serve`.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::App;
+use crate::reload::{Handle, Setup};
+
+/// Run the proxy.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: legato serve --config /etc/legato/legato.yaml\n\n\
+    SIGHUP reloads the configuration and the rules, SIGTERM and SIGINT drain and end."
+)]
+pub(super) struct Args {
+    /// The configuration file.
+    #[arg(long, default_value = "legato.yaml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
+    let setup = Setup::from_file(&args.config)?;
+    runtime(setup.config.workers)
+        .map_err(|e| format!("cannot start the worker threads: {e}"))?
+        .block_on(async {
+            let app = App::bind(setup).await?;
+            let mut signals =
+                Signals::new().map_err(|e| format!("cannot listen for signals: {e}"))?;
+            announce(&app)?;
+            let reload = app.reload_handle();
+            app.run(signals.until_end(&reload)).await;
+            Ok(ExitCode::SUCCESS)
+        })
+}
+
+fn runtime(workers: Option<usize>) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if let Some(workers) = workers {
+        builder.worker_threads(workers);
+    }
+    builder.thread_name("legato").enable_all().build()
+}
+
+/// One line for each bound address.
+fn announce(app: &App) -> Result<(), String> {
+    for address in app.addresses() {
+        super::print(&format!("listening on http://{address}"))?;
+    }
+    match app.admin_address() {
+        Some(address) => super::print(&format!("admin on http://{address}")),
+        None => Ok(()),
+    }
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Reloads at every SIGHUP; returns at SIGTERM or SIGINT.
+    async fn until_end(&mut self, reload: &Handle) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    // What becomes of it is in the log.
+                    let _ = reload.reload().await;
+                }
+            }
+        }
+    }
+}

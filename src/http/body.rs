@@ -1,0 +1,457 @@
+//! Message bodies on their way through: watched, held, translated.
+//!
+//! A body that fails ends in an error and never in an ordinary end, so that hyper resets the stream or
+//! leaves out the final chunk and nobody takes half a message for a whole one.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use crate::backend::{Body, Picked};
+use crate::failure::{Failure, Kind, Side, causes};
+use crate::json::{self, Program, Translator, Values};
+
+/// What is read at most of a body that can be streamed before its head is sent, in bytes.
+pub(crate) const HELD_BEFORE_HEAD: usize = 64 * 1024;
+
+/// Bounds on reading one body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Longest time without a byte.
+    pub(crate) idle: Duration,
+    /// When the whole exchange has to be over.
+    pub(crate) deadline: Option<Instant>,
+    /// Most bytes in all.
+    pub(crate) size: u64,
+}
+
+/// A body as its sender sends it, under [`Bounds`].
+pub(crate) struct Watched {
+    inner: Incoming,
+    side: Side,
+    bounds: Bounds,
+    seen: u64,
+    /// Runs only while the sender is waited for, so that a slow receiver is never taken for a slow sender.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Keeps the endpoint's count until the body has ended.
+    _picked: Option<Picked>,
+}
+
+/// A client's body.
+///
+/// # Errors
+/// [`Kind::BodyTooLarge`] where it announces more than the limit.
+pub(crate) fn from_client(inner: Incoming, bounds: Bounds) -> Result<Body, Failure> {
+    watched(inner, Side::Client, bounds, None)
+}
+
+/// A backend's body.
+///
+/// # Errors
+/// [`Kind::BodyTooLarge`] where it announces more than the limit.
+pub(crate) fn from_backend(
+    inner: Incoming,
+    bounds: Bounds,
+    picked: Picked,
+) -> Result<Body, Failure> {
+    watched(inner, Side::Backend, bounds, Some(picked))
+}
+
+fn watched(
+    inner: Incoming,
+    side: Side,
+    bounds: Bounds,
+    picked: Option<Picked>,
+) -> Result<Body, Failure> {
+    if inner.size_hint().lower() > bounds.size {
+        return Err(too_large(side, bounds.size));
+    }
+    Ok(Watched {
+        inner,
+        side,
+        bounds,
+        seen: 0,
+        timer: None,
+        _picked: picked,
+    }
+    .boxed_unsync())
+}
+
+impl Watched {
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        let Bounds { idle, deadline, .. } = self.bounds;
+        let timer = self.timer.get_or_insert_with(|| {
+            let until = Instant::now() + idle;
+            Box::pin(tokio::time::sleep_until(
+                deadline.map_or(until, |d| until.min(d)),
+            ))
+        });
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(late(self.side, deadline))
+    }
+
+    fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), Failure> {
+        self.seen += frame.data_ref().map_or(0, |d| d.len() as u64);
+        if self.seen > self.bounds.size {
+            Err(too_large(self.side, self.bounds.size))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Pending => this.poll_late(cx).map(|late| Some(Err(late))),
+            Poll::Ready(next) => {
+                this.timer = None;
+                Poll::Ready(next.map(|frame| {
+                    let frame = frame.map_err(|e| incomplete(this.side, &e))?;
+                    this.count(&frame).map(|()| frame)
+                }))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn late(side: Side, deadline: Option<Instant>) -> Failure {
+    if deadline.is_some_and(|d| d <= Instant::now()) {
+        return Failure::new(
+            Side::Legato,
+            Kind::RequestTimeout,
+            "the exchange did not end in time",
+        );
+    }
+    let who = if side == Side::Client {
+        "client"
+    } else {
+        "backend"
+    };
+    Failure::new(
+        side,
+        Kind::IdleTimeout,
+        format!("the {who} stopped in the middle of a body"),
+    )
+}
+
+fn incomplete(side: Side, error: &hyper::Error) -> Failure {
+    let who = if side == Side::Client {
+        "client"
+    } else {
+        "backend"
+    };
+    Failure::new(
+        side,
+        Kind::Incomplete,
+        format!("the {who}'s body ended before its announced end"),
+    )
+    .because(causes(error))
+}
+
+/// A body above the limit.
+pub(crate) fn too_large(side: Side, limit: u64) -> Failure {
+    Failure::new(
+        side,
+        Kind::BodyTooLarge,
+        format!("expected a body of at most {limit} bytes, found a longer one"),
+    )
+}
+
+/// The beginning of a body, or all of it.
+pub(crate) enum Held {
+    /// It ended within the limit.
+    Whole(Vec<Bytes>, Option<HeaderMap>),
+    /// It goes on.
+    Beginning(Vec<Bytes>, Body),
+}
+
+/// Reads a body until it ends or `most` bytes have come.
+pub(crate) async fn hold(mut body: Body, most: usize) -> Result<Held, Failure> {
+    let mut chunks = Vec::new();
+    let mut held = 0;
+    let mut trailers = None;
+    while let Some(frame) = body.frame().await {
+        match frame?.into_data() {
+            Ok(chunk) => {
+                held += chunk.len();
+                chunks.push(chunk);
+                if held > most {
+                    return Ok(Held::Beginning(chunks, body));
+                }
+            }
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    Ok(Held::Whole(chunks, trailers))
+}
+
+/// A translation that has not begun.
+#[derive(Debug, Clone)]
+pub(crate) struct Translation {
+    /// The edit.
+    pub(crate) program: Arc<Program>,
+    /// What its literals refer to.
+    pub(crate) values: Values,
+    /// Bounds on the document.
+    pub(crate) limits: json::Limits,
+    /// Who sends the document.
+    pub(crate) side: Side,
+}
+
+/// A document translated in one go.
+pub(crate) struct Whole {
+    /// Its bytes.
+    pub(crate) chunks: Vec<Bytes>,
+    /// Whether an op was skipped.
+    pub(crate) is_partial: bool,
+}
+
+impl Translation {
+    fn translator(self) -> Translator {
+        Translator::new(self.program, self.values, self.limits)
+    }
+
+    /// Translates a document that is held whole.
+    pub(crate) fn whole(self, document: &[Bytes]) -> Result<Whole, json::Error> {
+        let mut translator = self.translator();
+        let mut chunks = Vec::new();
+        for chunk in document {
+            translator.push(chunk.clone())?;
+            chunks.extend(translator.take());
+        }
+        translator.finish()?;
+        chunks.extend(translator.take());
+        Ok(Whole {
+            chunks,
+            is_partial: translator.is_partial(),
+        })
+    }
+
+    /// Translates a document while it comes.
+    pub(crate) fn stream(self, beginning: Vec<Bytes>, rest: Body) -> Body {
+        let side = self.side;
+        let stream = Stream {
+            beginning: beginning.into(),
+            rest,
+            side,
+            translator: self.translator(),
+            ready: VecDeque::new(),
+            state: State::Reading,
+        };
+        stream.boxed_unsync()
+    }
+}
+
+/// A body that is translated while it comes. Reads from its sender only when its receiver asks for more and
+/// nothing is ready, which is what carries back-pressure through.
+struct Stream {
+    beginning: VecDeque<Bytes>,
+    rest: Body,
+    side: Side,
+    translator: Translator,
+    ready: VecDeque<Bytes>,
+    state: State,
+}
+
+enum State {
+    Reading,
+    Ended(Option<HeaderMap>),
+}
+
+impl Stream {
+    /// Takes the sender's next frame; says whether there may be more.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let chunk = match self.beginning.pop_front() {
+            Some(chunk) => chunk,
+            None => match ready!(Pin::new(&mut self.rest).poll_frame(cx))
+                .transpose()?
+                .map(Frame::into_data)
+            {
+                Some(Ok(chunk)) => chunk,
+                Some(Err(trailers)) => return Poll::Ready(self.end(trailers.into_trailers().ok())),
+                None => return Poll::Ready(self.end(None)),
+            },
+        };
+        Poll::Ready(self.push(chunk))
+    }
+
+    fn push(&mut self, chunk: Bytes) -> Result<(), Failure> {
+        self.translator
+            .push(chunk)
+            .map_err(|e| Failure::translation(self.side, &e))?;
+        self.ready.extend(self.translator.take());
+        Ok(())
+    }
+
+    fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), Failure> {
+        self.translator
+            .finish()
+            .map_err(|e| Failure::translation(self.side, &e))?;
+        self.ready.extend(self.translator.take());
+        self.state = State::Ended(trailers);
+        Ok(())
+    }
+}
+
+impl HttpBody for Stream {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        loop {
+            if let Some(chunk) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(chunk))));
+            }
+            match &mut self.state {
+                State::Ended(trailers) => {
+                    return Poll::Ready(trailers.take().map(|t| Ok(Frame::trailers(t))));
+                }
+                State::Reading => {
+                    if let Err(failure) = ready!(self.poll_read(cx)) {
+                        // Whatever comes after the error, nothing of it leaves.
+                        self.state = State::Ended(None);
+                        self.ready.clear();
+                        return Poll::Ready(Some(Err(failure)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A body that is all there; its length is exact.
+pub(crate) struct Pieces {
+    chunks: VecDeque<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+/// A body of these bytes and trailers.
+pub(crate) fn pieces(chunks: Vec<Bytes>, trailers: Option<HeaderMap>) -> Body {
+    Pieces {
+        chunks: chunks.into(),
+        trailers,
+    }
+    .boxed_unsync()
+}
+
+/// A body of these bytes.
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    pieces(vec![bytes.into()], None)
+}
+
+/// A body of no bytes.
+pub(crate) fn empty() -> Body {
+    pieces(Vec::new(), None)
+}
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let next = self.chunks.pop_front().map(Frame::data);
+        Poll::Ready(
+            next.or_else(|| self.trailers.take().map(Frame::trailers))
+                .map(Ok),
+        )
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.chunks.is_empty() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.chunks.iter().map(|c| c.len() as u64).sum())
+    }
+}
+
+/// Calls back with each frame's length and once with how the body ended.
+pub(crate) struct Observed<O: Observer> {
+    inner: Body,
+    observer: O,
+}
+
+/// Who is told about a body's progress. Dropped early means that the receiver went away.
+pub(crate) trait Observer: Send + Unpin + 'static {
+    /// More was asked for, and there is nothing yet.
+    fn waiting(&mut self) {}
+    /// This many bytes were taken.
+    fn bytes(&mut self, count: usize);
+    /// The body ended, or failed.
+    fn end(&mut self, outcome: Result<(), &Failure>);
+}
+
+/// Lets `observer` see what becomes of a body.
+pub(crate) fn observe<O: Observer>(inner: Body, mut observer: O) -> Body {
+    if inner.is_end_stream() {
+        // hyper does not poll a body that says so.
+        observer.end(Ok(()));
+    }
+    Observed { inner, observer }.boxed_unsync()
+}
+
+impl<O: Observer> HttpBody for Observed<O> {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let this = &mut *self;
+        let Poll::Ready(next) = Pin::new(&mut this.inner).poll_frame(cx) else {
+            this.observer.waiting();
+            return Poll::Pending;
+        };
+        match &next {
+            None => this.observer.end(Ok(())),
+            Some(Err(failure)) => this.observer.end(Err(failure)),
+            Some(Ok(frame)) => {
+                this.observer.bytes(frame.data_ref().map_or(0, Bytes::len));
+                if this.inner.is_end_stream() {
+                    this.observer.end(Ok(()));
+                }
+            }
+        }
+        Poll::Ready(next)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

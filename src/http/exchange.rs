@@ -1,0 +1,267 @@
+//! What is known of a request before anything is done with it: its API, its version, its backend.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use tokio::time::Instant;
+
+use crate::backend::Backend;
+use crate::failure::{Failure, Kind, Side};
+use crate::json::{self, Values};
+use crate::rules::{AfterSunset, Api, OnError, Pair};
+use crate::snapshot::{Route, Snapshot};
+use crate::version::{ApiVersion, RequestView, ResolveError, Resolved, VersionId};
+
+use super::body::Bounds;
+use super::headers;
+use super::respond::Audience;
+use super::validators::Mark;
+
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const SUNSET: HeaderName = HeaderName::from_static("sunset");
+
+/// A request whose API, versions and backend are known.
+pub(crate) struct Exchange {
+    /// Who asks.
+    pub(crate) peer: SocketAddr,
+    /// The authority that is asked.
+    pub(crate) authority: Option<String>,
+    /// The API as configured.
+    pub(crate) route: Arc<Route>,
+    /// Its rules.
+    pub(crate) api: Arc<Api>,
+    /// How the client's version was found.
+    pub(crate) resolved: Resolved,
+    /// Who answers.
+    pub(crate) backend: Arc<Backend>,
+    /// What it speaks.
+    pub(crate) speaks: VersionId,
+    /// When all has to be over.
+    pub(crate) deadline: Option<Instant>,
+    hash: String,
+    now: jiff::Timestamp,
+}
+
+impl Exchange {
+    /// Finds out what a request is for.
+    ///
+    /// # Errors
+    /// Those that concern the request's target and version.
+    pub(crate) fn open(
+        snapshot: &Snapshot,
+        peer: SocketAddr,
+        head: &Parts,
+    ) -> Result<Self, Failure> {
+        headers::check_framing(head)?;
+        let authority = headers::authority(head)?;
+        let host = authority.as_deref().map(headers::host_of);
+        let route = snapshot.find(host, head.uri.path()).ok_or_else(no_route)?;
+        let rules = route
+            .rules
+            .as_ref()
+            .ok_or_else(|| no_rules(&route.config.name))?;
+        let (path, query) = (head.uri.path(), head.uri.query());
+        let view = RequestView {
+            headers: &head.headers,
+            host: authority.as_deref(),
+            path,
+            query,
+        };
+        let api = &rules.api;
+        let resolved = api
+            .resolver
+            .resolve(&api.versions, &view)
+            .map_err(|e| unresolved(api, &e))?;
+        let now = jiff::Timestamp::now();
+        check_sunset(api, resolved.version, now)?;
+        Ok(Self {
+            peer,
+            authority,
+            resolved,
+            // One backend until splits exist: the configuration allows no more.
+            backend: Arc::clone(&route.backends[0]),
+            speaks: rules.speaks[0],
+            deadline: route.config.timeouts.request.map(|t| Instant::now() + t),
+            api: Arc::clone(api),
+            route: Arc::clone(route),
+            hash: snapshot.hash.clone(),
+            now,
+        })
+    }
+
+    /// The client's version.
+    pub(crate) fn client_version(&self) -> &ApiVersion {
+        self.api.versions.get(self.resolved.version)
+    }
+
+    /// The backend's version.
+    pub(crate) fn backend_version(&self) -> &ApiVersion {
+        self.api.versions.get(self.speaks)
+    }
+
+    /// The plans between the two.
+    pub(crate) fn pair(&self) -> &Pair {
+        self.api.pair(self.resolved.version, self.speaks)
+    }
+
+    /// The path and query that the rules see: without the version's prefix.
+    pub(crate) fn rule_path(&self, head: &Parts) -> String {
+        let path = self.resolved.path.as_deref().unwrap_or(head.uri.path());
+        match head.uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        }
+    }
+
+    /// What literals refer to in a document for a receiver of `version`.
+    pub(crate) fn values(&self, version: &ApiVersion, on_error: OnError) -> Values {
+        values(jiff::Timestamp::now(), version, on_error)
+    }
+
+    /// Bounds on reading a body.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let config = &self.route.config;
+        Bounds {
+            idle: config.timeouts.idle,
+            deadline: self.deadline,
+            size: config.limits.body,
+        }
+    }
+
+    /// Bounds on one document.
+    pub(crate) fn json_limits(&self) -> json::Limits {
+        json::Limits {
+            depth: self.route.config.limits.depth,
+            buffer: self.route.config.limits.buffer,
+        }
+    }
+
+    /// The mark of translated representations.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark::new(
+            &self.hash,
+            &self.client_version().label,
+            &self.backend_version().label,
+        )
+    }
+
+    /// How errors look to this client.
+    pub(crate) fn audience(&self) -> Audience<'_> {
+        Audience {
+            version: Some(&self.client_version().label),
+            shape: self
+                .api
+                .problems
+                .get(&self.resolved.version)
+                .map(Vec::as_slice),
+        }
+    }
+
+    /// Says in a response which version was served, what decided it, and until when it is.
+    pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
+        let version = self.client_version();
+        headers::insert(headers, self.api.resolver.echo_header(), &version.label);
+        for name in self.api.resolver.vary() {
+            if !headers::tokens(headers, &header::VARY)
+                .any(|t| t == "*" || t.eq_ignore_ascii_case(name.as_str()))
+            {
+                headers.append(header::VARY, HeaderValue::from(name));
+            }
+        }
+        let Some(deprecated) = version.deprecated else {
+            return;
+        };
+        headers::insert(headers, DEPRECATION, &format!("@{deprecated}"));
+        if let Some(date) = version.sunset.and_then(http_date) {
+            headers::insert(headers, SUNSET, &date);
+        }
+        if let Some(guide) = &version.guide {
+            let sunset = version.sunset.map(|_| "sunset");
+            for relation in ["deprecation"]
+                .into_iter()
+                .chain(sunset)
+                .chain(["successor-version"])
+            {
+                if let Ok(link) = HeaderValue::from_str(&format!("<{guide}>; rel=\"{relation}\"")) {
+                    headers.append(header::LINK, link);
+                }
+            }
+        }
+    }
+}
+
+/// What literals refer to in a document for a receiver of `version`, now.
+pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnError) -> Values {
+    let on_error = match on_error {
+        OnError::Reject => json::OnError::Reject,
+        OnError::BestEffort => json::OnError::BestEffort,
+    };
+    Values {
+        now: format!("{now:.3}"),
+        version: Arc::clone(&version.label),
+        on_error,
+    }
+}
+
+/// A time as RFC 9110 section 5.6.7 writes it.
+fn http_date(seconds: i64) -> Option<String> {
+    let time = jiff::Timestamp::from_second(seconds).ok()?;
+    Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
+fn no_route() -> Failure {
+    Failure::new(
+        Side::Client,
+        Kind::NoRoute,
+        "no api answers for this host and path",
+    )
+}
+
+fn no_rules(api: &str) -> Failure {
+    Failure::new(
+        Side::Legato,
+        Kind::NoRules,
+        format!("the api `{api}` has no rule set"),
+    )
+}
+
+fn unresolved(api: &Api, error: &ResolveError) -> Failure {
+    let kind = match error {
+        ResolveError::Unknown { .. } | ResolveError::Missing { .. } => Kind::UnknownVersion,
+        ResolveError::Contradiction { .. } => Kind::AmbiguousVersion,
+    };
+    Failure::new(Side::Client, kind, error.to_string()).supporting(api.versions.labels())
+}
+
+fn check_sunset(api: &Api, version: VersionId, now: jiff::Timestamp) -> Result<(), Failure> {
+    let declared = api.versions.get(version);
+    let gone = match api.after_sunset {
+        AfterSunset::Serve => false,
+        AfterSunset::Gone => declared.sunset.is_some_and(|s| s <= now.as_second()),
+    };
+    if gone {
+        let detail = format!(
+            "version `{}` of this api is past its sunset",
+            declared.label
+        );
+        return Err(
+            Failure::new(Side::Client, Kind::VersionGone, detail).supporting(api.versions.labels())
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::http_date;
+
+    #[test]
+    fn dates_are_those_of_http() {
+        assert_eq!(
+            http_date(784_111_777).as_deref(),
+            Some("Sun, 06 Nov 1994 08:49:37 GMT")
+        );
+    }
+}

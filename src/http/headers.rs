@@ -1,0 +1,363 @@
+//! What a proxy does to headers: refuse what must not be forwarded, take off what concerns one connection,
+//! say who it forwards for.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Version};
+
+use super::tap::Ambiguous;
+use crate::failure::{Failure, Kind, Side};
+
+/// Headers that concern one connection, not the message (RFC 9110 section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("keep-alive"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHENTICATE,
+];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The authority that a request is for: of its target where it has one, else its `host` (RFC 9112 section 3.2).
+///
+/// # Errors
+/// [`Kind::BadRequest`] for a `host` that is missing, repeated or not an authority.
+pub(crate) fn authority(request: &http::request::Parts) -> Result<Option<String>, Failure> {
+    let mut hosts = request.headers.get_all(header::HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(bad_request("expected one host header, found several"));
+    }
+    let host = host.map(|h| parse_authority(h.as_bytes())).transpose()?;
+    if let Some(authority) = request.uri.authority() {
+        return parse_authority(authority.as_str().as_bytes()).map(Some);
+    }
+    if host.is_none() && request.version == Version::HTTP_11 {
+        return Err(bad_request("expected a host header, found none"));
+    }
+    Ok(host)
+}
+
+fn parse_authority(bytes: &[u8]) -> Result<String, Failure> {
+    let parsed = http::uri::Authority::try_from(bytes)
+        .ok()
+        .filter(|a| !a.as_str().contains('@'));
+    parsed
+        .map(|a| a.as_str().to_owned())
+        .ok_or_else(|| bad_request("expected `host` or `host:port` in the host header"))
+}
+
+/// An authority without its port.
+pub(crate) fn host_of(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+/// Refuses framing that two servers may read differently (RFC 9112 section 11.2).
+///
+/// # Errors
+/// [`Kind::BadRequest`]; [`Kind::MethodNotSupported`] for CONNECT, which a reverse proxy does not carry out.
+pub(crate) fn check_framing(request: &http::request::Parts) -> Result<(), Failure> {
+    let headers = &request.headers;
+    if request.method == Method::CONNECT {
+        return Err(Failure::new(
+            Side::Client,
+            Kind::MethodNotSupported,
+            "this server opens no tunnels",
+        ));
+    }
+    if request.extensions.get::<Ambiguous>().is_some() {
+        return Err(bad_request(
+            "expected content-length or transfer-encoding, found both",
+        ));
+    }
+    let coding = headers.get(header::TRANSFER_ENCODING);
+    if coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(bad_request(
+            "expected `chunked` as the only transfer coding",
+        ));
+    }
+    Ok(())
+}
+
+fn bad_request(detail: &str) -> Failure {
+    Failure::new(Side::Client, Kind::BadRequest, detail)
+}
+
+/// What `max-forwards` says about an OPTIONS or TRACE request (RFC 9110 section 7.6.2).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Hops {
+    /// It goes on; where it was counted, it is one less now.
+    Left,
+    /// It ends here.
+    None,
+}
+
+/// Counts a request's hops down.
+pub(crate) fn count_hop(method: &Method, headers: &mut HeaderMap) -> Hops {
+    if method != Method::OPTIONS && method != Method::TRACE {
+        return Hops::Left;
+    }
+    let left = headers
+        .get(header::MAX_FORWARDS)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse::<u64>().ok());
+    match left {
+        Some(0) => Hops::None,
+        Some(n) => {
+            headers.insert(header::MAX_FORWARDS, HeaderValue::from(n - 1));
+            Hops::Left
+        }
+        None => Hops::Left,
+    }
+}
+
+/// Takes off what concerns one connection. `te: trailers` is put back: it says that the client reads trailers,
+/// and this proxy forwards them.
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
+        .filter_map(|t| t.parse().ok())
+        .collect();
+    let trailers = tokens(headers, &header::TE).any(|t| t.eq_ignore_ascii_case("trailers"));
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// The elements of a header that is a comma-separated list; lines that are not text have none.
+pub(crate) fn tokens<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).iter().filter_map(|v| v.to_str().ok());
+    lines
+        .flat_map(|v| v.split(','))
+        .map(str::trim)
+        .filter(|t| !t.is_empty())
+}
+
+/// Whether a request asks to become a WebSocket. Whether it may is the handshake's business.
+pub(crate) fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    tokens(headers, &header::UPGRADE).any(|t| t.eq_ignore_ascii_case("websocket"))
+}
+
+/// Names this proxy in a message's `via` (RFC 9110 section 7.6.3).
+pub(crate) fn add_via(headers: &mut HeaderMap, received: Version) {
+    let via = match received {
+        Version::HTTP_2 => "2.0 legato",
+        Version::HTTP_10 => "1.0 legato",
+        _ => "1.1 legato",
+    };
+    headers.append(header::VIA, HeaderValue::from_static(via));
+}
+
+/// Says whom a request is forwarded for; whatever the client said about that is replaced, since no client is
+/// trusted to say it (RFC 7239 section 8.1).
+pub(crate) fn set_forwarded(headers: &mut HeaderMap, peer: SocketAddr, authority: Option<&str>) {
+    let ip = peer.ip().to_canonical();
+    let mut forwarded = if ip.is_ipv6() {
+        format!("for=\"[{ip}]\"")
+    } else {
+        format!("for={ip}")
+    };
+    for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
+        headers.remove(name);
+    }
+    if let Some(authority) = authority {
+        // Writing to a string does not fail.
+        let _ = write!(forwarded, ";host=\"{authority}\"");
+        insert(headers, X_FORWARDED_HOST, authority);
+    }
+    forwarded.push_str(";proto=http");
+    insert(headers, X_FORWARDED_FOR, &ip.to_string());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    insert(headers, header::FORWARDED, &forwarded);
+}
+
+/// Sets a header to text that was made here or checked before; text that is no header value is left out.
+pub(crate) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// Puts the cookies that HTTP/2 sends in several lines into one, as HTTP/1.1 needs them (RFC 9113 section 8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(header::COOKIE).iter().count() < 2 {
+        return;
+    }
+    if let Entry::Occupied(cookies) = headers.entry(header::COOKIE) {
+        let (name, lines) = cookies.remove_entry_mult();
+        let lines: Vec<HeaderValue> = lines.collect();
+        let joined = lines
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect::<Vec<_>>()
+            .join(&b"; "[..]);
+        if let Ok(value) = HeaderValue::from_bytes(&joined) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// What a body's content type says about translating it.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum MediaType {
+    /// `application/json` or `+json`, in UTF-8.
+    Json,
+    /// JSON in another encoding.
+    JsonElsewhere,
+    /// Anything else, or nothing.
+    Other,
+}
+
+/// Reads a message's content type.
+pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
+    let Some(text) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+    else {
+        return MediaType::Other;
+    };
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    if essence != "application/json" && !essence.ends_with("+json") {
+        return MediaType::Other;
+    }
+    let charset = parts
+        .filter_map(|p| p.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    match charset.map(|(_, value)| value.trim().trim_matches('"').to_ascii_lowercase()) {
+        None => MediaType::Json,
+        Some(charset) if matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii") => {
+            MediaType::Json
+        }
+        Some(_) => MediaType::JsonElsewhere,
+    }
+}
+
+/// The content coding of a body that is not plain.
+pub(crate) fn coding(headers: &HeaderMap) -> Option<&str> {
+    tokens(headers, &header::CONTENT_ENCODING).find(|t| !t.eq_ignore_ascii_case("identity"))
+}
+
+/// Whether `cache-control: no-transform` asks proxies to leave the body as it is.
+pub(crate) fn forbids_transform(headers: &HeaderMap) -> bool {
+    tokens(headers, &header::CACHE_CONTROL).any(|t| t.eq_ignore_ascii_case("no-transform"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&str, &str)]) -> HeaderMap {
+        let pair = |&(n, v): &(&str, &str)| {
+            (
+                n.parse::<HeaderName>().unwrap(),
+                v.parse::<HeaderValue>().unwrap(),
+            )
+        };
+        let mut headers = HeaderMap::new();
+        lines.iter().map(pair).for_each(|(n, v)| {
+            headers.append(n, v);
+        });
+        headers
+    }
+
+    #[test]
+    fn what_concerns_one_connection_goes() {
+        let mut headers = map(&[
+            ("connection", "close, X-Mine"),
+            ("connection", "keep-alive"),
+            ("keep-alive", "timeout=5"),
+            ("x-mine", "1"),
+            ("te", "trailers, deflate"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("x-other", "2"),
+        ]);
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(headers, map(&[("te", "trailers"), ("x-other", "2")]));
+    }
+
+    #[test]
+    fn only_json_in_utf_8_is_translated() {
+        let cases = [
+            ("application/json", MediaType::Json),
+            ("Application/JSON; charset=UTF-8", MediaType::Json),
+            ("application/json;charset=\"utf-8\"", MediaType::Json),
+            ("application/problem+json", MediaType::Json),
+            ("application/json; charset=utf-16", MediaType::JsonElsewhere),
+            ("application/json; version=2", MediaType::Json),
+            ("text/event-stream", MediaType::Other),
+            ("application/x-ndjson", MediaType::Other),
+            ("application/jsonp", MediaType::Other),
+        ];
+        for (text, want) in cases {
+            assert_eq!(media_type(&map(&[("content-type", text)])), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_client_cannot_say_whom_it_forwards_for() {
+        let mut headers = map(&[
+            ("x-forwarded-for", "1.1.1.1"),
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-host", "x"),
+        ]);
+        set_forwarded(
+            &mut headers,
+            "192.0.2.7:1234".parse().unwrap(),
+            Some("api.example:8080"),
+        );
+        let want = map(&[
+            ("x-forwarded-host", "api.example:8080"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-proto", "http"),
+            (
+                "forwarded",
+                "for=192.0.2.7;host=\"api.example:8080\";proto=http",
+            ),
+        ]);
+        assert_eq!(headers, want);
+    }
+
+    #[test]
+    fn a_host_is_an_authority() {
+        let parse = |h: &str| parse_authority(h.as_bytes()).ok();
+        assert_eq!(parse("example.com:80").as_deref(), Some("example.com:80"));
+        for bad in ["", "a b", "user@example.com", "exa/mple", "a,b c"] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+        assert_eq!(host_of("example.com:80"), "example.com");
+        assert_eq!(host_of("[::1]:80"), "[::1]");
+        assert_eq!(host_of("[::1]"), "[::1]");
+    }
+
+    #[test]
+    fn cookies_become_one_line() {
+        let mut headers = map(&[("cookie", "a=1"), ("cookie", "b=2")]);
+        join_cookies(&mut headers);
+        assert_eq!(headers, map(&[("cookie", "a=1; b=2")]));
+    }
+
+    #[test]
+    fn hops_are_counted_down() {
+        let mut headers = map(&[("max-forwards", "1")]);
+        assert_eq!(count_hop(&Method::GET, &mut headers), Hops::Left);
+        assert_eq!(count_hop(&Method::OPTIONS, &mut headers), Hops::Left);
+        assert_eq!(count_hop(&Method::OPTIONS, &mut headers), Hops::None);
+    }
+}

@@ -1,0 +1,85 @@
+//! Writing down how an exchange went, however it ends.
+
+use std::sync::Arc;
+
+use crate::failure::Failure;
+use crate::telemetry::access_log::Record;
+use crate::telemetry::metrics;
+
+use super::Plane;
+use super::body::Observer;
+
+/// What the record says of an exchange whose client went away before its end.
+const CLIENT_LEFT: &str = "client_left";
+
+/// Holds an exchange's record and hands it in when dropped, so that nothing can end without one.
+pub(crate) struct Recorder {
+    plane: Arc<Plane>,
+    record: Record,
+    ended: bool,
+}
+
+impl Recorder {
+    /// Begins a record.
+    pub(crate) fn new(plane: Arc<Plane>, record: Record) -> Self {
+        Self {
+            plane,
+            record,
+            ended: false,
+        }
+    }
+
+    /// The record, to add to.
+    pub(crate) fn record(&mut self) -> &mut Record {
+        &mut self.record
+    }
+
+    /// Notes a failure. The first one is the cause of later ones.
+    pub(crate) fn fail(&mut self, failure: &Failure) {
+        if self.record.failure.is_none() {
+            self.record.failure = Some(failure.kind.code());
+            self.record.reason = Some(failure.for_log().to_owned());
+            if let (crate::failure::Kind::Translation(code), Some(api)) =
+                (failure.kind, &self.record.api)
+            {
+                metrics::translate_failure(api, failure.change.as_deref(), code.name());
+            }
+        }
+    }
+}
+
+impl Observer for Recorder {
+    fn bytes(&mut self, count: usize) {
+        self.record.bytes += count as u64;
+    }
+
+    fn end(&mut self, outcome: Result<(), &Failure>) {
+        self.ended = true;
+        if let Err(failure) = outcome {
+            self.fail(failure);
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if !self.ended && self.record.failure.is_none() {
+            self.record.failure = Some(CLIENT_LEFT);
+        }
+        let record = &self.record;
+        let label = |part: &Option<String>| part.clone().unwrap_or_else(|| "none".to_owned());
+        let (api, version, backend) = (
+            label(&record.api),
+            label(&record.client_version),
+            label(&record.backend),
+        );
+        metrics::request(
+            &api,
+            &version,
+            &backend,
+            record.status,
+            record.started.elapsed(),
+        );
+        self.plane.access_log.write(self.record.clone());
+    }
+}

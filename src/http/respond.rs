@@ -1,0 +1,253 @@
+//! The only place that picks a status, and what an error made by Legato looks like.
+
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::backend::Body;
+use crate::failure::{Failure, Kind, Side};
+use crate::json::Code;
+
+use super::body;
+
+/// The status that says a failure to the client.
+fn status(failure: &Failure) -> StatusCode {
+    match failure.kind {
+        Kind::BadRequest | Kind::BadHandshake | Kind::UnknownVersion | Kind::AmbiguousVersion => {
+            StatusCode::BAD_REQUEST
+        }
+        Kind::MethodNotSupported => StatusCode::NOT_IMPLEMENTED,
+        Kind::NoRoute => StatusCode::NOT_FOUND,
+        Kind::VersionGone => StatusCode::GONE,
+        Kind::NoRules => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+        Kind::Unreachable | Kind::BadResponse => StatusCode::BAD_GATEWAY,
+        Kind::ConnectTimeout | Kind::ResponseHeadTimeout | Kind::RequestTimeout => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
+        Kind::UnsupportedCharset | Kind::UnknownCoding => of_client_or(
+            failure.side,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            StatusCode::BAD_GATEWAY,
+        ),
+        Kind::BodyTooLarge => of_client_or(
+            failure.side,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::BAD_GATEWAY,
+        ),
+        Kind::Incomplete => of_client_or(
+            failure.side,
+            StatusCode::BAD_REQUEST,
+            StatusCode::BAD_GATEWAY,
+        ),
+        Kind::IdleTimeout => of_client_or(
+            failure.side,
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::GATEWAY_TIMEOUT,
+        ),
+        Kind::Translation(code) => {
+            of_client_or(failure.side, untranslatable(code), StatusCode::BAD_GATEWAY)
+        }
+    }
+}
+
+fn of_client_or(side: Side, client: StatusCode, other: StatusCode) -> StatusCode {
+    match side {
+        Side::Client => client,
+        Side::Backend | Side::Legato => other,
+    }
+}
+
+/// The status for a request whose document has no translation.
+fn untranslatable(code: Code) -> StatusCode {
+    match code {
+        Code::MalformedJson | Code::DuplicateKey | Code::TooDeep => StatusCode::BAD_REQUEST,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+/// What a failure is called: the same for every failure of its kind, as RFC 9457 section 3.1.3 asks.
+fn title(kind: Kind) -> &'static str {
+    match kind {
+        Kind::BadRequest => "Bad request",
+        Kind::MethodNotSupported => "Method not supported",
+        Kind::NoRoute => "No such API",
+        Kind::UnknownVersion => "Unknown API version",
+        Kind::AmbiguousVersion => "Ambiguous API version",
+        Kind::VersionGone => "API version no longer served",
+        Kind::NoRules => "API not ready",
+        Kind::UnsupportedCharset => "Unsupported character encoding",
+        Kind::UnknownCoding => "Unknown content coding",
+        Kind::BodyTooLarge | Kind::Translation(Code::TooLarge) => "Body too large",
+        Kind::Incomplete => "Incomplete body",
+        Kind::Unreachable => "Backend unreachable",
+        Kind::ConnectTimeout => "Backend did not accept a connection in time",
+        Kind::ResponseHeadTimeout => "Backend did not answer in time",
+        Kind::IdleTimeout => "Body stalled",
+        Kind::RequestTimeout => "Exchange took too long",
+        Kind::BadResponse => "Bad response from the backend",
+        Kind::BadHandshake => "Bad WebSocket handshake",
+        Kind::UpgradeRequired => "Unsupported WebSocket version",
+        Kind::Translation(Code::MalformedJson) => "Malformed JSON",
+        Kind::Translation(Code::TooDeep) => "JSON nested too deep",
+        Kind::Translation(Code::DuplicateKey) => "Duplicate member",
+        Kind::Translation(_) => "No translation",
+    }
+}
+
+/// Where a problem document is for a client of a known version.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Audience<'a> {
+    /// The client's version.
+    pub(crate) version: Option<&'a str>,
+    /// How errors look in that version: JSON text in which the strings `$title`, `$status`, `$detail` and
+    /// `$code` stand for a problem's parts; `None`: RFC 9457.
+    pub(crate) shape: Option<&'a [u8]>,
+}
+
+/// The response that tells a client about a failure.
+pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Body> {
+    let status = status(failure);
+    let (content_type, text) = match audience.shape {
+        None => (
+            "application/problem+json",
+            document(failure, status, audience.version),
+        ),
+        Some(shape) => (
+            "application/json",
+            fill(&String::from_utf8_lossy(shape), failure, status),
+        ),
+    };
+    let mut response = Response::new(body::full(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if failure.kind == Kind::UpgradeRequired {
+        headers.insert(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        );
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    response
+}
+
+/// The answer to OPTIONS of the server itself, or at the end of `max-forwards`.
+pub(crate) fn options() -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// The answer that turns a connection into a socket.
+pub(crate) fn switching() -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response
+}
+
+/// The answer to a head that took too long, for a connection that hyper has given up.
+pub(crate) const HEAD_TOO_SLOW: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+fn document(failure: &Failure, status: StatusCode, version: Option<&str>) -> String {
+    let mut text = format!(
+        r#"{{"type":"urn:legato:problem:{}","title":{},"status":{},"detail":{}"#,
+        failure.kind.code(),
+        quoted(title(failure.kind)),
+        status.as_u16(),
+        quoted(&failure.detail)
+    );
+    for (name, value) in [
+        ("pointer", failure.pointer.as_deref()),
+        ("change", failure.change.as_deref()),
+        ("version", version),
+    ] {
+        if let Some(value) = value {
+            text.extend([r#",""#, name, r#"":"#, &quoted(value)]);
+        }
+    }
+    if !failure.supported.is_empty() {
+        let labels: Vec<String> = failure.supported.iter().map(|l| quoted(l)).collect();
+        text.extend([r#","supported":["#, &labels.join(","), "]"]);
+    }
+    text.push('}');
+    text
+}
+
+/// Fills a version's own error shape. A value that is filled in has its quotes escaped, so it can never look
+/// like a later placeholder.
+fn fill(shape: &str, failure: &Failure, status: StatusCode) -> String {
+    shape
+        .replace(r#""$status""#, status.as_str())
+        .replace(r#""$title""#, &quoted(title(failure.kind)))
+        .replace(r#""$code""#, &quoted(failure.kind.code()))
+        .replace(r#""$detail""#, &quoted(&failure.detail))
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    // A `str` always serialises.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_fault_it_is_decides_the_status() {
+        let cases = [
+            (Side::Client, Kind::Translation(Code::MalformedJson), 400),
+            (Side::Client, Kind::Translation(Code::DuplicateKey), 400),
+            (Side::Client, Kind::Translation(Code::TooDeep), 400),
+            (Side::Client, Kind::Translation(Code::TooLarge), 413),
+            (Side::Client, Kind::Translation(Code::NoMapping), 422),
+            (Side::Client, Kind::Translation(Code::InformationLost), 422),
+            (Side::Backend, Kind::Translation(Code::MalformedJson), 502),
+            (Side::Backend, Kind::Translation(Code::NoMapping), 502),
+            (Side::Client, Kind::BodyTooLarge, 413),
+            (Side::Backend, Kind::BodyTooLarge, 502),
+            (Side::Client, Kind::UnknownCoding, 415),
+            (Side::Backend, Kind::UnknownCoding, 502),
+            (Side::Backend, Kind::Unreachable, 502),
+            (Side::Backend, Kind::ConnectTimeout, 504),
+            (Side::Legato, Kind::NoRules, 503),
+        ];
+        for (side, kind, want) in cases {
+            assert_eq!(
+                status(&Failure::new(side, kind, "x")).as_u16(),
+                want,
+                "{side:?} {kind:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_problem_names_what_it_knows_and_hides_what_the_log_needs() {
+        let mut failure = Failure::new(
+            Side::Client,
+            Kind::Translation(Code::NoMapping),
+            "no pair for \"x\"",
+        )
+        .because("10.0.0.1 said so");
+        failure.pointer = Some("/a/0".to_owned());
+        failure.change = Some("rename".into());
+        let want = concat!(
+            r#"{"type":"urn:legato:problem:no_mapping","title":"No translation","status":422,"#,
+            r#""detail":"no pair for \"x\"","pointer":"/a/0","change":"rename","version":"2"}"#
+        );
+        assert_eq!(document(&failure, status(&failure), Some("2")), want);
+    }
+
+    #[test]
+    fn a_version_may_have_its_own_error_shape() {
+        let failure = Failure::new(Side::Legato, Kind::NoRoute, r#"found "$code" in it"#);
+        let shape = r#"{"error":"$title","code":"$status","kind":"$code","why":"$detail"}"#;
+        let want =
+            r#"{"error":"No such API","code":404,"kind":"no_route","why":"found \"$code\" in it"}"#;
+        assert_eq!(fill(shape, &failure, StatusCode::NOT_FOUND), want);
+    }
+}

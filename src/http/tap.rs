@@ -1,0 +1,191 @@
+//! Looking at a connection's bytes beside the parser, for what the parser does not tell.
+//!
+//! Of a request with both `content-length` and `transfer-encoding`, hyper removes the first and shows the second.
+//! RFC 9112 section 6.1 allows that, but a server behind or before this one may have chosen the other, so such
+//! requests are refused here. They are recognised in the bytes that came since the last request.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Marks a request whose framing is ambiguous.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ambiguous;
+
+/// The last bytes that a connection read.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    most: usize,
+}
+
+impl Seen {
+    fn add(&self, bytes: &[u8]) {
+        let mut seen = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.extend_from_slice(bytes);
+        // Cutting at twice the size moves each byte once at most.
+        if seen.len() > 2 * self.most {
+            let old = seen.len() - self.most;
+            seen.drain(..old);
+        }
+    }
+
+    /// Marks a request that was sent with two framings, and forgets what was seen until then.
+    pub(crate) fn mark<B>(&self, request: &mut Request<B>) {
+        let seen = std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_chunked = request
+            .headers()
+            .contains_key(http::header::TRANSFER_ENCODING);
+        if is_chunked && has_two_framings(&seen, request.method().as_str()) {
+            request.extensions_mut().insert(Ambiguous);
+        }
+    }
+}
+
+/// Whether a head of this method in these bytes names both framings. Bytes of an earlier body that look like such a
+/// head count as well: only who wants to be refused sends them.
+fn has_two_framings(seen: &[u8], method: &str) -> bool {
+    let mut lines = seen.split(|&b| b == b'\n').map(<[u8]>::trim_ascii_end);
+    while let Some(line) = lines.next() {
+        let is_start = line.starts_with(method.as_bytes()) && line.ends_with(b" HTTP/1.1");
+        if !is_start {
+            continue;
+        }
+        let (mut has_length, mut has_coding) = (false, false);
+        for header in lines.by_ref().take_while(|line| !line.is_empty()) {
+            has_length |= is_header(header, b"content-length:");
+            has_coding |= is_header(header, b"transfer-encoding:");
+        }
+        if has_length && has_coding {
+            return true;
+        }
+    }
+    false
+}
+
+fn is_header(line: &[u8], name: &[u8]) -> bool {
+    line.get(..name.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
+/// A connection whose reads are seen.
+pub(crate) struct Tap<T> {
+    inner: T,
+    seen: Seen,
+}
+
+impl<T> Tap<T> {
+    /// Keeps at least the last `most` bytes, which has to be what the parser may read ahead.
+    pub(crate) fn new(inner: T, most: usize) -> (Self, Seen) {
+        let seen = Seen {
+            bytes: Arc::default(),
+            most,
+        };
+        let tap = Self {
+            inner,
+            seen: seen.clone(),
+        };
+        (tap, seen)
+    }
+
+    /// The connection.
+    pub(crate) fn into_inner(self) -> T {
+        self.inner
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
+        self.seen.add(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_framings_of_one_head_are_found() {
+        let cases = [
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+                true,
+            ),
+            (
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH:1\r\n\r\n",
+                true,
+            ),
+            (
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
+                false,
+            ),
+            (
+                "rest of a body\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n",
+                true,
+            ),
+            (
+                "--part\r\ncontent-length: 1\r\n\r\nx\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
+                false,
+            ),
+            (
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\ncontent-length: 1\r\n",
+                false,
+            ),
+        ];
+        for (seen, want) in cases {
+            assert_eq!(has_two_framings(seen.as_bytes(), "POST"), want, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_last_bytes_are_kept() {
+        let (_, seen) = Tap::new((), 4);
+        for i in 0..100 {
+            seen.add(&[i]);
+        }
+        let kept = seen.bytes.lock().unwrap();
+        assert!((4..=8).contains(&kept.len()), "{kept:?}");
+        assert_eq!(kept.last(), Some(&99));
+    }
+}

@@ -1,0 +1,257 @@
+//! From files to published snapshots: read, compile, test, publish, or keep the last good.
+//!
+//! One task does it, so that reloads never overlap. It is woken by changed files, by a signal, by the admin
+//! endpoint, and now and then for file systems that tell nobody about changes.
+
+mod load;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio_util::sync::CancellationToken;
+
+pub use load::Setup;
+
+use crate::snapshot::{Published, Snapshot};
+use crate::telemetry::log::{self, Level};
+use crate::telemetry::metrics;
+use load::Loaded;
+use watch::Watch;
+
+/// How long to wait after a change for the rest of it: editors and `git pull` write files one by one.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+/// How often to look at files that nobody told about.
+const POLL: Duration = Duration::from_secs(30);
+/// Reloads that may wait to be done.
+const QUEUE: usize = 16;
+
+/// What became of a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new snapshot is published.
+    Published,
+    /// Files are as they were.
+    Unchanged,
+    /// The last good one stays; this is why.
+    Failed(String),
+}
+
+impl Outcome {
+    /// The stable name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Unchanged => "unchanged",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// A reload that was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// When.
+    pub at: jiff::Timestamp,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The generation that is published after it.
+    pub generation: u64,
+    /// Its rules' hash.
+    pub hash: String,
+}
+
+/// Asks for reloads and knows the last one.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<oneshot::Sender<Arc<Report>>>,
+    last: Arc<ArcSwap<Report>>,
+}
+
+impl Handle {
+    /// Reloads, whether or not files have changed, and waits for what becomes of it; `None` where the proxy is
+    /// ending.
+    pub async fn reload(&self) -> Option<Arc<Report>> {
+        let (reply, report) = oneshot::channel();
+        self.requests.send(reply).await.ok()?;
+        report.await.ok()
+    }
+
+    /// The last reload; at first, the start.
+    #[must_use]
+    pub fn last(&self) -> Arc<Report> {
+        self.last.load_full()
+    }
+}
+
+/// The publisher of snapshots.
+#[derive(Debug)]
+pub struct Reloader {
+    setup: Setup,
+    published: Published,
+    requests: mpsc::Receiver<oneshot::Sender<Arc<Report>>>,
+    last: Arc<ArcSwap<Report>>,
+    /// Of the files that were last loaded, good or bad.
+    fingerprint: u64,
+}
+
+impl Reloader {
+    /// Loads for the first time.
+    ///
+    /// # Errors
+    /// All that is wrong with the configuration and the rules, as one text for a person.
+    pub fn start(setup: Setup) -> Result<(Self, Handle), String> {
+        let loaded = setup.load();
+        let fingerprint = loaded.fingerprint;
+        let (config, rules) = loaded.result?;
+        let snapshot =
+            Snapshot::try_new(1, &config, &rules, None).map_err(|errors| errors.join("\n"))?;
+        let report = Report {
+            at: jiff::Timestamp::now(),
+            outcome: Outcome::Published,
+            generation: 1,
+            hash: snapshot.hash.clone(),
+        };
+        note_endpoints(&snapshot);
+        let last = Arc::new(ArcSwap::from_pointee(report));
+        let (sender, requests) = mpsc::channel(QUEUE);
+        let handle = Handle {
+            requests: sender,
+            last: Arc::clone(&last),
+        };
+        let published = Published::new(snapshot);
+        Ok((
+            Self {
+                setup: setup.with(config),
+                published,
+                requests,
+                last,
+                fingerprint,
+            },
+            handle,
+        ))
+    }
+
+    /// Where the snapshots are published.
+    #[must_use]
+    pub fn published(&self) -> Published {
+        self.published.clone()
+    }
+
+    /// Publishes until told to stop.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut watch = self.watch().await;
+        let mut poll = interval_at(Instant::now() + POLL, POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let reply = tokio::select! {
+                () = stop.cancelled() => return,
+                Some(reply) = self.requests.recv() => Some(reply),
+                () = watch.changed() => {
+                    sleep(DEBOUNCE).await;
+                    None
+                }
+                _ = poll.tick() => None,
+            };
+            if self.reload(reply).await {
+                // The directories may be other ones now.
+                watch = self.watch().await;
+            }
+        }
+    }
+
+    /// Watches the files. Those that changed between being read and being watched are read again.
+    async fn watch(&mut self) -> Watch {
+        loop {
+            let watch = Watch::open(&self.setup);
+            if !self.reload(None).await {
+                return watch;
+            }
+        }
+    }
+
+    /// Loads, publishes and reports; whether files have changed.
+    async fn reload(&mut self, reply: Option<oneshot::Sender<Arc<Report>>>) -> bool {
+        let setup = self.setup.clone();
+        let Ok(loaded) = tokio::task::spawn_blocking(move || setup.load()).await else {
+            return false;
+        };
+        let is_changed = loaded.fingerprint != self.fingerprint;
+        if !is_changed && reply.is_none() {
+            return false;
+        }
+        self.fingerprint = loaded.fingerprint;
+        let report = Arc::new(self.publish(loaded, is_changed));
+        note(&report);
+        self.last.store(Arc::clone(&report));
+        if let Some(reply) = reply {
+            // Who asked may have gone.
+            let _ = reply.send(report);
+        }
+        is_changed
+    }
+
+    fn publish(&mut self, loaded: Loaded, is_changed: bool) -> Report {
+        let current = self.published.load();
+        let next = loaded.result.and_then(|(config, rules)| {
+            let next = Snapshot::try_new(current.generation + 1, &config, &rules, Some(&current));
+            next.map(|snapshot| (config, snapshot))
+                .map_err(|errors| errors.join("\n"))
+        });
+        let outcome = match next {
+            Err(reason) => Outcome::Failed(reason),
+            Ok(_) if !is_changed => Outcome::Unchanged,
+            Ok((config, snapshot)) => {
+                self.setup = self.setup.clone().with(config);
+                note_endpoints(&snapshot);
+                self.published.publish(snapshot);
+                Outcome::Published
+            }
+        };
+        let now = self.published.load();
+        Report {
+            at: jiff::Timestamp::now(),
+            outcome,
+            generation: now.generation,
+            hash: now.hash.clone(),
+        }
+    }
+}
+
+fn note(report: &Report) {
+    metrics::reload(report.outcome.name());
+    match &report.outcome {
+        Outcome::Published => {
+            log::line(
+                Level::Info,
+                &format!(
+                    "published generation {}, rules {}",
+                    report.generation, report.hash
+                ),
+            );
+        }
+        Outcome::Unchanged => log::line(Level::Info, "nothing to reload: files are as they were"),
+        Outcome::Failed(reason) => {
+            let generation = report.generation;
+            log::line(
+                Level::Warn,
+                &format!("reload failed, generation {generation} stays in service:\n{reason}"),
+            );
+        }
+    }
+}
+
+fn note_endpoints(snapshot: &Snapshot) {
+    metrics::endpoints(
+        snapshot
+            .routes
+            .iter()
+            .flat_map(|r| &r.backends)
+            .map(|b| b.len())
+            .sum(),
+    );
+}

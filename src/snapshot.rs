@@ -1,0 +1,207 @@
+//! The state that one request sees, and the only place where the data plane and the control plane meet.
+//!
+//! A request loads it once; a socket keeps the one of its handshake. Only `reload` publishes.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::backend::Backend;
+use crate::config::{ApiConfig, Config};
+use crate::rules::{Api, RuleSet};
+use crate::version::VersionId;
+
+/// Everything that decides what happens to a request; immutable.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts publications, from 1.
+    pub generation: u64,
+    /// The rules' hash.
+    pub hash: String,
+    /// In the order in which they are tried: by longest prefix, those with hosts first.
+    pub routes: Vec<Arc<Route>>,
+}
+
+/// One API as configured, with its rules and backends.
+#[derive(Debug)]
+pub struct Route {
+    /// Its configuration.
+    pub config: ApiConfig,
+    /// Its rules and what its backends speak; `None` where there is no rule set for it.
+    pub rules: Option<RoutedRules>,
+    /// Its backends, in the configuration's order; never empty.
+    pub backends: Vec<Arc<Backend>>,
+}
+
+/// An API's rules, with the versions of its backends looked up in them.
+#[derive(Debug)]
+pub struct RoutedRules {
+    /// The rules.
+    pub api: Arc<Api>,
+    /// What each backend speaks, in the order of [`Route::backends`].
+    pub speaks: Vec<VersionId>,
+}
+
+impl Route {
+    fn answers(&self, host: Option<&str>, path: &str) -> bool {
+        let hosts = &self.config.hosts;
+        let host_matches = hosts.is_empty()
+            || host.is_some_and(|h| hosts.iter().any(|x| x.eq_ignore_ascii_case(h)));
+        host_matches && has_prefix(path, &self.config.prefix)
+    }
+}
+
+/// Whether `path` is below `prefix`: `/chat` holds `/chat` and `/chat/x`, not `/chatty`.
+fn has_prefix(path: &str, prefix: &str) -> bool {
+    match path.strip_prefix(prefix) {
+        Some(rest) => rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'),
+        None => false,
+    }
+}
+
+impl Snapshot {
+    /// Puts rules before backends. Backends of `previous` whose configuration is the same are kept with their
+    /// connections.
+    ///
+    /// # Errors
+    /// One text for each backend that speaks a version which its API does not have, and for each API that had rules
+    /// in `previous` and has lost them: files that are gone for a moment must not stop traffic.
+    pub fn try_new(
+        generation: u64,
+        config: &Config,
+        rules: &RuleSet,
+        previous: Option<&Snapshot>,
+    ) -> Result<Self, Vec<String>> {
+        let mut errors = Vec::new();
+        let mut routes = Vec::new();
+        for api in &config.apis {
+            match routed_rules(api, rules) {
+                Ok(None) if previous.is_some_and(|p| p.has_rules(&api.name)) => {
+                    errors.push(format!(
+                        "rules/{}: expected the rules of this api, found none",
+                        api.name
+                    ));
+                }
+                Ok(rules) => {
+                    let backends = backends(api, previous);
+                    routes.push(Arc::new(Route {
+                        config: api.clone(),
+                        rules,
+                        backends,
+                    }));
+                }
+                Err(more) => errors.extend(more),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        // A stable sort: equal ones stay in the file's order.
+        routes.sort_by_key(|r| {
+            (
+                r.config.hosts.is_empty(),
+                std::cmp::Reverse(r.config.prefix.len()),
+            )
+        });
+        Ok(Self {
+            generation,
+            hash: rules.hash.clone(),
+            routes,
+        })
+    }
+
+    fn has_rules(&self, api: &str) -> bool {
+        self.routes
+            .iter()
+            .any(|r| r.config.name == api && r.rules.is_some())
+    }
+
+    /// The API that answers for a host (without its port) and a path.
+    #[must_use]
+    pub fn find(&self, host: Option<&str>, path: &str) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|r| r.answers(host, path))
+    }
+}
+
+fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRules>, Vec<String>> {
+    let Some(api) = rules.apis.get(&config.name) else {
+        return Ok(None);
+    };
+    let mut errors = Vec::new();
+    let mut speaks = Vec::new();
+    for backend in &config.backends {
+        match api.versions.find(&backend.speaks) {
+            Some(version) => speaks.push(version),
+            None => errors.push(format!(
+                "apis.{}.backends.{}.speaks: `{}` is not a version of this api, expected one of {}",
+                config.name,
+                backend.name,
+                backend.speaks,
+                api.versions.labels().collect::<Vec<_>>().join(", ")
+            )),
+        }
+    }
+    if errors.is_empty() {
+        Ok(Some(RoutedRules {
+            api: Arc::clone(api),
+            speaks,
+        }))
+    } else {
+        Err(errors)
+    }
+}
+
+fn backends(config: &ApiConfig, previous: Option<&Snapshot>) -> Vec<Arc<Backend>> {
+    let old = previous.and_then(|s| s.routes.iter().find(|r| r.config.name == config.name));
+    let connect = config.timeouts.connect;
+    let kept = |b| old.and_then(|r| r.backends.iter().find(|o| o.is(b, connect)).cloned());
+    config
+        .backends
+        .iter()
+        .map(|b| kept(b).unwrap_or_else(|| Arc::new(Backend::new(b.clone(), connect))))
+        .collect()
+}
+
+/// Where the snapshot is loaded and published.
+#[derive(Debug, Clone)]
+pub struct Published(Arc<ArcSwap<Snapshot>>);
+
+impl Published {
+    /// Starts with a first snapshot.
+    #[must_use]
+    pub fn new(first: Snapshot) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(first)))
+    }
+
+    /// The current snapshot.
+    #[must_use]
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.0.load_full()
+    }
+
+    /// Replaces the snapshot for all later requests; for `reload` alone.
+    pub fn publish(&self, next: Snapshot) {
+        self.0.store(Arc::new(next));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_at_a_segment() {
+        let cases = [
+            ("/chat", "/chat", true),
+            ("/chat/x", "/chat", true),
+            ("/chatty", "/chat", false),
+            ("/", "/", true),
+            ("/x", "/", true),
+            ("/x", "/x/", false),
+            ("*", "/", false),
+        ];
+        for (path, prefix, want) in cases {
+            assert_eq!(has_prefix(path, prefix), want, "{path} below {prefix}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Rule files in a directory, also one that Kubernetes mounts.
+//!
+//! Kubernetes puts a mount's files into a directory with a time in its name and swaps a link `..data` to it, so
+//! that all change at one moment; the names that users see are links through it. Names that begin with a dot
+//! are skipped, so each file is read once, through its visible name.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::diagnostic::Source;
+
+/// Most files of a store.
+const FILES: usize = 10_000;
+/// Most bytes of one file.
+const FILE_BYTES: u64 = 8 << 20;
+/// Most bytes of all files.
+const TOTAL_BYTES: u64 = 256 << 20;
+/// Most directories inside each other; a link to a parent ends here.
+const DEPTH: usize = 8;
+
+/// Reads all rule files below a directory, in the order of their paths.
+pub(super) fn read(root: &Path) -> io::Result<Vec<Source>> {
+    let mut reading = Reading {
+        files: Vec::new(),
+        bytes: 0,
+    };
+    reading.directory(root, "", 0)?;
+    reading.files.sort_by(|a, b| a.file.cmp(&b.file));
+    Ok(reading.files)
+}
+
+struct Reading {
+    files: Vec<Source>,
+    bytes: u64,
+}
+
+impl Reading {
+    fn directory(&mut self, directory: &Path, prefix: &str, depth: usize) -> io::Result<()> {
+        if depth > DEPTH {
+            return Err(named(
+                directory,
+                &format!("expected at most {DEPTH} directories inside each other"),
+            ));
+        }
+        for entry in fs::read_dir(directory).map_err(|e| named(directory, &e))? {
+            let path = entry.map_err(|e| named(directory, &e))?.path();
+            let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
+                continue;
+            };
+            if is_leftover(name) {
+                continue;
+            }
+            let relative = if prefix.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{prefix}/{name}")
+            };
+            // Follows links, as the layout of Kubernetes needs.
+            let metadata = match fs::metadata(&path) {
+                Ok(metadata) => metadata,
+                // Other programs' temporary files come and go; a rule that goes is no rule set to publish.
+                Err(e) if e.kind() == io::ErrorKind::NotFound && !is_rule_file(name) => continue,
+                Err(e) => return Err(named(&path, &e)),
+            };
+            if metadata.is_dir() {
+                self.directory(&path, &relative, depth + 1)?;
+            } else if metadata.is_file() && is_rule_file(name) {
+                self.file(&path, relative, metadata.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, relative: String, bytes: u64) -> io::Result<()> {
+        self.bytes += bytes;
+        if bytes > FILE_BYTES {
+            return Err(named(
+                path,
+                &format!("expected at most {FILE_BYTES} bytes, found {bytes}"),
+            ));
+        }
+        if self.bytes > TOTAL_BYTES || self.files.len() == FILES {
+            return Err(named(
+                path,
+                &format!("expected at most {FILES} files of {TOTAL_BYTES} bytes in all"),
+            ));
+        }
+        let text = fs::read_to_string(path).map_err(|e| named(path, &e))?;
+        self.files.push(Source {
+            file: relative,
+            text,
+        });
+        Ok(())
+    }
+}
+
+/// What editors leave behind, and everything hidden.
+fn is_leftover(name: &str) -> bool {
+    name.starts_with(['.', '#']) || name.ends_with('~') || has_extension(name, "swp")
+}
+
+/// Rules are YAML; `legato.lock` is the history that stands beside them.
+fn is_rule_file(name: &str) -> bool {
+    has_extension(name, "yaml") || has_extension(name, "yml") || name == "legato.lock"
+}
+
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}
+
+fn named(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(root: &Path) -> Vec<String> {
+        read(root)
+            .unwrap()
+            .into_iter()
+            .map(|source| source.file)
+            .collect()
+    }
+
+    #[test]
+    fn rule_files_are_read_in_order_without_leftovers() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("chat/changes/2")).unwrap();
+        let files = [
+            "chat/changes/2/b.yaml",
+            "chat/api.yaml",
+            "chat/api.yaml~",
+            "chat/.api.yaml.swp",
+            "chat/.#api.yaml",
+            "chat/#api.yaml#",
+            "chat/4913",
+            "chat/notes.md",
+            "chat/legato.lock",
+        ];
+        for name in files {
+            fs::write(root.path().join(name), name).unwrap();
+        }
+        assert_eq!(
+            names(root.path()),
+            ["chat/api.yaml", "chat/changes/2/b.yaml", "chat/legato.lock"]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_kubernetes_mount_is_read_through_its_visible_names() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("..2026_01_01")).unwrap();
+        fs::write(root.path().join("..2026_01_01/api.yaml"), "text").unwrap();
+        symlink("..2026_01_01", root.path().join("..data")).unwrap();
+        symlink("..data/api.yaml", root.path().join("api.yaml")).unwrap();
+        let files = read(root.path()).unwrap();
+        assert_eq!(
+            files
+                .iter()
+                .map(|f| (&*f.file, &*f.text))
+                .collect::<Vec<_>>(),
+            [("api.yaml", "text")]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_text_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("x.yaml"), [0xff]).unwrap();
+        let error = read(root.path()).unwrap_err().to_string();
+        assert!(error.contains("x.yaml"), "{error}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Every metric, one function each. A new metric is one function here, one line in [`describe`], and one row
+//! in the table of the operations guide.
+//!
+//! Label values come from the configuration, from rule files and from closed enums, never from what a client
+//! sent, so that their number is bounded.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+const REQUESTS: &str = "legato_requests_total";
+const REQUEST_SECONDS: &str = "legato_request_seconds";
+const TRANSLATE_SECONDS: &str = "legato_translate_seconds";
+const TRANSLATE_FAILURES: &str = "legato_translate_failures_total";
+const LOSSES: &str = "legato_losses_total";
+const MESSAGES: &str = "legato_messages_total";
+const RELOADS: &str = "legato_reloads_total";
+const RULES_INFO: &str = "legato_rules_info";
+const BACKEND_ENDPOINTS: &str = "legato_backend_endpoints";
+const SOCKETS: &str = "legato_sockets";
+const CONNECTIONS: &str = "legato_connections";
+const ACCESS_RECORDS_DROPPED: &str = "legato_access_records_dropped_total";
+
+/// Upper bounds of the latency histograms' buckets, in seconds.
+const SECONDS: [f64; 14] = [
+    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
+
+/// What renders the metrics. They are the process's: the first call installs them, later ones find them.
+///
+/// # Panics
+/// Never; where another recorder is installed already, what is rendered stays empty.
+#[must_use]
+pub fn handle() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(install).clone()
+}
+
+fn install() -> PrometheusHandle {
+    let builder = PrometheusBuilder::new();
+    // The bounds are not empty, which is the only thing the builder refuses.
+    let builder = builder
+        .set_buckets(&SECONDS)
+        .unwrap_or_else(|_| PrometheusBuilder::new());
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_ok() {
+        describe();
+    }
+    handle
+}
+
+fn describe() {
+    describe_counter!(
+        REQUESTS,
+        "Exchanges by API, client version, backend and status"
+    );
+    describe_histogram!(
+        REQUEST_SECONDS,
+        "Time from a request's head to the end of its response"
+    );
+    describe_histogram!(
+        TRANSLATE_SECONDS,
+        "Time spent translating bodies that were held whole"
+    );
+    describe_counter!(
+        TRANSLATE_FAILURES,
+        "Documents and messages without a translation"
+    );
+    describe_counter!(
+        LOSSES,
+        "Values that a translation dropped as its rule accepts"
+    );
+    describe_counter!(MESSAGES, "WebSocket messages by sender and event");
+    describe_counter!(RELOADS, "Reloads by result");
+    describe_gauge!(BACKEND_ENDPOINTS, "Endpoints by state");
+    describe_gauge!(SOCKETS, "Open WebSockets");
+    describe_gauge!(CONNECTIONS, "Open client connections");
+    describe_counter!(
+        ACCESS_RECORDS_DROPPED,
+        "Access records lost because the log could not keep up"
+    );
+}
+
+/// The metrics as text, with the facts of the current rules.
+#[must_use]
+pub fn render(handle: &PrometheusHandle, hash: &str, generation: u64) -> String {
+    let mut text = handle.render();
+    // Written here instead of kept as a gauge: each reload would leave one more series behind.
+    let _ = write!(
+        text,
+        "# TYPE {RULES_INFO} gauge\n{RULES_INFO}{{hash=\"{hash}\",generation=\"{generation}\"}} 1\n"
+    );
+    text
+}
+
+/// Removes what the histograms no longer need; to be called every few seconds.
+pub fn upkeep(handle: &PrometheusHandle) {
+    handle.run_upkeep();
+}
+
+/// An exchange ended.
+pub fn request(api: &str, client_version: &str, backend: &str, status: u16, took: Duration) {
+    let api = api.to_owned();
+    counter!(REQUESTS, "api" => api.clone(), "client_version" => client_version.to_owned(),
+        "backend" => backend.to_owned(), "status" => status.to_string())
+    .increment(1);
+    histogram!(REQUEST_SECONDS, "api" => api).record(took.as_secs_f64());
+}
+
+/// A document was translated whole.
+pub fn translated(api: &str, took: Duration) {
+    histogram!(TRANSLATE_SECONDS, "api" => api.to_owned()).record(took.as_secs_f64());
+}
+
+/// A document or message had no translation.
+pub fn translate_failure(api: &str, change: Option<&str>, code: &'static str) {
+    let change = change.unwrap_or("none").to_owned();
+    counter!(TRANSLATE_FAILURES, "api" => api.to_owned(), "change" => change, "code" => code)
+        .increment(1);
+}
+
+/// A translation dropped a value that its rule allows to be lost.
+pub fn loss(api: &str, change: &str, path: &str) {
+    counter!(LOSSES, "api" => api.to_owned(), "change" => change.to_owned(), "path" => path.to_owned()).increment(1);
+}
+
+/// A WebSocket message came. `event` is one that a rule names.
+pub fn message(api: &str, side: &'static str, event: Option<&str>) {
+    let event = event.unwrap_or("other").to_owned();
+    counter!(MESSAGES, "api" => api.to_owned(), "side" => side, "event" => event).increment(1);
+}
+
+/// Rules or configuration were loaded again, or could not be.
+pub fn reload(result: &'static str) {
+    counter!(RELOADS, "result" => result).increment(1);
+}
+
+/// How many endpoints are configured.
+pub fn endpoints(count: usize) {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "no configuration has 2^52 endpoints"
+    )]
+    gauge!(BACKEND_ENDPOINTS, "state" => "configured").set(count as f64);
+}
+
+/// Counts something open for as long as it lives.
+#[derive(Debug)]
+pub struct Open(&'static str);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        gauge!(self.0).decrement(1.0);
+    }
+}
+
+/// A WebSocket opened.
+#[must_use]
+pub fn socket() -> Open {
+    gauge!(SOCKETS).increment(1.0);
+    Open(SOCKETS)
+}
+
+/// A client connected.
+#[must_use]
+pub fn connection() -> Open {
+    gauge!(CONNECTIONS).increment(1.0);
+    Open(CONNECTIONS)
+}
+
+/// An access record did not fit into the queue.
+pub fn access_record_dropped() {
+    counter!(ACCESS_RECORDS_DROPPED).increment(1);
+}

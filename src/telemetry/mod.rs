@@ -1,0 +1,5 @@
+//! What operators see: metrics, access records, and a log of what the proxy itself does.
+
+pub mod access_log;
+pub mod log;
+pub mod metrics;

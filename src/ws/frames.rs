@@ -1,0 +1,120 @@
+//! Where WebSocket frames end (RFC 6455 section 5.2), in bytes that come in any pieces. Pure.
+
+/// The longest header: two bytes, eight of length, four of mask.
+const HEADER: usize = 14;
+
+/// Follows a stream of frames.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    header: [u8; HEADER],
+    /// Bytes of a header that has begun.
+    have: usize,
+    /// Bytes of the payload that are to come.
+    payload: u64,
+}
+
+impl Frames {
+    /// Whether the stream is between two frames.
+    pub(super) fn is_between(&self) -> bool {
+        self.have == 0 && self.payload == 0
+    }
+
+    /// Follows the next bytes; how many of them belong to frames that have ended by then, counted from the first.
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        let mut ended = 0;
+        while at < bytes.len() {
+            if self.payload > 0 {
+                let left = bytes.len() - at;
+                let step = usize::try_from(self.payload).map_or(left, |payload| payload.min(left));
+                self.payload -= step as u64;
+                at += step;
+            } else {
+                self.header[self.have] = bytes[at];
+                self.have += 1;
+                at += 1;
+                if self.have < self.header_length() {
+                    continue;
+                }
+                self.payload = self.payload_length();
+                self.have = 0;
+            }
+            if self.payload == 0 {
+                ended = at;
+            }
+        }
+        ended
+    }
+
+    /// How long the header is, as far as it is known.
+    fn header_length(&self) -> usize {
+        if self.have < 2 {
+            return 2;
+        }
+        let extended = match self.header[1] & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
+        2 + extended + mask
+    }
+
+    /// What a whole header says.
+    fn payload_length(&self) -> u64 {
+        let big_endian = |bytes: &[u8]| bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b));
+        match self.header[1] & 0x7f {
+            126 => big_endian(&self.header[2..4]),
+            127 => big_endian(&self.header[2..10]),
+            short => u64::from(short),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames of many lengths and the places where they end.
+    fn stream() -> (Vec<u8>, Vec<usize>) {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for length in [0_u16, 1, 125, 126, 300] {
+            for mask in [0, 0x80] {
+                match u8::try_from(length) {
+                    Ok(short) if short < 126 => bytes.extend([0x82, mask | short]),
+                    _ => {
+                        bytes.extend([0x82, mask | 0x7e]);
+                        bytes.extend(length.to_be_bytes());
+                    }
+                }
+                bytes.extend(vec![0xff; usize::from(length) + usize::from(mask) / 32]);
+                ends.push(bytes.len());
+            }
+        }
+        bytes.extend([0x82, 127, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2]);
+        ends.push(bytes.len());
+        (bytes, ends)
+    }
+
+    #[test]
+    fn ends_are_found_in_pieces_of_any_size() {
+        let (bytes, ends) = stream();
+        for size in 1..bytes.len() {
+            let (mut frames, mut at) = (Frames::default(), 0);
+            for piece in bytes.chunks(size) {
+                let ended = frames.follow(piece);
+                let last = ends
+                    .iter()
+                    .rev()
+                    .find(|&&e| e > at && e <= at + piece.len());
+                assert_eq!(ended, last.map_or(0, |e| e - at), "pieces of {size}");
+                at += piece.len();
+                assert_eq!(
+                    frames.is_between(),
+                    ends.contains(&at),
+                    "pieces of {size} at {at}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Opening a socket on both sides (RFC 6455 section 4).
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::backend::{Body, Picked};
+use crate::failure::{Failure, Kind, Side, causes};
+use crate::http::exchange::Exchange;
+use crate::http::send::Outgoing;
+use crate::http::{Plane, body, headers, respond};
+
+use super::session::{Legs, Session};
+
+/// The handshake's own headers: each leg has its own.
+const LEG: [HeaderName; 4] = [
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_VERSION,
+    header::SEC_WEBSOCKET_ACCEPT,
+    header::CONTENT_LENGTH,
+];
+
+/// A client's request that may become a socket.
+pub(crate) struct Handshake {
+    accept: String,
+    upgrade: OnUpgrade,
+}
+
+/// What the backend made of it.
+pub(crate) enum Opened {
+    /// A socket: the answer for the client, and what runs after it.
+    Socket(Response<Body>, Box<Session>),
+    /// Its refusal, for the client to hear.
+    Refused(Response<Body>),
+}
+
+impl Handshake {
+    /// Checks a request to become a socket.
+    ///
+    /// # Errors
+    /// [`Kind::BadHandshake`]; [`Kind::UpgradeRequired`] for another version than 13.
+    pub(crate) fn check(head: &Parts, upgrade: OnUpgrade) -> Result<Self, Failure> {
+        if head.method != Method::GET || head.version != Version::HTTP_11 {
+            return Err(bad("expected GET of HTTP/1.1"));
+        }
+        if !headers::tokens(&head.headers, &header::CONNECTION)
+            .any(|t| t.eq_ignore_ascii_case("upgrade"))
+        {
+            return Err(bad("expected `upgrade` in the connection header"));
+        }
+        match only(&head.headers, &header::SEC_WEBSOCKET_VERSION) {
+            Some("13") => {}
+            Some(_) => return Err(wrong_version()),
+            None => return Err(bad("expected one sec-websocket-version header")),
+        }
+        let key = only(&head.headers, &header::SEC_WEBSOCKET_KEY).filter(|k| is_key(k));
+        let key =
+            key.ok_or_else(|| bad("expected 16 bytes in base64 in one sec-websocket-key header"))?;
+        Ok(Self {
+            accept: derive_accept_key(key.as_bytes()),
+            upgrade,
+        })
+    }
+
+    /// Opens the backend's side.
+    ///
+    /// # Errors
+    /// As the backend cannot be reached, or answers with what is no handshake.
+    pub(crate) async fn open(
+        self,
+        plane: &Arc<Plane>,
+        exchange: &Exchange,
+        path_and_query: &str,
+        outgoing: Outgoing,
+    ) -> Result<Opened, Failure> {
+        let path = path_and_query.split('?').next().unwrap_or(path_and_query);
+        let is_translated = exchange.pair().socket(path).is_some();
+        let key = generate_key();
+        let picked = exchange.backend.pick();
+        let request = request(outgoing, &key, &picked, is_translated);
+        let mut response = ask(plane, exchange, &picked, request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return refusal(exchange, response, picked).map(Opened::Refused);
+        }
+        check_answer(response.headers(), &key, is_translated)?;
+        let backend = hyper::upgrade::on(&mut response)
+            .await
+            .map_err(|e| bad_answer("no socket").because(causes(&e)))?;
+        let answer = self.answer(exchange, response.headers());
+        let legs = Legs {
+            client: self.upgrade,
+            backend,
+            picked,
+        };
+        let session = Session::new(plane, exchange, legs, path.to_owned());
+        Ok(Opened::Socket(answer, Box::new(session)))
+    }
+
+    /// The answer for the client, with what else the backend says in its own.
+    fn answer(&self, exchange: &Exchange, backend: &HeaderMap) -> Response<Body> {
+        let mut response = respond::switching();
+        let to = response.headers_mut();
+        to.clone_from(backend);
+        headers::remove_hop_by_hop(to);
+        for name in &LEG {
+            to.remove(name);
+        }
+        let chosen = only(backend, &header::SEC_WEBSOCKET_PROTOCOL);
+        to.remove(header::SEC_WEBSOCKET_PROTOCOL);
+        if let Some(name) = exchange
+            .api
+            .resolver
+            .answer_subprotocol(&exchange.resolved, chosen)
+        {
+            headers::insert(to, header::SEC_WEBSOCKET_PROTOCOL, &name);
+        }
+        headers::add_via(to, Version::HTTP_11);
+        upgrade_headers(to);
+        headers::insert(to, header::SEC_WEBSOCKET_ACCEPT, &self.accept);
+        response
+    }
+}
+
+/// A header's value, where it stands once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?.trim();
+    values.next().is_none().then_some(value)
+}
+
+/// Whether this is the base64 of 16 bytes: 22 digits, of which the last holds only two bits, and padding.
+fn is_key(key: &str) -> bool {
+    let Some(digits) = key.strip_suffix("==") else {
+        return false;
+    };
+    digits.len() == 22
+        && digits
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+        && digits.ends_with(['A', 'Q', 'g', 'w'])
+}
+
+fn bad(detail: &str) -> Failure {
+    Failure::new(Side::Client, Kind::BadHandshake, detail)
+}
+
+fn wrong_version() -> Failure {
+    Failure::new(
+        Side::Client,
+        Kind::UpgradeRequired,
+        "expected version 13 of the WebSocket protocol",
+    )
+}
+
+fn bad_answer(detail: &str) -> Failure {
+    Failure::new(
+        Side::Backend,
+        Kind::BadResponse,
+        format!("the backend's WebSocket handshake is not valid: {detail}"),
+    )
+}
+
+fn upgrade_headers(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// The request for the backend. Extensions change what frames mean, so they are offered only where no frame is
+/// read here.
+fn request(
+    outgoing: Outgoing,
+    key: &str,
+    picked: &Picked,
+    is_translated: bool,
+) -> Request<Empty<bytes::Bytes>> {
+    let mut request = Request::new(Empty::new());
+    *request.uri_mut() = outgoing.target.into();
+    let to = request.headers_mut();
+    *to = outgoing.headers;
+    for name in &LEG {
+        to.remove(name);
+    }
+    if is_translated {
+        to.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    }
+    upgrade_headers(to);
+    headers::insert(to, header::HOST, picked.authority());
+    headers::insert(to, header::SEC_WEBSOCKET_KEY, key);
+    to.insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static("13"),
+    );
+    request
+}
+
+/// Sends the request over a connection of its own and waits for the answer's head.
+async fn ask(
+    plane: &Plane,
+    exchange: &Exchange,
+    picked: &Picked,
+    request: Request<Empty<bytes::Bytes>>,
+) -> Result<Response<Incoming>, Failure> {
+    let stream = exchange.backend.connect(picked).await?;
+    let internal = |e: &hyper::Error| format!("{}: {}", picked.authority(), causes(e));
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| bad_answer("no connection").because(internal(&e)))?;
+    let abandoned = plane.abandoned.clone();
+    plane.tasks.spawn(async move {
+        // The connection's failure is the request's as well, and is told there.
+        let _ = abandoned
+            .run_until_cancelled(connection.with_upgrades())
+            .await;
+    });
+    let limit = exchange.route.config.timeouts.response_head;
+    match tokio::time::timeout(limit, sender.send_request(request)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(e)) => Err(bad_answer("no response").because(internal(&e))),
+        Err(_) => {
+            let detail = "the backend did not answer the WebSocket handshake in time";
+            Err(Failure::new(
+                Side::Backend,
+                Kind::ResponseHeadTimeout,
+                detail,
+            ))
+        }
+    }
+}
+
+fn check_answer(headers: &HeaderMap, key: &str, is_translated: bool) -> Result<(), Failure> {
+    if only(headers, &header::SEC_WEBSOCKET_ACCEPT)
+        != Some(derive_accept_key(key.as_bytes()).as_str())
+    {
+        return Err(bad_answer("its accept key is not that of the request"));
+    }
+    if is_translated && headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
+        return Err(bad_answer("it uses an extension that was not offered"));
+    }
+    Ok(())
+}
+
+fn refusal(
+    exchange: &Exchange,
+    response: Response<Incoming>,
+    picked: Picked,
+) -> Result<Response<Body>, Failure> {
+    let (mut head, incoming) = response.into_parts();
+    headers::remove_hop_by_hop(&mut head.headers);
+    headers::add_via(&mut head.headers, head.version);
+    Ok(Response::from_parts(
+        head,
+        body::from_backend(incoming, exchange.bounds(), picked)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_key;
+
+    #[test]
+    fn a_key_is_16_bytes_in_base64() {
+        assert!(is_key("dGhlIHNhbXBsZSBub25jZQ=="));
+        for bad in [
+            "",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZR==",
+            "dGhlIHNhbXBsZSBub25j",
+            "dGhl IHNhbXBsZSBub25jZQ==",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAA==",
+        ] {
+            assert!(!is_key(bad), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Backends.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::wire::Wire;
+
+/// A backend; it ends with the test.
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    _tasks: JoinSet<()>,
+}
+
+impl Backend {
+    /// Runs `script` for every connection.
+    pub(crate) async fn scripted<F>(script: impl Fn(Wire) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(script(Wire::new(stream)));
+            }
+        });
+        Self {
+            address,
+            _tasks: tasks,
+        }
+    }
+
+    /// Answers every request on every connection with these bytes.
+    pub(crate) async fn answering(response: impl Into<String>) -> Self {
+        let response: Arc<str> = response.into().into();
+        Self::scripted(move |mut wire| {
+            let response = Arc::clone(&response);
+            async move {
+                while wire.try_message().await.is_some() {
+                    if wire.try_send(&*response).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Hands each whole request to the test.
+    pub(crate) async fn recording() -> (Self, Recorded) {
+        let recorded = Recorded::default();
+        let seen = recorded.clone();
+        let backend = Self::scripted(move |mut wire| {
+            let seen = seen.clone();
+            async move {
+                while let Some(request) = wire.try_message().await {
+                    if !request.is_complete {
+                        return;
+                    }
+                    seen.0.lock().unwrap().push(request);
+                    if wire
+                        .try_send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                        .await
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+            }
+        })
+        .await;
+        (backend, recorded)
+    }
+
+    /// Sends every request's body back with its content type; speaks HTTP/1.1 and HTTP/2.
+    pub(crate) async fn echo() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    let builder = auto::Builder::new(TokioExecutor::new());
+                    let _ = builder
+                        .serve_connection(TokioIo::new(stream), service_fn(echo))
+                        .await;
+                });
+            }
+        });
+        Self {
+            address,
+            _tasks: tasks,
+        }
+    }
+
+    /// An address at which nobody listens.
+    pub(crate) async fn nobody() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    }
+}
+
+async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let bytes = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
+    let mut response = Response::new(Full::new(bytes));
+    if let Some(kind) = head.headers.get("content-type") {
+        response.headers_mut().insert("content-type", kind.clone());
+    }
+    response
+        .headers_mut()
+        .insert("x-version", format!("{:?}", head.version).parse().unwrap());
+    Ok(response)
+}
+
+/// Requests as a backend got them.
+#[derive(Clone, Default)]
+pub(crate) struct Recorded(Arc<Mutex<Vec<super::wire::Message>>>);
+
+impl Recorded {
+    /// The only request so far.
+    pub(crate) fn only(&self) -> super::wire::Message {
+        let mut all = self.0.lock().unwrap();
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}

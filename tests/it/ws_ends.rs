@@ -1,0 +1,236 @@
+//! How sockets end: codes and reasons travel, nothing sent before the end is lost, and no side is left hanging.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+use crate::support::proxy::TestProxy;
+use crate::support::socket::{self, Socket};
+use crate::support::within;
+use crate::ws::BOTH;
+
+fn frame(code: u16, reason: &'static str) -> CloseFrame {
+    CloseFrame {
+        code: code.into(),
+        reason: reason.into(),
+    }
+}
+
+#[tokio::test]
+async fn a_client_closes() {
+    let (told, mut heard) = tokio::sync::mpsc::channel(1);
+    let backend = socket::backend("", move |mut socket: Socket| {
+        let told = told.clone();
+        async move {
+            let mut seen = Vec::new();
+            while let Some(Ok(message)) = socket.next().await {
+                seen.push(message);
+            }
+            told.send(seen).await.unwrap();
+        }
+    })
+    .await;
+    let proxy = TestProxy::before(backend.address).await;
+    for version in BOTH {
+        let mut client = socket::open(&proxy, &[("api-version", version)]).await;
+        client.feed("last".into()).await.unwrap();
+        client.close(Some(frame(4001, "bye"))).await.unwrap();
+        assert_eq!(
+            socket::closed(&mut client).await,
+            Some((4001, "bye".to_owned()))
+        );
+        let seen = within("the backend's close", heard.recv()).await.unwrap();
+        assert_eq!(
+            seen,
+            [
+                Message::text("last"),
+                Message::Close(Some(frame(4001, "bye")))
+            ],
+            "version {version}"
+        );
+        assert!(
+            socket::next(&mut client).await.is_none(),
+            "the connection stays open"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_backend_closes() {
+    let cases = [
+        Some(frame(1000, "")),
+        Some(frame(4999, "kicked")),
+        Some(frame(1013, "later")),
+        None,
+    ];
+    for version in BOTH {
+        for close in cases.clone() {
+            let backend = socket::backend("", {
+                let close = close.clone();
+                move |mut socket: Socket| {
+                    let close = close.clone();
+                    async move {
+                        for i in 0..100 {
+                            socket.feed(format!("{i}").into()).await.unwrap();
+                        }
+                        socket.close(close).await.unwrap();
+                        while socket.next().await.is_some() {}
+                    }
+                }
+            })
+            .await;
+            let proxy = TestProxy::before(backend.address).await;
+            let mut client = socket::open(&proxy, &[("api-version", version)]).await;
+            for i in 0..100 {
+                assert_eq!(socket::text(&mut client).await, i.to_string());
+            }
+            let want = close.map(|f| (f.code.into(), f.reason.to_string()));
+            assert_eq!(socket::closed(&mut client).await, want, "version {version}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_dies_closes_the_client() {
+    let backend = socket::backend("", |mut socket: Socket| async move {
+        socket.next().await;
+    })
+    .await;
+    let proxy = TestProxy::before(backend.address).await;
+    let mut client = socket::open(&proxy, &[("api-version", "2")]).await;
+    socket::send(&mut client, "die").await;
+    assert_eq!(
+        socket::closed(&mut client).await,
+        Some((1011, "the backend is gone".to_owned()))
+    );
+    // A tunnel knows no frames: the connection ends.
+    let mut client = socket::open(&proxy, &[("api-version", "1")]).await;
+    socket::send(&mut client, "die").await;
+    assert!(!matches!(socket::next(&mut client).await, Some(Ok(_))));
+}
+
+#[tokio::test]
+async fn a_client_that_dies_closes_the_backend() {
+    let (told, mut heard) = tokio::sync::mpsc::channel(1);
+    let backend = socket::backend("", move |mut socket: Socket| {
+        let told = told.clone();
+        async move {
+            let last = socket.next().await;
+            told.send(last).await.unwrap();
+        }
+    })
+    .await;
+    let proxy = TestProxy::before(backend.address).await;
+    drop(socket::open(&proxy, &[("api-version", "2")]).await);
+    let last = within("the backend's end", heard.recv()).await.unwrap();
+    assert_eq!(
+        last.unwrap().unwrap(),
+        Message::Close(Some(frame(1001, "the client is gone")))
+    );
+    drop(socket::open(&proxy, &[("api-version", "1")]).await);
+    let last = within("the backend's end", heard.recv()).await.unwrap();
+    assert!(!matches!(last, Some(Ok(_))), "{last:?}");
+}
+
+#[tokio::test]
+async fn a_message_above_the_limit() {
+    let (told, mut heard) = tokio::sync::mpsc::channel(1);
+    let backend = socket::backend("", move |mut socket: Socket| {
+        let told = told.clone();
+        async move {
+            let last = socket.next().await;
+            told.send(last).await.unwrap();
+        }
+    })
+    .await;
+    let proxy = TestProxy::start(&[backend.address], |c| c.apis[0].limits.message = 1000).await;
+    let mut client = socket::open(&proxy, &[("api-version", "2")]).await;
+    socket::send(&mut client, "x".repeat(100_000)).await;
+    assert_eq!(
+        socket::closed(&mut client).await.map(|(code, _)| code),
+        Some(1009)
+    );
+    let last = within("the backend's end", heard.recv())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        last,
+        Message::Close(Some(frame(1011, "the peer broke the protocol")))
+    );
+}
+
+#[tokio::test]
+async fn a_silent_socket_is_closed_where_that_is_asked_for() {
+    let backend = socket::echo().await;
+    let proxy = TestProxy::start(&[backend.address], |c| {
+        c.apis[0].timeouts.websocket_idle = Some(Duration::from_millis(100));
+    })
+    .await;
+    for version in BOTH {
+        let mut client = socket::open(&proxy, &[("api-version", version)]).await;
+        assert_eq!(
+            socket::closed(&mut client).await.map(|(code, _)| code),
+            Some(1001)
+        );
+    }
+}
+
+#[tokio::test]
+async fn draining_closes_sockets() {
+    for version in BOTH {
+        draining_closes(version).await;
+    }
+}
+
+async fn draining_closes(version: &str) {
+    let backend = socket::echo().await;
+    let mut proxy = TestProxy::before(backend.address).await;
+    let mut client = socket::open(&proxy, &[("api-version", version)]).await;
+    socket::send(&mut client, "hello").await;
+    assert_eq!(socket::text(&mut client).await, "hello");
+    proxy.drain();
+    assert_eq!(
+        socket::closed(&mut client).await.map(|(code, _)| code),
+        Some(1001)
+    );
+    // Reading on is what sends the client's own close.
+    assert!(
+        socket::next(&mut client)
+            .await
+            .is_none_or(|end| end.is_err())
+    );
+    proxy.ended().await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_slows_its_sender() {
+    let (told, mut heard) = tokio::sync::watch::channel(0_usize);
+    let backend = socket::backend("", move |mut socket: Socket| {
+        let told = told.clone();
+        async move {
+            let message = "x".repeat(64 * 1024);
+            while socket.send(message.clone().into()).await.is_ok() {
+                told.send_modify(|sent| *sent += 1);
+            }
+        }
+    })
+    .await;
+    let proxy = TestProxy::before(backend.address).await;
+    let mut client = socket::open(&proxy, &[("api-version", "2")]).await;
+    // The sender stops by itself: kernel buffers and one message on the way are all there is room for.
+    let mut sent = 0;
+    while tokio::time::timeout(Duration::from_millis(300), heard.changed())
+        .await
+        .is_ok()
+    {
+        sent = *heard.borrow();
+        assert!(sent < 2000, "{sent} messages of 64 KiB are held somewhere");
+    }
+    for _ in 0..sent {
+        assert_eq!(socket::text(&mut client).await.len(), 64 * 1024);
+    }
+}
