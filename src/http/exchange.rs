@@ -41,7 +41,6 @@ pub(crate) struct Exchange {
     /// When all has to be over.
     pub(crate) deadline: Option<Instant>,
     hash: String,
-    now: jiff::Timestamp,
 }
 
 impl Exchange {
@@ -74,8 +73,7 @@ impl Exchange {
             .resolver
             .resolve(&api.versions, &view)
             .map_err(|e| unresolved(api, &e))?;
-        let now = jiff::Timestamp::now();
-        check_sunset(api, resolved.version, now)?;
+        check_sunset(api, resolved.version, jiff::Timestamp::now())?;
         Ok(Self {
             peer,
             authority,
@@ -87,7 +85,6 @@ impl Exchange {
             api: Arc::clone(api),
             route: Arc::clone(route),
             hash: snapshot.hash.clone(),
-            now,
         })
     }
 

@@ -1,9 +1,7 @@
 //! Runs primitive edits on a held scope.
 
 use super::convert::Way;
-use super::edit::{
-    Condition, Edit, Empty, Entry, Many, Occupied, Otherwise, Source, Test, Token, ValueEdit,
-};
+use super::edit::{Condition, Edit, Empty, Entry, Many, Occupied, Otherwise, Source, Test, Token, ValueEdit};
 use super::error::{Code, Error};
 use super::text::{name_is, push_pointer, unescape};
 use super::tree::{Arena, LinkId, NodeId, Tree};
@@ -15,21 +13,16 @@ use super::{OnError, Values};
 ///
 /// # Errors
 /// Whatever an edit says; the pointer is relative to the value.
-pub(super) fn apply(
-    entries: &[Entry],
-    text: &[u8],
-    values: &Values,
-    arena: &mut Arena,
-    partial: &mut bool,
+pub(super) fn apply<'a>(
+    entries: &'a [Entry],
+    text: &'a [u8],
+    values: &'a Values,
+    arena: &'a mut Arena,
+    partial: &'a mut bool,
     out: &mut Vec<u8>,
 ) -> Result<bool, Error> {
     let (tree, root) = Tree::new(text, arena);
-    let mut editor = Editor {
-        tree,
-        values,
-        partial,
-        trail: Vec::new(),
-    };
+    let mut editor = Editor { tree, values, partial, trail: Vec::new() };
     match editor.run(entries, root) {
         Ok(Some(root)) => {
             editor.tree.emit(root, out);
@@ -55,14 +48,25 @@ struct Editor<'a> {
     values: &'a Values,
     partial: &'a mut bool,
     /// The names and indexes from the scope to the value at hand, for messages.
-    trail: Vec<String>,
+    trail: Vec<Place<'a>>,
+}
+
+/// One step of the way to a value.
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    Key(&'a str),
+    Index(usize),
+    Member(LinkId),
 }
 
 type Done<T> = Result<T, Error>;
 
-impl Editor<'_> {
+/// What is done with each value that a path leads to.
+type OnValue<'e, 'a> = &'e mut dyn FnMut(&mut Editor<'a>, NodeId) -> Done<Became>;
+
+impl<'a> Editor<'a> {
     /// Runs edits in order; `None`: the value is gone.
-    fn run(&mut self, entries: &[Entry], root: NodeId) -> Done<Option<NodeId>> {
+    fn run(&mut self, entries: &'a [Entry], root: NodeId) -> Done<Option<NodeId>> {
         let mut node = root;
         for entry in entries {
             let depth = self.trail.len();
@@ -96,42 +100,33 @@ impl Editor<'_> {
             return error;
         }
         let mut pointer = String::new();
-        for token in &self.trail {
-            push_pointer(token, &mut pointer);
+        for place in &self.trail {
+            match place {
+                Place::Key(key) => push_pointer(key, &mut pointer),
+                Place::Index(index) => push_pointer(&index.to_string(), &mut pointer),
+                Place::Member(link) => {
+                    push_pointer(&String::from_utf8_lossy(&unescape(self.tree.name(*link))), &mut pointer);
+                }
+            }
         }
         error.at(pointer)
     }
 
-    fn entry(&mut self, entry: &Entry, root: NodeId) -> Done<Became> {
+    fn entry(&mut self, entry: &'a Entry, root: NodeId) -> Done<Became> {
         if !self.holds(&entry.guard, root)? {
             return Ok(Became::Same);
         }
         match &entry.edit {
-            Edit::Rename { at, pairs } => {
-                self.visit(root, at, &mut |e, node| e.rename(node, pairs))
+            Edit::Rename { at, pairs } => self.visit(root, at, &mut |e, node| e.rename(node, pairs)),
+            Edit::Move { scope, from, to, conflict, patch } => {
+                self.visit(root, scope, &mut |e, node| e.relocate(node, from, to, *conflict, *patch))
             }
-            Edit::Move {
-                scope,
-                from, to, conflict, patch } => self.visit(root, scope, &mut |e, node| {
-                e.relocate(node, from, to, *conflict, *patch)
-            }),
-            Edit::Put {
-                scope,
-                at,
-                value,
-                create,
-                if_present,
-            } => self.visit(root, scope, &mut |e, node| {
-                e.put(node, at, value, *create, *if_present)
-            }),
-            Edit::Take {
-                scope,
-                at,
-                prune,
-                refuse,
-            } => self.visit(root, scope, &mut |e, node| {
-                e.take(node, at, *prune, *refuse)
-            }),
+            Edit::Put { scope, at, value, create, if_present } => {
+                self.visit(root, scope, &mut |e, node| e.put(node, at, value, *create, *if_present))
+            }
+            Edit::Take { scope, at, prune, refuse } => {
+                self.visit(root, scope, &mut |e, node| e.take(node, at, *prune, *refuse))
+            }
             Edit::Change { at, how } => self.visit(root, at, &mut |e, node| e.change(node, how)),
             Edit::Envelope { key, with } => {
                 let object = self.tree.make_object();
@@ -141,17 +136,14 @@ impl Editor<'_> {
             }
             Edit::Open { key, otherwise } => match self.tree.member(root, key)? {
                 Some(link) => Ok(Became::Other(self.tree.value(link))),
-                None => self.fall_back(otherwise, Code::NotEnveloped, || {
-                    format!("expected an object with the member `{key}`")
-                }),
+                None => self
+                    .fall_back(otherwise, Code::NotEnveloped, || format!("expected an object with the member `{key}`")),
             },
-            Edit::Each { at, entries } => {
-                self.visit(root, at, &mut |e, node| e.within(node, entries))
-            }
+            Edit::Each { at, entries } => self.visit(root, at, &mut |e, node| e.within(node, entries)),
         }
     }
 
-    fn within(&mut self, node: NodeId, entries: &[Entry]) -> Done<Became> {
+    fn within(&mut self, node: NodeId, entries: &'a [Entry]) -> Done<Became> {
         Ok(match self.run(entries, node)? {
             None => Became::Nothing,
             Some(same) if same == node => Became::Edited,
@@ -178,18 +170,13 @@ impl Editor<'_> {
     }
 
     /// Calls `edit` for each value at `path` below `node`, and puts back what it became.
-    fn visit(
-        &mut self,
-        node: NodeId,
-        path: &[Token],
-        edit: &mut dyn FnMut(&mut Self, NodeId) -> Done<Became>,
-    ) -> Done<Became> {
+    fn visit(&mut self, node: NodeId, path: &'a [Token], edit: OnValue<'_, 'a>) -> Done<Became> {
         let Some((token, rest)) = path.split_first() else {
             return edit(self, node);
         };
         let edited = match token {
             Token::Key(key) => match self.tree.child(node, key)? {
-                Some(link) => self.visit_link(node, link, key.clone(), rest, edit)?,
+                Some(link) => self.visit_link(node, link, Place::Key(key), rest, edit)?,
                 None => false,
             },
             Token::Any => self.visit_all(node, rest, edit)?,
@@ -201,22 +188,13 @@ impl Editor<'_> {
         Ok(Became::Edited)
     }
 
-    fn visit_all(
-        &mut self,
-        node: NodeId,
-        rest: &[Token],
-        edit: &mut dyn FnMut(&mut Self, NodeId) -> Done<Became>,
-    ) -> Done<bool> {
+    fn visit_all(&mut self, node: NodeId, rest: &'a [Token], edit: OnValue<'_, 'a>) -> Done<bool> {
         let array = self.tree.kind(node) == Kind::Array;
         let (mut edited, mut index) = (false, 0_usize);
         let mut at = self.tree.first(node);
         while let Some(link) = at {
             at = self.tree.next(link);
-            let step = if array {
-                index.to_string()
-            } else {
-                String::from_utf8_lossy(&unescape(self.tree.name(link))).into_owned()
-            };
+            let step = if array { Place::Index(index) } else { Place::Member(link) };
             edited |= self.visit_link(node, link, step, rest, edit)?;
             index += 1;
         }
@@ -227,9 +205,9 @@ impl Editor<'_> {
         &mut self,
         parent: NodeId,
         link: LinkId,
-        step: String,
-        rest: &[Token],
-        edit: &mut dyn FnMut(&mut Self, NodeId) -> Done<Became>,
+        step: Place<'a>,
+        rest: &'a [Token],
+        edit: OnValue<'_, 'a>,
     ) -> Done<bool> {
         self.trail.push(step);
         let value = self.tree.value(link);
@@ -243,15 +221,9 @@ impl Editor<'_> {
         match became {
             Became::Same | Became::Edited => {}
             Became::Other(node) => self.tree.set_value(link, node),
-            Became::Nothing if self.tree.kind(parent) == Kind::Object => {
-                self.tree.remove(parent, |_, l| l == link)
-            }
+            Became::Nothing if self.tree.kind(parent) == Kind::Object => self.tree.remove(parent, |_, l| l == link),
             Became::Nothing => {
-                return Err(Error::new(
-                    Code::CannotRemoveIndex,
-                    0,
-                    "an element cannot be taken out of its array",
-                ));
+                return Err(Error::new(Code::CannotRemoveIndex, 0, "an element cannot be taken out of its array"));
             }
         }
         self.trail.pop();
@@ -415,8 +387,7 @@ impl Editor<'_> {
             return;
         }
         for depth in (1..chain.len()).rev() {
-            let needed =
-                keep.is_some_and(|keep| keep.len() > depth && keep[..depth] == keys[..depth]);
+            let needed = keep.is_some_and(|keep| keep.len() > depth && keep[..depth] == keys[..depth]);
             if needed || self.tree.first(chain[depth]).is_some() {
                 return;
             }
@@ -476,19 +447,11 @@ impl Editor<'_> {
         if self.tree.kind(node) != Kind::Object {
             return Ok(Became::Same);
         }
-        let present = if missing {
-            None
-        } else {
-            self.tree.member(node, name)?
-        };
+        let present = if missing { None } else { self.tree.member(node, name)? };
         match (present, if_present) {
             (Some(_), Occupied::Keep) => return Ok(Became::Same),
             (Some(_), Occupied::Fail) => {
-                return Err(Error::new(
-                    Code::Conflict,
-                    0,
-                    format!("`{name}` is there already"),
-                ));
+                return Err(Error::new(Code::Conflict, 0, format!("`{name}` is there already")));
             }
             (Some(_), Occupied::Replace) | (None, _) => {}
         }
@@ -533,11 +496,7 @@ impl Editor<'_> {
             return Ok(Became::Same);
         }
         if refuse {
-            return Err(Error::new(
-                Code::InformationLost,
-                0,
-                format!("`{name}` has no place in the other version"),
-            ));
+            return Err(Error::new(Code::InformationLost, 0, format!("`{name}` has no place in the other version")));
         }
         self.cut(&chain, at, prune, None);
         Ok(Became::Edited)
@@ -546,18 +505,12 @@ impl Editor<'_> {
     fn change(&mut self, node: NodeId, how: &ValueEdit) -> Done<Became> {
         match how {
             ValueEdit::Map { pairs, otherwise } => self.map(node, pairs, otherwise),
-            ValueEdit::Convert {
-                conversion,
-                way,
-                otherwise,
-            } => {
+            ValueEdit::Convert { conversion, way, otherwise } => {
                 if self.tree.kind(node) == Kind::Null {
                     return Ok(Became::Same);
                 }
                 if let Some(made) = conversion.run(*way, &self.tree.text(node)) {
-                    return Ok(Became::Other(
-                        self.tree.make(|out| out.extend_from_slice(&made)),
-                    ));
+                    return Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&made))));
                 }
                 let (from, to) = match (conversion.names(), way) {
                     (names, Way::There) => names,
@@ -570,23 +523,15 @@ impl Editor<'_> {
             }
             ValueEdit::ToArray { keep_null } => Ok(match (self.tree.kind(node), *keep_null) {
                 (Kind::Null, true) => Became::Same,
-                (Kind::Null, false) => {
-                    Became::Other(self.tree.make(|out| out.extend_from_slice(b"[]")))
-                }
+                (Kind::Null, false) => Became::Other(self.tree.make(|out| out.extend_from_slice(b"[]"))),
                 _ => {
                     let array = self.tree.make_array_of(node);
                     self.tree.set_edited(array);
                     Became::Other(array)
                 }
             }),
-            ValueEdit::FromArray {
-                many,
-                empty,
-                otherwise,
-            } => self.from_array(node, *many, *empty, otherwise),
-            ValueEdit::ToMember {
-                keep_null: true, ..
-            } if self.tree.kind(node) == Kind::Null => Ok(Became::Same),
+            ValueEdit::FromArray { many, empty, otherwise } => self.from_array(node, *many, *empty, otherwise),
+            ValueEdit::ToMember { keep_null: true, .. } if self.tree.kind(node) == Kind::Null => Ok(Became::Same),
             ValueEdit::ToMember { key, with, .. } => {
                 let object = self.tree.make_object();
                 self.tree.append(object, key, node);
@@ -599,19 +544,13 @@ impl Editor<'_> {
                     .member(node, key)?
                     .map_or(Became::Nothing, |link| Became::Other(self.tree.value(link)))),
                 Kind::Null => Ok(Became::Same),
-                kind => self.fall_back(otherwise, Code::NotAnObject, || {
-                    format!("expected an object, found {}", kind.name())
-                }),
+                kind => self
+                    .fall_back(otherwise, Code::NotAnObject, || format!("expected an object, found {}", kind.name())),
             },
         }
     }
 
-    fn map(
-        &mut self,
-        node: NodeId,
-        pairs: &[(Vec<u8>, Vec<u8>)],
-        otherwise: &Otherwise,
-    ) -> Done<Became> {
+    fn map(&mut self, node: NodeId, pairs: &[(Vec<u8>, Vec<u8>)], otherwise: &Otherwise) -> Done<Became> {
         let pair = {
             let text = self.tree.text(node);
             pairs.iter().find(|(from, _)| same(&text, from))
@@ -627,38 +566,23 @@ impl Editor<'_> {
             return Ok(Became::Same);
         }
         let found = excerpt(&self.tree.text(node));
-        self.fall_back(otherwise, Code::NoMapping, || {
-            format!("{found} has no counterpart in the other version")
-        })
+        self.fall_back(otherwise, Code::NoMapping, || format!("{found} has no counterpart in the other version"))
     }
 
-    fn from_array(
-        &mut self,
-        node: NodeId,
-        many: Many,
-        empty: Empty,
-        otherwise: &Otherwise,
-    ) -> Done<Became> {
+    fn from_array(&mut self, node: NodeId, many: Many, empty: Empty, otherwise: &Otherwise) -> Done<Became> {
         match self.tree.kind(node) {
             Kind::Array => {}
             Kind::Null => return Ok(Became::Same),
             kind => {
-                return self.fall_back(otherwise, Code::NotAnArray, || {
-                    format!("expected an array, found {}", kind.name())
-                });
+                return self
+                    .fall_back(otherwise, Code::NotAnArray, || format!("expected an array, found {}", kind.name()));
             }
         }
         let Some(first) = self.tree.first(node) else {
             return match empty {
-                Empty::Null => Ok(Became::Other(
-                    self.tree.make(|out| out.extend_from_slice(b"null")),
-                )),
+                Empty::Null => Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(b"null")))),
                 Empty::Absent => Ok(Became::Nothing),
-                Empty::Fail => Err(Error::new(
-                    Code::EmptyArray,
-                    0,
-                    "the array is empty, and one element is needed",
-                )),
+                Empty::Fail => Err(Error::new(Code::EmptyArray, 0, "the array is empty, and one element is needed")),
             };
         };
         let (mut last, mut count) = (first, 1);
@@ -684,19 +608,12 @@ impl Editor<'_> {
         }
     }
 
-    fn fall_back(
-        &mut self,
-        otherwise: &Otherwise,
-        code: Code,
-        detail: impl FnOnce() -> String,
-    ) -> Done<Became> {
+    fn fall_back(&mut self, otherwise: &Otherwise, code: Code, detail: impl FnOnce() -> String) -> Done<Became> {
         match otherwise {
             Otherwise::Fail => Err(Error::new(code, 0, detail())),
             Otherwise::Keep => Ok(Became::Same),
             Otherwise::Drop => Ok(Became::Nothing),
-            Otherwise::Value(text) => Ok(Became::Other(
-                self.tree.make(|out| out.extend_from_slice(text)),
-            )),
+            Otherwise::Value(text) => Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(text)))),
         }
     }
 }
@@ -707,17 +624,7 @@ fn excerpt(text: &[u8]) -> String {
     let short: String = text
         .chars()
         .take(40)
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
         .collect();
-    if text.chars().nth(40).is_some() {
-        format!("`{short}...`")
-    } else {
-        format!("`{short}`")
-    }
+    if text.chars().nth(40).is_some() { format!("`{short}...`") } else { format!("`{short}`") }
 }

@@ -7,9 +7,7 @@
 
 use std::sync::Arc;
 
-use super::edit::{
-    Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Path, Source, Token, ValueEdit,
-};
+use super::edit::{Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Path, Source, Token, ValueEdit};
 use super::program::{Action, Added, Object, Program, Slot, Step, StepId};
 use super::text::quoted;
 
@@ -17,14 +15,9 @@ impl Program {
     /// Fuses edits, which run in order, to one program.
     #[must_use]
     pub fn fuse(entries: Vec<Entry>) -> Self {
-        let mut builder = Builder {
-            steps: vec![Step::Copy],
-        };
+        let mut builder = Builder { steps: vec![Step::Copy] };
         let root = builder.fuse(flatten(entries));
-        Self {
-            steps: builder.steps,
-            root,
-        }
+        Self { steps: builder.steps, root }
     }
 }
 
@@ -33,6 +26,14 @@ impl Program {
     #[must_use]
     pub fn hold(entries: Vec<Entry>) -> Self {
         Self { steps: vec![Step::Copy, Step::Hold(entries.into())], root: StepId(1) }
+    }
+}
+
+impl Program {
+    /// Checks that a document is JSON and changes nothing.
+    #[must_use]
+    pub fn check() -> Self {
+        Self { steps: vec![Step::Copy, Step::Each { inner: StepId(0) }], root: StepId(1) }
     }
 }
 
@@ -63,15 +64,8 @@ impl Builder {
 
     /// Edits, an envelope, and edits of what is inside it: the inner ones run as one within the envelope's text.
     fn envelope(&mut self, entries: &[Entry]) -> Option<StepId> {
-        let at = entries
-            .iter()
-            .position(|e| matches!(e.edit, Edit::Envelope { .. }))?;
-        let Entry {
-            guard,
-            edit: Edit::Envelope { key, with },
-            ..
-        } = &entries[at]
-        else {
+        let at = entries.iter().position(|e| matches!(e.edit, Edit::Envelope { .. }))?;
+        let Entry { guard, edit: Edit::Envelope { key, with }, .. } = &entries[at] else {
             return None;
         };
         if !guard.is_empty() || with.iter().any(|(name, _)| name == key) {
@@ -86,28 +80,13 @@ impl Builder {
         after.push_text(b"}");
         let before = [b"{", quoted(key).as_slice(), b":"].concat();
         let inner = self.fuse(flatten(inner));
-        Some(self.push(Step::Surround {
-            before,
-            inner,
-            after,
-        }))
+        Some(self.push(Step::Surround { before, inner, after }))
     }
 
     /// Edits inside an envelope that is then taken off, and edits of what was inside.
     fn open(&mut self, entries: &[Entry]) -> Option<StepId> {
-        let at = entries
-            .iter()
-            .position(|e| matches!(e.edit, Edit::Open { .. }))?;
-        let Entry {
-            guard,
-            edit:
-                Edit::Open {
-                    key,
-                    otherwise: Otherwise::Fail,
-                },
-            change,
-        } = &entries[at]
-        else {
+        let at = entries.iter().position(|e| matches!(e.edit, Edit::Open { .. }))?;
+        let Entry { guard, edit: Edit::Open { key, otherwise: Otherwise::Fail }, change } = &entries[at] else {
             return None;
         };
         if !guard.is_empty() {
@@ -119,20 +98,12 @@ impl Builder {
         }
         inner.extend_from_slice(&entries[at + 1..]);
         let inner = self.fuse(flatten(inner));
-        Some(self.push(Step::Pick {
-            key: key.clone(),
-            inner,
-            otherwise: Otherwise::Fail,
-            change: change.clone(),
-        }))
+        Some(self.push(Step::Pick { key: key.clone(), inner, otherwise: Otherwise::Fail, change: change.clone() }))
     }
 
     /// Edits of nothing but the elements.
     fn each(&mut self, entries: &[Entry]) -> Option<StepId> {
-        let inner = entries
-            .iter()
-            .map(|entry| below(entry, &Token::Any))
-            .collect::<Option<Vec<_>>>()?;
+        let inner = entries.iter().map(|entry| below(entry, &Token::Any)).collect::<Option<Vec<_>>>()?;
         if inner.iter().any(may_remove) {
             return None;
         }
@@ -157,20 +128,12 @@ fn flatten(entries: Vec<Entry>) -> Vec<Entry> {
     let mut flat = Vec::with_capacity(entries.len());
     for entry in entries {
         match entry {
-            Entry {
-                guard,
-                edit: Edit::Each { at, entries },
-                change,
-            } if guard.is_empty() => {
+            Entry { guard, edit: Edit::Each { at, entries }, change } if guard.is_empty() => {
                 let inner = flatten(entries);
                 let pushed: Option<Vec<_>> = inner.iter().map(|e| above(e, &at)).collect();
                 match pushed {
                     Some(pushed) => flat.extend(pushed),
-                    None => flat.push(Entry {
-                        guard,
-                        edit: Edit::Each { at, entries: inner },
-                        change,
-                    }),
+                    None => flat.push(Entry { guard, edit: Edit::Each { at, entries: inner }, change }),
                 }
             }
             other => flat.push(other),
@@ -208,136 +171,56 @@ fn above(entry: &Entry, prefix: &Path) -> Option<Entry> {
     }
     let join = |path: &Path| prefix.iter().chain(path).cloned().collect::<Path>();
     let edit = match &entry.edit {
-        Edit::Rename { at, pairs } => Edit::Rename {
-            at: join(at),
-            pairs: pairs.clone(),
-        },
-        Edit::Move {
-            scope,
-            from, to, conflict, patch } => Edit::Move {
-            scope: join(scope),
-            from: from.clone(),
-            to: to.clone(),
-            conflict: *conflict,
-            patch: *patch,
-        },
-        Edit::Put {
-            scope,
-            at,
-            value,
-            create,
-            if_present,
-        } => Edit::Put {
+        Edit::Rename { at, pairs } => Edit::Rename { at: join(at), pairs: pairs.clone() },
+        Edit::Move { scope, from, to, conflict, patch } => {
+            Edit::Move { scope: join(scope), from: from.clone(), to: to.clone(), conflict: *conflict, patch: *patch }
+        }
+        Edit::Put { scope, at, value, create, if_present } => Edit::Put {
             scope: join(scope),
             at: at.clone(),
             value: value.clone(),
             create: *create,
             if_present: *if_present,
         },
-        Edit::Take {
-            scope,
-            at,
-            prune,
-            refuse,
-        } => Edit::Take {
-            scope: join(scope),
-            at: at.clone(),
-            prune: *prune,
-            refuse: *refuse,
-        },
-        Edit::Change { at, how } => Edit::Change {
-            at: join(at),
-            how: how.clone(),
-        },
-        Edit::Each { at, entries } => Edit::Each {
-            at: join(at),
-            entries: entries.clone(),
-        },
+        Edit::Take { scope, at, prune, refuse } => {
+            Edit::Take { scope: join(scope), at: at.clone(), prune: *prune, refuse: *refuse }
+        }
+        Edit::Change { at, how } => Edit::Change { at: join(at), how: how.clone() },
+        Edit::Each { at, entries } => Edit::Each { at: join(at), entries: entries.clone() },
         Edit::Envelope { .. } | Edit::Open { .. } => return None,
     };
-    Some(Entry {
-        edit,
-        ..entry.clone()
-    })
+    Some(Entry { edit, ..entry.clone() })
 }
 
 /// The entry as one of the scope that lies at `token`, if it touches nothing else.
 fn below(entry: &Entry, token: &Token) -> Option<Entry> {
-    let guard = entry
-        .guard
-        .iter()
-        .map(|condition| below_guard(condition, token))
-        .collect::<Option<Vec<_>>>()?;
-    let strip = |path: &Path| {
-        path.split_first()
-            .filter(|(first, _)| *first == token)
-            .map(|(_, rest)| rest.to_vec())
-    };
+    let guard = entry.guard.iter().map(|condition| below_guard(condition, token)).collect::<Option<Vec<_>>>()?;
+    let strip = |path: &Path| path.split_first().filter(|(first, _)| *first == token).map(|(_, rest)| rest.to_vec());
     let edit = match &entry.edit {
-        Edit::Rename { at, pairs } => Edit::Rename {
-            at: strip(at)?,
-            pairs: pairs.clone(),
-        },
-        Edit::Change { at, how } => Edit::Change {
-            at: strip(at)?,
-            how: how.clone(),
-        },
-        Edit::Each { at, entries } => Edit::Each {
-            at: strip(at)?,
-            entries: entries.clone(),
-        },
-        Edit::Move {
-            scope,
-            from, to, conflict, patch } => {
+        Edit::Rename { at, pairs } => Edit::Rename { at: strip(at)?, pairs: pairs.clone() },
+        Edit::Change { at, how } => Edit::Change { at: strip(at)?, how: how.clone() },
+        Edit::Each { at, entries } => Edit::Each { at: strip(at)?, entries: entries.clone() },
+        Edit::Move { scope, from, to, conflict, patch } => {
             let (scope, keys) = strip_scope(scope, &[from, to], token)?;
             let [from, to] = <[Keys; 2]>::try_from(keys).ok()?;
-            Edit::Move {
-                scope,
-                from,
-                to,
-                conflict: *conflict,
-                patch: *patch,
-            }
+            Edit::Move { scope, from, to, conflict: *conflict, patch: *patch }
         }
-        Edit::Put {
-            scope,
-            at,
-            value,
-            create,
-            if_present,
-        } => below_put(scope, at, value, *create, *if_present, token)?,
-        Edit::Take {
-            scope,
-            at,
-            prune,
-            refuse,
-        } => {
+        Edit::Put { scope, at, value, create, if_present } => below_put(scope, at, value, *create, *if_present, token)?,
+        Edit::Take { scope, at, prune, refuse } => {
             // Pruning may take away the value at `token` itself, which its own scope cannot do.
             let inside = !scope.is_empty() || !*prune;
             let (scope, mut keys) = strip_scope(scope, &[at], token).filter(|_| inside)?;
-            Edit::Take {
-                scope,
-                at: keys.pop()?,
-                prune: *prune,
-                refuse: *refuse,
-            }
+            Edit::Take { scope, at: keys.pop()?, prune: *prune, refuse: *refuse }
         }
         Edit::Envelope { .. } | Edit::Open { .. } => return None,
     };
-    Some(Entry {
-        guard,
-        edit,
-        change: entry.change.clone(),
-    })
+    Some(Entry { guard, edit, change: entry.change.clone() })
 }
 
 fn below_guard(condition: &Condition, token: &Token) -> Option<Condition> {
     let Token::Key(key) = token else { return None };
     let (first, rest) = condition.path.split_first()?;
-    (first == key).then(|| Condition {
-        path: rest.to_vec(),
-        test: condition.test.clone(),
-    })
+    (first == key).then(|| Condition { path: rest.to_vec(), test: condition.test.clone() })
 }
 
 fn below_put(
@@ -351,26 +234,17 @@ fn below_put(
     // A copied value is found from the scope, and a missing parent is made in it: neither survives a narrower one.
     let movable = !scope.is_empty() || (!create && !matches!(value, Source::Copy(_)));
     let (scope, mut keys) = strip_scope(scope, &[at], token).filter(|_| movable)?;
-    Some(Edit::Put {
-        scope,
-        at: keys.pop()?,
-        value: value.clone(),
-        create,
-        if_present,
-    })
+    Some(Edit::Put { scope, at: keys.pop()?, value: value.clone(), create, if_present })
 }
 
 /// Takes `token` off a scope, or, where the scope is empty, off all the keys, which must keep at least one name.
 fn strip_scope(scope: &Path, keys: &[&Keys], token: &Token) -> Option<(Path, Vec<Keys>)> {
     if let Some((first, rest)) = scope.split_first() {
-        return (first == token)
-            .then(|| (rest.to_vec(), keys.iter().map(|k| (*k).clone()).collect()));
+        return (first == token).then(|| (rest.to_vec(), keys.iter().map(|k| (*k).clone()).collect()));
     }
     let Token::Key(key) = token else { return None };
     let stripped = keys.iter().map(|k| {
-        k.split_first()
-            .filter(|(first, rest)| *first == key && !rest.is_empty())
-            .map(|(_, rest)| rest.to_vec())
+        k.split_first().filter(|(first, rest)| *first == key && !rest.is_empty()).map(|(_, rest)| rest.to_vec())
     });
     Some((Path::new(), stripped.collect::<Option<_>>()?))
 }
@@ -395,16 +269,12 @@ enum Candidate {
 
 impl Members {
     fn at(&mut self, name: &str) -> &mut Vec<Candidate> {
-        let at = self
-            .now
-            .iter()
-            .position(|(n, _)| n == name)
-            .unwrap_or_else(|| {
-                // The document's own member of this name, unless an earlier edit has taken it elsewhere.
-                let own = vec![Candidate::Member(name.to_owned(), Vec::new())];
-                self.now.push((name.to_owned(), own));
-                self.now.len() - 1
-            });
+        let at = self.now.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
+            // The document's own member of this name, unless an earlier edit has taken it elsewhere.
+            let own = vec![Candidate::Member(name.to_owned(), Vec::new())];
+            self.now.push((name.to_owned(), own));
+            self.now.len() - 1
+        });
         &mut self.now[at].1
     }
 
@@ -413,13 +283,7 @@ impl Members {
         let names: Vec<String> = self
             .at(name)
             .iter()
-            .filter_map(|c| {
-                if let Candidate::Member(n, _) = c {
-                    Some(n.clone())
-                } else {
-                    None
-                }
-            })
+            .filter_map(|c| if let Candidate::Member(n, _) = c { Some(n.clone()) } else { None })
             .collect();
         self.unique.extend(names);
     }
@@ -431,25 +295,17 @@ impl Members {
         }
         match &entry.edit {
             Edit::Rename { at, pairs } if at.is_empty() => self.rename(pairs)?,
-            Edit::Put {
-                scope,
-                at,
-                value,
-                if_present: Occupied::Keep,
-                ..
-            } if scope.is_empty() && at.len() == 1 => {
+            Edit::Put { scope, at, value, if_present: Occupied::Keep, .. } if scope.is_empty() && at.len() == 1 => {
                 self.read(&at[0]);
                 match value {
-                    Source::Literal(literal) => {
-                        self.at(&at[0]).push(Candidate::Literal(literal.clone()))
-                    }
+                    Source::Literal(literal) => self.at(&at[0]).push(Candidate::Literal(literal.clone())),
                     Source::Absent => {}
                     Source::Copy(_) | Source::Refuse => return None,
                 }
             }
-            Edit::Take {
-                scope, at, refuse, ..
-            } if scope.is_empty() && at.len() == 1 => self.take(&at[0], *refuse, entry.change.as_ref())?,
+            Edit::Take { scope, at, refuse, .. } if scope.is_empty() && at.len() == 1 => {
+                self.take(&at[0], *refuse, entry.change.as_ref())?
+            }
             Edit::Envelope { .. } | Edit::Open { .. } => return None,
             _ => self.step_into(entry)?,
         }
@@ -508,12 +364,7 @@ impl Members {
     fn into_object(self, builder: &mut Builder) -> Option<Object> {
         let mut object = Object::default();
         for (name, action) in self.dropped {
-            object.slots.push(Slot {
-                unique: true,
-                name,
-                action,
-                yields_to: 0,
-            });
+            object.slots.push(Slot { unique: true, name, action, yields_to: 0 });
         }
         for (name, candidates) in self.now {
             let (mut winners, mut settled) = (0, false);
@@ -522,12 +373,7 @@ impl Members {
                     // A literal stands in for whatever is missing, so nothing after it is ever wanted.
                     Candidate::Member(member, _) if settled => {
                         let unique = self.unique.contains(&member);
-                        object.slots.push(Slot {
-                            name: member,
-                            action: Action::Drop,
-                            unique,
-                            yields_to: 0,
-                        });
+                        object.slots.push(Slot { name: member, action: Action::Drop, unique, yields_to: 0 });
                     }
                     Candidate::Literal(_) if settled => {}
                     Candidate::Member(member, entries) => {
@@ -548,10 +394,7 @@ impl Members {
                         member.push_text(&quoted(&name));
                         member.push_text(b":");
                         member.push(&value);
-                        object.added.push(Added {
-                            member,
-                            unless: winners,
-                        });
+                        object.added.push(Added { member, unless: winners });
                         settled = true;
                     }
                 }
@@ -563,16 +406,16 @@ impl Members {
 
 /// Whether values can be dropped unseen: not if earlier edits look at them, which may fail.
 fn may_go(candidates: &[Candidate]) -> Option<()> {
-    let unseen = |candidate: &Candidate| matches!(candidate, Candidate::Literal(_)) || matches!(candidate, Candidate::Member(_, entries) if entries.is_empty());
+    let unseen = |candidate: &Candidate| {
+        matches!(candidate, Candidate::Literal(_))
+            || matches!(candidate, Candidate::Member(_, entries) if entries.is_empty())
+    };
     candidates.iter().all(unseen).then_some(())
 }
 
 /// A document's member goes to one place; two slots of a name would mean that an edit list has confused us.
 fn distinct(slots: &[Slot]) -> bool {
-    slots
-        .iter()
-        .enumerate()
-        .all(|(at, slot)| slots[..at].iter().all(|other| other.name != slot.name))
+    slots.iter().enumerate().all(|(at, slot)| slots[..at].iter().all(|other| other.name != slot.name))
 }
 
 /// The name of the one member of its scope that an edit is about.
@@ -584,12 +427,8 @@ fn first_key(edit: &Edit) -> Option<String> {
     match edit {
         Edit::Rename { at, .. } | Edit::Change { at, .. } | Edit::Each { at, .. } => of_path(at),
         Edit::Move { scope, from, .. } if scope.is_empty() => from.first().cloned(),
-        Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } if scope.is_empty() => {
-            at.first().cloned()
-        }
-        Edit::Move { scope, .. } | Edit::Put { scope, .. } | Edit::Take { scope, .. } => {
-            of_path(scope)
-        }
+        Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } if scope.is_empty() => at.first().cloned(),
+        Edit::Move { scope, .. } | Edit::Put { scope, .. } | Edit::Take { scope, .. } => of_path(scope),
         Edit::Envelope { .. } | Edit::Open { .. } => None,
     }
 }
@@ -600,22 +439,16 @@ fn may_remove(entry: &Entry) -> bool {
         Edit::Change { at, how } => at.is_empty() && value_may_go(how),
         Edit::Each { at, entries } => at.is_empty() && entries.iter().any(may_remove),
         Edit::Open { otherwise, .. } => *otherwise == Otherwise::Drop,
-        Edit::Rename { .. }
-        | Edit::Move { .. }
-        | Edit::Put { .. }
-        | Edit::Take { .. }
-        | Edit::Envelope { .. } => false,
+        Edit::Rename { .. } | Edit::Move { .. } | Edit::Put { .. } | Edit::Take { .. } | Edit::Envelope { .. } => false,
     }
 }
 
 fn value_may_go(how: &ValueEdit) -> bool {
     match how {
-        ValueEdit::Map { otherwise, .. } | ValueEdit::Convert { otherwise, .. } => {
-            *otherwise == Otherwise::Drop
+        ValueEdit::Map { otherwise, .. } | ValueEdit::Convert { otherwise, .. } => *otherwise == Otherwise::Drop,
+        ValueEdit::FromArray { empty, otherwise, .. } => {
+            *empty == super::edit::Empty::Absent || *otherwise == Otherwise::Drop
         }
-        ValueEdit::FromArray {
-            empty, otherwise, ..
-        } => *empty == super::edit::Empty::Absent || *otherwise == Otherwise::Drop,
         ValueEdit::FromMember { .. } => true,
         ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } => false,
     }

@@ -33,10 +33,7 @@ impl Translator {
     /// A translator for one document.
     #[must_use]
     pub fn new(program: Arc<Program>, values: Values, limits: Limits) -> Self {
-        let limits = Limits {
-            buffer: limits.buffer.min(1 << 30),
-            ..limits
-        };
+        let limits = Limits { buffer: limits.buffer.min(1 << 30), ..limits };
         let next = program.root;
         let machine = Machine {
             values,
@@ -58,12 +55,7 @@ impl Translator {
             unit: 0,
             name: 0..0,
         };
-        Self {
-            program,
-            machine,
-            kept: Vec::new(),
-            cut: Vec::new(),
-        }
+        Self { program, machine, kept: Vec::new(), cut: Vec::new() }
     }
 
     /// Takes the next chunk of the document.
@@ -82,11 +74,7 @@ impl Translator {
         let valid = chunk.slice(..error.valid_up_to());
         self.push_valid(&valid)?;
         if error.error_len().is_some() {
-            return Err(Syntax {
-                at: self.kept.len(),
-                expected: Expected::Utf8,
-            }
-            .into_error(self.machine.base));
+            return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
         self.cut = chunk[error.valid_up_to()..].to_vec();
         Ok(())
@@ -112,11 +100,7 @@ impl Translator {
     /// Any [`Code`]; among them [`Code::MalformedJson`] for a document that was cut off.
     pub fn finish(&mut self) -> Result<(), Error> {
         if !self.cut.is_empty() {
-            return Err(Syntax {
-                at: self.kept.len(),
-                expected: Expected::Utf8,
-            }
-            .into_error(self.machine.base));
+            return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
         self.machine.finish(&self.program, &self.kept)
     }
@@ -339,15 +323,7 @@ impl Machine {
     }
 
     fn enter(&mut self, kind: FrameKind) {
-        self.frames.push(Frame {
-            kind,
-            step: self.next,
-            seen: 0,
-            ahead: None,
-            emitted: false,
-            index: 0,
-            slot: None,
-        });
+        self.frames.push(Frame { kind, step: self.next, seen: 0, ahead: None, emitted: false, index: 0, slot: None });
     }
 
     /// Enters the container whose bracket is at hand.
@@ -358,11 +334,7 @@ impl Machine {
         self.enter(kind);
         self.depth += 1;
         self.pos += 1;
-        self.at = if kind == FrameKind::EachElement {
-            At::FirstValue
-        } else {
-            At::FirstName
-        };
+        self.at = if kind == FrameKind::EachElement { At::FirstValue } else { At::FirstName };
         self.begin_member(kind);
         Ok(())
     }
@@ -422,24 +394,13 @@ impl Machine {
             return Ok(());
         };
         let text = &buf.bytes[start..end];
-        match apply(
-            entries,
-            text,
-            &self.values,
-            &mut self.arena,
-            &mut self.partial,
-            self.out.tail(),
-        ) {
+        match apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail()) {
             Ok(true) => {}
             Ok(false) => {
                 return Err(self.blame(
                     program,
                     start,
-                    Error::new(
-                        Code::CannotRemoveIndex,
-                        0,
-                        "the value cannot be taken away from where it stands",
-                    ),
+                    Error::new(Code::CannotRemoveIndex, 0, "the value cannot be taken away from where it stands"),
                 ));
             }
             Err(error) => return Err(self.blame(program, start, error)),
@@ -452,15 +413,8 @@ impl Machine {
     /// What bounds memory: no more than the limit is ever held.
     fn check_held(&self, len: usize) -> Result<(), Error> {
         if len > self.limits.buffer {
-            let detail = format!(
-                "more than {} bytes would have to be held at once",
-                self.limits.buffer
-            );
-            return Err(Error::new(
-                Code::TooLarge,
-                self.base + self.pin.unwrap_or(0) as u64,
-                detail,
-            ));
+            let detail = format!("more than {} bytes would have to be held at once", self.limits.buffer);
+            return Err(Error::new(Code::TooLarge, self.base + self.pin.unwrap_or(0) as u64, detail));
         }
         Ok(())
     }
@@ -534,8 +488,7 @@ impl Machine {
 
     /// Before an element or a member's value of a container all of whose values have one step.
     fn next_value(&mut self, program: &Program) {
-        if let Some(Step::Each { inner }) = self.frames.last().map(|frame| program.step(frame.step))
-        {
+        if let Some(Step::Each { inner }) = self.frames.last().map(|frame| program.step(frame.step)) {
             self.next = *inner;
         }
         self.at = At::Value;
@@ -546,10 +499,9 @@ impl Machine {
             None => return Ok(Flow::More),
             Some(b'}') => {
                 self.pin = None;
-                if let (Some(FrameKind::Pick), Some(Step::Pick { key, change, .. })) = (
-                    self.frames.last().map(|f| f.kind),
-                    self.frames.last().map(|f| program.step(f.step)),
-                ) {
+                if let (Some(FrameKind::Pick), Some(Step::Pick { key, change, .. })) =
+                    (self.frames.last().map(|f| f.kind), self.frames.last().map(|f| program.step(f.step)))
+                {
                     return Err(self.not_enveloped(key, change.as_ref(), "found an empty one"));
                 }
                 self.close(program, buf);
@@ -571,11 +523,7 @@ impl Machine {
 
     #[inline]
     fn in_name(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
-        let Some(end) = self
-            .token
-            .name(buf.bytes, self.pos)
-            .map_err(|e| self.syntax(e))?
-        else {
+        let Some(end) = self.token.name(buf.bytes, self.pos).map_err(|e| self.syntax(e))? else {
             self.pos = buf.bytes.len();
             return Ok(Flow::More);
         };
@@ -669,11 +617,8 @@ impl Machine {
                 self.next = *inner;
             }
             Action::Refuse { change } => {
-                let mut error = Error::new(
-                    Code::InformationLost,
-                    0,
-                    format!("`{}` has no place in the other version", slot.name),
-                );
+                let mut error =
+                    Error::new(Code::InformationLost, 0, format!("`{}` has no place in the other version", slot.name));
                 error.change.clone_from(change);
                 return Err(self.blame(program, self.name.start, error));
             }
@@ -701,15 +646,8 @@ impl Machine {
 
     #[cold]
     fn duplicate(&self, program: &Program, name: &str) -> Error {
-        let detail = format!(
-            "the member `{}` stands twice in its object",
-            name.escape_debug()
-        );
-        self.blame(
-            program,
-            self.name.start,
-            Error::new(Code::DuplicateKey, 0, detail),
-        )
+        let detail = format!("the member `{}` stands twice in its object", name.escape_debug());
+        self.blame(program, self.name.start, Error::new(Code::DuplicateKey, 0, detail))
     }
 
     /// Reads over the rest of the object, noting which slots it has, and comes back.
@@ -722,9 +660,7 @@ impl Machine {
             return Ok(Flow::On);
         };
         let room = self.room();
-        let found = ahead
-            .run(buf.bytes, room, object)
-            .map_err(|e| self.syntax(e))?;
+        let found = ahead.run(buf.bytes, room, object).map_err(|e| self.syntax(e))?;
         if let Some(frame) = self.frames.last_mut() {
             frame.ahead = Some(frame.ahead.unwrap_or(0) | found.slots);
         }
@@ -744,12 +680,7 @@ impl Machine {
             Some(_) => return self.unexpected(self.pos, Expected::Colon),
         }
         self.at = At::Value;
-        if let Some(Frame {
-            kind: FrameKind::Pick,
-            seen: 1,
-            ..
-        }) = self.frames.last()
-        {
+        if let Some(Frame { kind: FrameKind::Pick, seen: 1, .. }) = self.frames.last() {
             self.begin_picked(buf);
         }
         Ok(Flow::On)
@@ -829,11 +760,7 @@ impl Machine {
 
     fn add_members(&mut self, frame: &Frame, object: &Object, buf: Buf<'_>) {
         let mut emitted = frame.emitted;
-        for added in object
-            .added
-            .iter()
-            .filter(|added| added.unless & frame.seen == 0)
-        {
+        for added in object.added.iter().filter(|added| added.unless & frame.seen == 0) {
             self.flush(buf, self.pos);
             if emitted {
                 self.out.write(b",");
@@ -871,10 +798,7 @@ impl Machine {
     }
 
     fn finish(&mut self, program: &Program, kept: &[u8]) -> Result<(), Error> {
-        let buf = Buf {
-            bytes: kept,
-            chunk: None,
-        };
+        let buf = Buf { bytes: kept, chunk: None };
         if self.skipper.at_number_end() {
             match self.at {
                 At::Skipped => self.value_done(program, buf),
@@ -888,11 +812,7 @@ impl Machine {
         self.flush(buf, self.pos.max(self.copied));
         match self.at {
             At::End => Ok(()),
-            _ => Err(Error::new(
-                Code::MalformedJson,
-                self.base + kept.len() as u64,
-                "the document ends too early",
-            )),
+            _ => Err(Error::new(Code::MalformedJson, self.base + kept.len() as u64, "the document ends too early")),
         }
     }
 }
@@ -905,10 +825,7 @@ struct Found {
 
 impl Ahead {
     fn run(&mut self, bytes: &[u8], room: usize, object: &Object) -> Result<Found, Syntax> {
-        let mut found = Found {
-            slots: 0,
-            ended: false,
-        };
+        let mut found = Found { slots: 0, ended: false };
         loop {
             if !matches!(self.place, AheadAt::InName | AheadAt::Value) {
                 self.pos = skip_space(bytes, self.pos);
@@ -919,10 +836,7 @@ impl Ahead {
             match (self.place, byte) {
                 (AheadAt::Colon, b':') => (self.place, self.pos) = (AheadAt::Value, self.pos + 1),
                 (AheadAt::Colon, _) => {
-                    return Err(Syntax {
-                        at: self.pos,
-                        expected: Expected::Colon,
-                    });
+                    return Err(Syntax { at: self.pos, expected: Expected::Colon });
                 }
                 (AheadAt::Value, _) => match self.skipper.run(bytes, self.pos, room)? {
                     Skip::End(end) => (self.place, self.pos) = (AheadAt::After, end),
@@ -937,10 +851,7 @@ impl Ahead {
                     return Ok(found);
                 }
                 (AheadAt::After, _) => {
-                    return Err(Syntax {
-                        at: self.pos,
-                        expected: Expected::CommaOrEnd,
-                    });
+                    return Err(Syntax { at: self.pos, expected: Expected::CommaOrEnd });
                 }
                 (AheadAt::Name, _) => (self.place, self.name) = (AheadAt::InName, self.pos),
                 (AheadAt::InName, _) => {
@@ -962,9 +873,6 @@ impl Object {
     /// The slot of the member with this name, which is JSON text.
     #[inline]
     fn find(&self, raw: &[u8]) -> Option<(usize, &Slot)> {
-        self.slots
-            .iter()
-            .enumerate()
-            .find(|(_, slot)| name_is(raw, &slot.name))
+        self.slots.iter().enumerate().find(|(_, slot)| name_is(raw, &slot.name))
     }
 }
