@@ -4,6 +4,13 @@
 //! which the two take turns; a ratio is of figures of one run. `-- --peak` reports the peak memory of streaming a
 //! large list instead.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::needless_pass_by_value,
+    reason = "a benchmark prints figures, and its edits have one shape"
+)]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

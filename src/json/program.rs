@@ -9,6 +9,11 @@ use super::edit::{Entry, Literal, Otherwise};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StepId(pub(super) usize);
 
+impl StepId {
+    /// The step that copies: every program begins with it.
+    pub(super) const COPY: Self = Self(0);
+}
+
 /// What happens to one value as it streams by.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -109,11 +114,6 @@ impl Program {
         self.class_of(self.root, true)
     }
 
-    /// A step that copies; every program begins with one.
-    pub(super) fn copy(&self) -> StepId {
-        StepId(0)
-    }
-
     pub(super) fn step(&self, id: StepId) -> &Step {
         &self.steps[id.0]
     }
@@ -124,8 +124,7 @@ impl Program {
             Step::Copy => Class::S1,
             Step::Hold(_) if whole => Class::S3,
             Step::Hold(_) => Class::S2,
-            Step::Surround { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
-            Step::Pick { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
+            Step::Surround { inner, .. } | Step::Pick { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
             Step::Each { inner } => self.class_of(*inner, false),
             Step::Object(object) => object.slots.iter().fold(Class::S1, |class, slot| match &slot.action {
                 Action::Keep { inner, .. } => class.max(self.class_of(*inner, false)),

@@ -189,13 +189,12 @@ impl Token {
     fn number(&mut self, buf: &[u8], mut pos: usize, mut state: Number) -> Found {
         while let Some(&byte) = buf.get(pos) {
             state = match (state, byte) {
-                (Number::Integer, b'0'..=b'9') => Number::Integer,
+                (Number::Integer, b'0'..=b'9') | (Number::Minus, b'1'..=b'9') => Number::Integer,
                 (Number::Fraction | Number::Point, b'0'..=b'9') => Number::Fraction,
                 (Number::Zero | Number::Integer, b'.') => Number::Point,
                 (Number::Zero | Number::Integer | Number::Fraction, b'e' | b'E') => Number::E,
                 (Number::Exponent | Number::E | Number::ESign, b'0'..=b'9') => Number::Exponent,
                 (Number::Minus, b'0') => Number::Zero,
-                (Number::Minus, b'1'..=b'9') => Number::Integer,
                 (Number::E, b'+' | b'-') => Number::ESign,
                 _ if state.complete() => {
                     *self = Self::None;
@@ -251,8 +250,8 @@ pub(super) fn plain_end(buf: &[u8], mut pos: usize) -> usize {
 }
 
 #[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "blocks become vector instructions only without branches")]
 fn is_special(byte: u8) -> bool {
-    // Not `||`: the blocks above become vector instructions only without branches.
     (byte == b'"') | (byte == b'\\') | (byte < 0x20)
 }
 
@@ -272,8 +271,8 @@ fn plain_blocks(buf: &[u8], mut pos: usize) -> usize {
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
+    let quote = word ^ (ONES * u64::from(b'"'));
+    let backslash = word ^ (ONES * u64::from(b'\\'));
     (quote.wrapping_sub(ONES) & !quote
         | backslash.wrapping_sub(ONES) & !backslash
         | word.wrapping_sub(ONES * 0x20) & !word)
@@ -440,8 +439,11 @@ pub(super) enum Skip {
 mod tests {
     use super::*;
 
+    /// Where a value ends, or where it is wrong and what was expected.
+    type Skipped = Result<Option<usize>, (usize, Expected)>;
+
     /// One past the value at the start of `text`, fed in chunks of `size`.
-    fn skip(text: &str, size: usize) -> Result<Option<usize>, (usize, Expected)> {
+    fn skip(text: &str, size: usize) -> Skipped {
         let mut skipper = Skipper::default();
         for (n, chunk) in text.as_bytes().chunks(size).enumerate() {
             match skipper.run(chunk, 0, 8) {
@@ -456,7 +458,7 @@ mod tests {
     #[test]
     fn values_end_at_the_same_byte_at_every_chunk_size() {
         let long = format!("\"{}\\n{}\" ,", "x".repeat(100), "é".repeat(70));
-        let cases: &[(&str, Result<Option<usize>, (usize, Expected)>)] = &[
+        let cases: &[(&str, Skipped)] = &[
             ("1", Ok(Some(1))),
             ("-0.5e+10,", Ok(Some(8))),
             (" [1, {\"a\\\"\": [true,null ]} ,\"\\u00e9\"] x", Ok(Some(37))),

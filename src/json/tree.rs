@@ -27,6 +27,10 @@ struct Span {
     end: u32,
 }
 
+impl Span {
+    const NONE: Self = Self { made: true, start: 0, end: 0 };
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Node {
     text: Span,
@@ -131,8 +135,7 @@ impl<'a> Tree<'a> {
     pub(super) fn make_array_of(&mut self, element: NodeId) -> NodeId {
         let node = self.make(|out| out.extend_from_slice(b"[]"));
         self.open(node);
-        let none = Span { made: true, start: 0, end: 0 };
-        self.link(node, none, element);
+        self.link(node, Span::NONE, element);
         node
     }
 
@@ -202,12 +205,11 @@ impl<'a> Tree<'a> {
 
     fn link(&mut self, parent: NodeId, name: Span, value: NodeId) -> LinkId {
         let id = position(self.arena.links.len());
-        let none = Span { made: true, start: 0, end: 0 };
         self.arena.links.push(Link {
             intact: false,
-            unit: none,
+            unit: Span::NONE,
             old_name: name,
-            old_value: none,
+            old_value: Span::NONE,
             name,
             value,
             next: NONE,

@@ -167,7 +167,11 @@ fn run_vector(vector: &Value) {
 fn random_ops_on_random_documents() {
     let start = std::env::var("LEGATO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
     let cases = std::env::var("LEGATO_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(4000_u64);
-    println!("seeds {start} to {}", start + cases - 1);
+    // Shown by the test runner when the test fails, or with `--nocapture`.
+    #[expect(clippy::print_stdout, reason = "a failure must be repeatable")]
+    {
+        println!("seeds {start} to {}", start + cases - 1);
+    }
     let mut translated = 0;
     for seed in start..start + cases {
         let mut random = Random(seed);
@@ -214,7 +218,7 @@ fn random_op(random: &mut Random, depth: usize) -> Value {
             let path = |random: &mut Random| {
                 format!(
                     "{above}{}",
-                    (0..=random.below(2)).map(|_| format!("/{}", random.pick(NAMES))).collect::<String>()
+                    (0..=random.below(2)).map(|_| ["/", random.pick(NAMES)].concat()).collect::<String>()
                 )
             };
             json!({"move": {"from": path(random), "to": path(random), "conflict": random.pick(&["shadow", "keep", "fail"])}})

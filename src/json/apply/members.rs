@@ -178,13 +178,12 @@ impl Editor<'_> {
         let mut node = scope;
         self.tree.set_edited(node);
         for key in keys {
-            node = match self.tree.member(node, key)? {
-                Some(link) => self.tree.value(link),
-                None => {
-                    let object = self.tree.make_object();
-                    self.tree.append(node, key, object);
-                    object
-                }
+            node = if let Some(link) = self.tree.member(node, key)? {
+                self.tree.value(link)
+            } else {
+                let object = self.tree.make_object();
+                self.tree.append(node, key, object);
+                object
             };
             if self.tree.kind(node) != Kind::Object {
                 return Err(Error::new(

@@ -36,7 +36,7 @@ impl Editor<'_> {
                     Became::Other(array)
                 }
             }),
-            ValueEdit::FromArray { many, empty, otherwise } => self.from_array(node, *many, *empty, otherwise),
+            ValueEdit::FromArray { many, empty, otherwise } => self.collapse(node, *many, *empty, otherwise),
             ValueEdit::ToMember { keep_null: true, .. } if self.tree.kind(node) == Kind::Null => Ok(Became::Same),
             ValueEdit::ToMember { key, with, .. } => {
                 let object = self.tree.make_object();
@@ -75,7 +75,7 @@ impl Editor<'_> {
         self.fall_back(otherwise, Code::NoMapping, || format!("{found} has no counterpart in the other version"))
     }
 
-    pub(super) fn from_array(&mut self, node: NodeId, many: Many, empty: Empty, otherwise: &Otherwise) -> Done<Became> {
+    pub(super) fn collapse(&mut self, node: NodeId, many: Many, empty: Empty, otherwise: &Otherwise) -> Done<Became> {
         match self.tree.kind(node) {
             Kind::Array => {}
             Kind::Null => return Ok(Became::Same),

@@ -62,7 +62,7 @@ impl Members {
                 }
             }
             Edit::Take { scope, at, refuse, .. } if scope.is_empty() && at.len() == 1 => {
-                self.take(&at[0], *refuse, entry.change.as_ref())?
+                self.take(&at[0], *refuse, entry.change.as_ref())?;
             }
             Edit::Envelope { .. } | Edit::Open { .. } => return None,
             _ => self.step_into(entry)?,

@@ -35,11 +35,9 @@ impl Program {
     /// Checks that a document is JSON and changes nothing.
     #[must_use]
     pub fn check() -> Self {
-        Self { steps: vec![Step::Copy, Step::Each { inner: StepId(0) }], root: StepId(1) }
+        Self { steps: vec![Step::Copy, Step::Each { inner: StepId::COPY }], root: StepId(1) }
     }
 }
-
-const COPY: StepId = StepId(0);
 
 struct Builder {
     steps: Vec<Step>,
@@ -54,7 +52,7 @@ impl Builder {
     fn fuse(&mut self, entries: Vec<Entry>) -> StepId {
         let entries = cancel_envelopes(entries);
         if entries.is_empty() {
-            return COPY;
+            return StepId::COPY;
         }
         let streams = self
             .envelope(&entries)

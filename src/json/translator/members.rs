@@ -39,13 +39,13 @@ impl Machine {
     }
 
     #[inline]
-    pub(super) fn before_name(&mut self, buf: Buf<'_>) -> Ran {
+    pub(super) fn before_name(&mut self, buf: Buf<'_>) -> Flow {
         if self.peek(buf).is_none() {
-            return Ok(Flow::More);
+            return Flow::More;
         }
         self.name.start = self.pos;
         self.at = At::InName;
-        Ok(Flow::On)
+        Flow::On
     }
 
     #[inline]
@@ -87,7 +87,7 @@ impl Machine {
             return Ok(Flow::On);
         };
         if !picked {
-            self.next = program.copy();
+            self.next = StepId::COPY;
             return Ok(Flow::On);
         }
         if frame.seen != 0 {
@@ -104,7 +104,7 @@ impl Machine {
         let raw = &buf.bytes[self.name.clone()];
         let Some((at, slot)) = object.find(raw) else {
             self.keep(buf);
-            self.next = program.copy();
+            self.next = StepId::COPY;
             return Ok(Flow::On);
         };
         let Some(frame) = self.frames.last_mut() else {
@@ -147,7 +147,7 @@ impl Machine {
                 self.pin = None;
                 self.flush(buf, self.unit);
                 self.dropping = true;
-                self.next = program.copy();
+                self.next = StepId::COPY;
             }
         }
         Ok(Flow::On)

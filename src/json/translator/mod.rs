@@ -230,11 +230,11 @@ impl Machine {
     fn step(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
         match self.at {
             At::Value => self.value(program, buf),
-            At::FirstValue => self.first_value(program, buf),
+            At::FirstValue => Ok(self.first_value(program, buf)),
             At::Skipped => self.skipped(program, buf),
             At::Held => self.held(program, buf),
             At::FirstName => self.first_name(program, buf),
-            At::Name => self.before_name(buf),
+            At::Name => Ok(self.before_name(buf)),
             At::InName => self.in_name(program, buf),
             At::Decide => self.decide(program, buf),
             At::Ahead(_) => self.read_ahead(program, buf),
@@ -451,13 +451,13 @@ impl Machine {
         self.at = At::AfterValue;
     }
 
-    fn first_value(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+    fn first_value(&mut self, program: &Program, buf: Buf<'_>) -> Flow {
         match self.peek(buf) {
-            None => return Ok(Flow::More),
+            None => return Flow::More,
             Some(b']') => self.close(program, buf),
             Some(_) => self.next_value(program),
         }
-        Ok(Flow::On)
+        Flow::On
     }
 
     /// Before an element or a member's value of a container all of whose values have one step.

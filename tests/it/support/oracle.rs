@@ -136,7 +136,7 @@ fn holds(guard: &Value, root: &Value) -> bool {
 }
 
 fn rename(a: &Value, mut root: Value, c: Context<'_>) -> Done<Value> {
-    let mut groups: Vec<(Vec<Option<String>>, Vec<(String, String)>)> = Vec::new();
+    let mut groups: Vec<(Tokens, Vec<(String, String)>)> = Vec::new();
     for (path, new) in a.as_object().expect("entries") {
         let mut at = tokens(&json!(path));
         let old = at.pop().flatten().expect("a name");
@@ -170,7 +170,7 @@ type Tokens = Vec<Option<String>>;
 
 fn scoped(path: &[Option<String>]) -> (Tokens, Vec<String>) {
     let at = path.iter().rposition(Option::is_none).map_or(0, |i| i + 1);
-    (path[..at].to_vec(), path[at..].iter().cloned().flatten().collect())
+    (path[..at].to_vec(), path[at..].iter().flatten().cloned().collect())
 }
 
 fn relocate(a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
@@ -274,9 +274,8 @@ fn put(a: &Value, default: &Value, root: Value, c: Context<'_>) -> Done<Value> {
         for n in 0..=above.len() {
             match find(&v, &keys(&above[..n])) {
                 Some(Value::Object(_)) => {}
-                Some(_) => return Ok(Some(v)),
                 None if create => break,
-                None => return Ok(Some(v)),
+                Some(_) | None => return Ok(Some(v)),
             }
         }
         if find(&v, &keys(&path)).is_some() {
@@ -397,7 +396,7 @@ fn converted(a: &Value, from: &str, to: &str, v: &Value) -> Option<Value> {
         ("string", "boolean") => text.and_then(|t| t.parse::<bool>().ok()).map(Value::Bool),
         ("boolean", "integer") => v.as_bool().map(|b| json!(u8::from(b))),
         ("integer", "boolean") => v.as_u64().filter(|n| *n < 2).map(|n| json!(n == 1)),
-        ("minor_units", "decimal_string") => minor_to_decimal(v.as_i64()?, scale(a)),
+        ("minor_units", "decimal_string") => Some(minor_to_decimal(v.as_i64()?, scale(a))),
         ("decimal_string", "minor_units") => decimal_to_minor(text?, scale(a)),
         ("unix_seconds", "rfc3339") => rfc3339(v.as_i64()?.checked_mul(1000)?),
         ("unix_millis", "rfc3339") => rfc3339(v.as_i64()?),
@@ -425,11 +424,11 @@ fn separator(a: &Value) -> &str {
     a.get("sep").and_then(Value::as_str).unwrap_or(",")
 }
 
-fn minor_to_decimal(n: i64, scale: usize) -> Option<Value> {
+fn minor_to_decimal(n: i64, scale: usize) -> Value {
     let digits = format!("{:0>width$}", n.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
     let point = if scale == 0 { "" } else { "." };
-    Some(json!(format!("{}{whole}{point}{fraction}", if n < 0 { "-" } else { "" })))
+    json!(format!("{}{whole}{point}{fraction}", if n < 0 { "-" } else { "" }))
 }
 
 fn decimal_to_minor(text: &str, scale: usize) -> Option<Value> {

@@ -1,4 +1,4 @@
-//! A small random number generator whose seed is printed with every failure (SplitMix64).
+//! A small random number generator whose seed is printed with every failure (`SplitMix64`).
 
 pub(crate) struct Random(pub(crate) u64);
 
