@@ -218,7 +218,7 @@ fn random_op(random: &mut Random, depth: usize) -> Value {
             let path = |random: &mut Random| {
                 format!(
                     "{above}{}",
-                    (0..=random.below(2)).map(|_| ["/", random.pick(NAMES)].concat()).collect::<String>()
+                    (0..=random.below(2)).map(|_| ["/", *random.pick(NAMES)].concat()).collect::<String>()
                 )
             };
             json!({"move": {"from": path(random), "to": path(random), "conflict": random.pick(&["shadow", "keep", "fail"])}})
