@@ -203,6 +203,7 @@ async fn draining_closes(version: &str) {
             .await
             .is_none_or(|end| end.is_err())
     );
+    drop(client);
     proxy.ended().await;
 }
 
