@@ -124,7 +124,7 @@ async fn forward(
     let call = exchange
         .pair()
         .find(&head.method, path.split('?').next().unwrap_or(&path));
-    recorder.record().call = Some(call.label.to_owned());
+    recorder.record().call = Some(call.label().to_owned());
 
     // The handshake is checked before anything is sent to the backend.
     let handshake = upgrade

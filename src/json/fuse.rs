@@ -28,6 +28,14 @@ impl Program {
     }
 }
 
+impl Program {
+    /// The edits as they are, on a document that is held as a whole: what fusing is compared with.
+    #[must_use]
+    pub fn hold(entries: Vec<Entry>) -> Self {
+        Self { steps: vec![Step::Copy, Step::Hold(entries.into())], root: StepId(1) }
+    }
+}
+
 const COPY: StepId = StepId(0);
 
 struct Builder {
@@ -71,7 +79,7 @@ impl Builder {
         }
         let mut inner = entries[..at].to_vec();
         for entry in &entries[at + 1..] {
-            inner.push(below(entry, &Token::Key(key.clone()))?);
+            inner.push(below(entry, &Token::Key(key.clone())).filter(|e| !may_remove(e))?);
         }
         let mut after = Literal::default();
         after.push_members(with);
@@ -107,7 +115,7 @@ impl Builder {
         }
         let mut inner = Vec::new();
         for entry in &entries[..at] {
-            inner.push(below(entry, &Token::Key(key.clone()))?);
+            inner.push(below(entry, &Token::Key(key.clone())).filter(|e| !may_remove(e))?);
         }
         inner.extend_from_slice(&entries[at + 1..]);
         let inner = self.fuse(flatten(inner));
@@ -125,6 +133,9 @@ impl Builder {
             .iter()
             .map(|entry| below(entry, &Token::Any))
             .collect::<Option<Vec<_>>>()?;
+        if inner.iter().any(may_remove) {
+            return None;
+        }
         let inner = self.fuse(flatten(inner));
         Some(self.push(Step::Each { inner }))
     }
@@ -419,7 +430,7 @@ impl Members {
             return self.step_into(entry);
         }
         match &entry.edit {
-            Edit::Rename { at, pairs } if at.is_empty() => self.rename(pairs),
+            Edit::Rename { at, pairs } if at.is_empty() => self.rename(pairs)?,
             Edit::Put {
                 scope,
                 at,
@@ -438,45 +449,39 @@ impl Members {
             }
             Edit::Take {
                 scope, at, refuse, ..
-            } if scope.is_empty() && at.len() == 1 => {
-                self.take(&at[0], *refuse, entry.change.as_ref())
-            }
+            } if scope.is_empty() && at.len() == 1 => self.take(&at[0], *refuse, entry.change.as_ref())?,
             Edit::Envelope { .. } | Edit::Open { .. } => return None,
             _ => self.step_into(entry)?,
         }
         Some(())
     }
 
-    fn rename(&mut self, pairs: &[(String, String)]) {
-        let moved: Vec<Vec<Candidate>> = pairs
-            .iter()
-            .map(|(old, _)| {
-                self.read(old);
-                std::mem::take(self.at(old))
-            })
-            .collect();
+    fn rename(&mut self, pairs: &[(String, String)]) -> Option<()> {
+        let mut moved = Vec::with_capacity(pairs.len());
+        for (old, _) in pairs {
+            self.read(old);
+            moved.push(std::mem::take(self.at(old)));
+        }
         for ((_, new), mut arriving) in pairs.iter().zip(moved) {
             let there = self.at(new);
+            may_go(there)?;
             // The declared member wins over one that happens to have its new name.
             arriving.append(there);
             *there = arriving;
         }
+        Some(())
     }
 
-    fn take(&mut self, name: &str, refuse: bool, change: Option<&Arc<str>>) {
+    fn take(&mut self, name: &str, refuse: bool, change: Option<&Arc<str>>) -> Option<()> {
         self.read(name);
+        may_go(self.at(name))?;
         for candidate in std::mem::take(self.at(name)) {
             if let Candidate::Member(member, _) = candidate {
-                let action = if refuse {
-                    Action::Refuse {
-                        change: change.cloned(),
-                    }
-                } else {
-                    Action::Drop
-                };
+                let action = if refuse { Action::Refuse { change: change.cloned() } } else { Action::Drop };
                 self.dropped.push((member, action));
             }
         }
+        Some(())
     }
 
     /// An edit of one member's value.
@@ -554,6 +559,12 @@ impl Members {
         }
         (object.slots.len() <= Object::MOST && distinct(&object.slots)).then_some(object)
     }
+}
+
+/// Whether values can be dropped unseen: not if earlier edits look at them, which may fail.
+fn may_go(candidates: &[Candidate]) -> Option<()> {
+    let unseen = |candidate: &Candidate| matches!(candidate, Candidate::Literal(_)) || matches!(candidate, Candidate::Member(_, entries) if entries.is_empty());
+    candidates.iter().all(unseen).then_some(())
 }
 
 /// A document's member goes to one place; two slots of a name would mean that an edit list has confused us.

@@ -31,7 +31,7 @@ use bytes::Bytes;
 pub use convert::{Conversion, Way};
 pub use error::{Code, Error};
 pub use program::{Class, Program};
-pub(crate) use text::{push_pointer, quote, unescape};
+pub(crate) use text::{quote, unescape};
 pub use translator::Translator;
 pub(crate) use valid::{Items, Kind, same};
 
@@ -104,4 +104,25 @@ pub fn translate(
         body,
         partial: translator.is_partial(),
     })
+}
+
+/// Checks that a text is one JSON document and nothing else.
+///
+/// # Errors
+/// [`Code::MalformedJson`] or [`Code::TooDeep`].
+pub fn validate(text: &[u8], limits: Limits) -> Result<(), Error> {
+    let syntax = |at, expected| scanner::Syntax { at, expected }.into_error(0);
+    if let Err(error) = std::str::from_utf8(text) {
+        return Err(syntax(error.valid_up_to(), scanner::Expected::Utf8));
+    }
+    let mut skipper = scanner::Skipper::default();
+    let end = match skipper.run(text, 0, limits.depth as usize).map_err(|e| e.into_error(0))? {
+        scanner::Skip::End(end) => end,
+        scanner::Skip::More if skipper.at_number_end() => text.len(),
+        scanner::Skip::More => return Err(syntax(text.len(), scanner::Expected::Value)),
+    };
+    match scanner::skip_space(text, end) {
+        after if after == text.len() => Ok(()),
+        after => Err(syntax(after, scanner::Expected::Nothing)),
+    }
 }

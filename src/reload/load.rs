@@ -114,10 +114,10 @@ fn compile(files: &[Source]) -> Result<RuleSet, String> {
     let rules = compiled
         .rules
         .ok_or_else(|| diagnostic::render(&compiled.diagnostics, files, false))?;
-    let failed = rules::run_tests(&rules);
-    if failed.is_empty() {
+    let failures = rules::test::run(&rules).failures;
+    if failures.is_empty() {
         Ok(rules)
     } else {
-        Err(failed.join("\n"))
+        Err(diagnostic::render(&failures, files, false))
     }
 }

@@ -2,11 +2,20 @@
 
 use std::borrow::Cow;
 
-/// Unreserved characters plain, the digits of every other `%XX` in upper case. A `%` that starts no `%XX` stays.
+use percent_encoding::{CONTROLS, utf8_percent_encode};
+
+/// Unreserved characters plain, everything outside of ASCII as `%XX`, the digits of every `%XX` in upper case. A `%`
+/// that starts no `%XX` stays.
 pub(super) fn segment(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
+    let text: Cow<'_, str> = utf8_percent_encode(text, CONTROLS).into();
+    if text.contains('%') {
+        Cow::Owned(decode_unreserved(&text))
+    } else {
+        text
     }
+}
+
+fn decode_unreserved(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut parts = text.split('%');
     out.push_str(parts.next().unwrap_or_default());
@@ -27,7 +36,7 @@ pub(super) fn segment(text: &str) -> Cow<'_, str> {
             }
         }
     }
-    Cow::Owned(out)
+    out
 }
 
 fn hexadecimal(digits: &str) -> Option<u8> {
@@ -53,7 +62,8 @@ mod tests {
             ("%c3%A9", "%C3%A9"),
             ("100%", "100%"),
             ("%+a%zz%4", "%+a%zz%4"),
-            ("%\u{e9}1", "%\u{e9}1"),
+            ("%\u{e9}1", "%%C3%A91"),
+            ("caf\u{e9}", "caf%C3%A9"),
         ];
         for (text, want) in cases {
             assert_eq!(super::segment(text), want);

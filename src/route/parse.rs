@@ -3,15 +3,11 @@
 use std::str::FromStr;
 
 use http::Method;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{Segment, Template, normal};
 
 /// Bounds the depth of a router.
 const MOST_SEGMENTS: usize = 64;
-
-/// What a path may not hold as it is. Bytes outside of ASCII are always encoded.
-const ENCODED: &AsciiSet = CONTROLS;
 
 const METHODS: [Method; 8] = [
     Method::GET,
@@ -128,8 +124,7 @@ fn parse_segment(text: &str, is_last: bool) -> Result<Segment, String> {
         _ => {}
     }
     if !text.contains(['{', '}']) {
-        let encoded = utf8_percent_encode(text, ENCODED).to_string();
-        return Ok(Segment::Literal(normal::segment(&encoded).into_owned()));
+        return Ok(Segment::Literal(normal::segment(text).into_owned()));
     }
     let name = text
         .strip_prefix('{')

@@ -1,16 +1,74 @@
 //! Rule files to plans.
+//!
+//! YAML text becomes an API's [`ast`] or diagnostics; [`chain`] puts its changes in order and, for a pair of client
+//! and backend version, makes a [`Pair`]: for each call the edits of every change on the way, fused to one program
+//! per message. [`Call`] and [`Socket`] are what the data plane uses. Nothing here does I/O.
 
-use std::sync::Arc;
+pub mod ast;
+mod chain;
+mod check;
+pub mod diagnostics;
+mod head;
+pub mod lens;
+mod ops;
+mod parse;
+mod path;
+mod plan;
+mod socket;
+mod status;
+pub mod test;
 
-use crate::json::{Error, Program, Values};
-use crate::version::{VersionId, Versions};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::version::{Resolver, VersionId, Versions};
+
+pub use ast::{AfterSunset, OnError, OnErrorPolicy, OnFrame};
+pub use head::Target;
+pub use lens::Mode;
+pub use ops::Ops;
+pub use path::Place;
+pub use plan::{Call, MessagePlan, Pair};
+pub use socket::{Outcome, Side, Socket};
+pub use status::StatusRange;
+
+/// Which way through a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the older version to the newer.
+    Up,
+    /// From the newer to the older.
+    Down,
+}
+
+impl Direction {
+    /// The other direction.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+
+    /// The direction between two versions; `None` if they are the same.
+    #[must_use]
+    pub fn between(from: VersionId, to: VersionId) -> Option<Self> {
+        match from.cmp(&to) {
+            std::cmp::Ordering::Less => Some(Self::Up),
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Greater => Some(Self::Down),
+        }
+    }
+}
 
 /// All rules of a proxy, compiled: one immutable whole.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     /// By name.
-    pub apis: std::collections::BTreeMap<String, Arc<Api>>,
-    /// A hash of the rules' meaning: 16 hexadecimal digits.
+    pub apis: BTreeMap<String, Arc<Api>>,
+    /// A hash of the rule files: 16 hexadecimal digits.
     pub hash: String,
 }
 
@@ -21,122 +79,88 @@ pub struct Api {
     pub name: String,
     /// Oldest first.
     pub versions: Versions,
-}
-
-/// Everything for one (client version, backend version).
-#[derive(Debug)]
-pub struct Pair {}
-
-/// A request's plan, found by method and path.
-#[derive(Debug)]
-pub struct Call<'a> {
-    /// For logs, metrics and messages: `GET /users/{id}`, or `*`.
-    pub label: &'a str,
-}
-
-/// What happens to one message.
-#[derive(Debug)]
-pub struct MessagePlan {
-    /// The body's edit; `is_identity()` where no body rule matches.
-    pub body: Arc<Program>,
+    /// How a client's version is found.
+    pub resolver: Resolver,
+    /// What happens to messages that cannot be translated.
+    pub on_error: OnErrorPolicy,
+    /// What happens to clients of a version whose sunset has passed.
+    pub after_sunset: AfterSunset,
+    /// How errors made by Legato look to clients of a version: JSON text with `$title`, `$status`, `$detail`, `$code`.
+    pub problems: BTreeMap<VersionId, Vec<u8>>,
+    /// How a plain-JSON PATCH body is read.
+    patch: ast::PatchMode,
+    /// In the order in which they apply.
+    changes: Vec<ast::Change>,
+    /// Whole-chain tests.
+    tests: Vec<ast::Test>,
+    pairs: Vec<OnceLock<Pair>>,
 }
 
 impl Api {
-    /// The plans for a client of one version before a backend of another. Compiled at load for the backends
-    /// that the configuration names, on first use otherwise.
+    /// The plans for a client of one version before a backend of another: compiled on first use, and by
+    /// [`Api::prepare`] before traffic.
     #[must_use]
-    pub fn pair(&self, _client: VersionId, _backend: VersionId) -> &Pair {
-        &Pair {}
+    pub fn pair(&self, client: VersionId, backend: VersionId) -> &Pair {
+        let count = self.versions.0.len();
+        let at = usize::from(client.0).min(count - 1) * count + usize::from(backend.0).min(count - 1);
+        self.pairs[at].get_or_init(|| chain::pair(self, client, backend))
+    }
+
+    /// Compiles the plans of every client version before a backend that speaks `backend`.
+    pub fn prepare(&self, backend: VersionId) {
+        for client in 0..self.versions.0.len() {
+            let _compiled = self.pair(VersionId(u16::try_from(client).unwrap_or(u16::MAX)), backend);
+        }
     }
 }
 
-impl Pair {
-    /// The plan for a request. `path` is percent-encoded, starts with `/`, and has no version prefix.
-    #[must_use]
-    pub fn find<'a>(&'a self, _method: &http::Method, _path: &'a str) -> Call<'a> {
-        Call { label: "*" }
-    }
-
-    /// The message rules of a WebSocket path; `None` where frames pass unread.
-    #[must_use]
-    pub fn socket(&self, _path: &str) -> Option<&Socket> {
-        None
-    }
-}
-
-/// What a request becomes.
+/// What came of compiling rule files.
 #[derive(Debug)]
-pub struct Target {
-    /// The method the backend is asked with.
-    pub method: http::Method,
-    /// Path and query.
-    pub path_and_query: String,
+pub struct Compiled {
+    /// `None` if there were errors.
+    pub rules: Option<RuleSet>,
+    /// Errors, warnings and hints, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
-impl Call<'_> {
-    /// Translates a request's target and headers; the body is `request().body`'s.
-    ///
-    /// # Errors
-    /// As the ops on `query:`, `header:` and `path:` fail.
-    pub fn request_head(&self, method: &http::Method, path_and_query: &str, _headers: &mut http::HeaderMap, _values: &Values) -> Result<Target, Error> {
-        Ok(Target { method: method.clone(), path_and_query: path_and_query.to_owned() })
+/// Compiles rule files. Their names are relative to the rules directory and use `/`: `chat/api.yaml`,
+/// `chat/changes/2/20250110_slug.yaml`, `chat/tests/chain.yaml`. Other files are ignored.
+#[must_use]
+pub fn compile(files: &[Source]) -> Compiled {
+    let mut diagnostics = Vec::new();
+    let mut apis = BTreeMap::new();
+    for (folder, files) in by_api(files) {
+        if let Some(api) = parse::api(folder, &files, &mut diagnostics) {
+            if let Some(api) = chain::order(api, &mut diagnostics) {
+                check::check(&api, &mut diagnostics);
+                apis.insert(api.name.clone(), Arc::new(api));
+            }
+        }
     }
-
-    /// The request's plan.
-    #[must_use]
-    pub fn request(&self) -> &MessagePlan {
-        unimplemented!()
-    }
-
-    /// The plan for a response with this status from the backend.
-    #[must_use]
-    pub fn response(&self, _status: http::StatusCode) -> &MessagePlan {
-        unimplemented!()
-    }
+    let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    let rules = (!failed).then(|| RuleSet { apis, hash: hash(files) });
+    Compiled { rules, diagnostics }
 }
 
-impl MessagePlan {
-    /// Translates a response's status and headers.
-    ///
-    /// # Errors
-    /// As the ops on `status:` and `header:` fail.
-    pub fn response_head(&self, status: http::StatusCode, _headers: &mut http::HeaderMap, _values: &Values) -> Result<http::StatusCode, Error> {
-        Ok(status)
+/// Files by the folder of their API, each with its name inside that folder.
+fn by_api(files: &[Source]) -> BTreeMap<&str, Vec<(&str, &Source)>> {
+    let mut apis: BTreeMap<&str, Vec<(&str, &Source)>> = BTreeMap::new();
+    for source in files {
+        if let Some((folder, rest)) = source.file.split_once('/') {
+            apis.entry(folder).or_default().push((rest, source));
+        }
     }
+    apis
 }
 
-/// Which side a message comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The client sends it.
-    Client,
-    /// The backend sends it.
-    Server,
-}
-
-/// The message rules of one WebSocket path.
-#[derive(Debug)]
-pub struct Socket {}
-
-/// What becomes of one message.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It leaves as it came: not JSON, no discriminator, or an event without rules.
-    Pass,
-    /// It leaves changed.
-    Translated(Vec<u8>),
-    /// The receiver must not see it (`added: drop`, `removed`).
-    Dropped,
-}
-
-impl Socket {
-    /// Translates one text message. The event's name as the sender's version spells it comes back too,
-    /// where a rule knows it, for counting.
-    ///
-    /// # Errors
-    /// Malformed JSON where a discriminator would have to be read never fails (the message passes); an op that
-    /// cannot translate a value does.
-    pub fn translate(&self, _side: Side, _message: &[u8], _values: &Values, _limits: crate::json::Limits) -> (Option<&str>, Result<Outcome, Error>) {
-        (None, Ok(Outcome::Pass))
+/// A hash of the files' names and texts (xxh3).
+fn hash(files: &[Source]) -> String {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    for source in files {
+        for text in [&source.file, &source.text] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
     }
+    format!("{:016x}", hasher.digest())
 }

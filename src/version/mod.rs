@@ -38,6 +38,16 @@ pub struct ApiVersion {
     pub guide: Option<String>,
 }
 
+impl ApiVersion {
+    /// Whether a text can be a label: 1 to 64 letters, digits, `.`, `_` and `-`, so that it can stand in every place
+    /// where a client may name it.
+    #[must_use]
+    pub fn is_label(text: &str) -> bool {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        (1..=64).contains(&text.len()) && text.bytes().all(is_allowed)
+    }
+}
+
 /// An API's versions, oldest first; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versions(pub Vec<ApiVersion>);

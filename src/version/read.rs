@@ -6,6 +6,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 
+use super::media::MediaType;
 use super::source::Pattern;
 use super::{Prefix, RequestView, Source, Versions, media};
 
@@ -127,8 +128,16 @@ fn host_label(pattern: &Pattern, versions: &Versions, host: Option<&str>) -> Opt
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => &host,
     };
-    let label = pattern.label(name)?;
-    looks_like_version(label, versions).then(|| label.to_owned())
+    let label = known_spelling(pattern.label(name)?, versions);
+    looks_like_version(&label, versions).then_some(label)
+}
+
+/// The label of a place that does not tell upper from lower case.
+fn known_spelling(label: &str, versions: &Versions) -> String {
+    let known = versions
+        .labels()
+        .find(|known| known.eq_ignore_ascii_case(label));
+    known.unwrap_or(label).to_owned()
 }
 
 fn cookie_labels(headers: &HeaderMap, name: &str) -> Vec<String> {
@@ -180,10 +189,10 @@ fn media_label(
     versions: &Versions,
     headers: &HeaderMap,
 ) -> Result<Option<String>, Contradiction> {
-    let accepted = accepted_labels(source, headers);
+    let accepted = accepted_labels(source, versions, headers);
     let body = texts(headers, &CONTENT_TYPE)
         .iter()
-        .find_map(|text| media_labels(source, text).pop())
+        .find_map(|text| media_labels(source, versions, text).pop())
         .map(|(_, label)| label);
     match (body, accepted.first()) {
         (Some(body), Some(first)) if !accepted.contains(&body) => {
@@ -195,10 +204,10 @@ fn media_label(
 }
 
 /// The labels in `accept`, best first; those with weight 0 are not acceptable.
-fn accepted_labels(source: &Source, headers: &HeaderMap) -> Vec<String> {
+fn accepted_labels(source: &Source, versions: &Versions, headers: &HeaderMap) -> Vec<String> {
     let mut weighted: Vec<(u16, String)> = texts(headers, &ACCEPT)
         .iter()
-        .flat_map(|text| media_labels(source, text))
+        .flat_map(|text| media_labels(source, versions, text))
         .filter(|(weight, _)| *weight > 0)
         .collect();
     weighted.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
@@ -206,21 +215,34 @@ fn accepted_labels(source: &Source, headers: &HeaderMap) -> Vec<String> {
 }
 
 /// Weight and label of every media type of a list that names a version.
-fn media_labels(source: &Source, text: &str) -> Vec<(u16, String)> {
-    let named = media::parse_list(text)
+fn media_labels(source: &Source, versions: &Versions, text: &str) -> Vec<(u16, String)> {
+    let weighted = media::parse_list(text)
         .into_iter()
         .filter_map(|media_type| {
-            let label = match source {
-                Source::MediaType(name) => {
-                    media::unquote(&text[media_type.parameter(text, name)?.value.clone()])
-                }
-                Source::MediaTypeSuffix(pattern) => pattern
-                    .label(&text[media_type.essence.clone()].to_ascii_lowercase())?
-                    .to_owned(),
-                _ => return None,
-            };
-            let label = label.trim().to_owned();
-            (!label.is_empty()).then(|| (media_type.weight(text), label))
+            let label = media_type_label(source, versions, text, &media_type)?;
+            Some((media_type.weight(text), label))
         });
-    named.collect()
+    weighted.collect()
+}
+
+fn media_type_label(
+    source: &Source,
+    versions: &Versions,
+    text: &str,
+    media_type: &MediaType,
+) -> Option<String> {
+    let label = match source {
+        Source::MediaType(name) => {
+            let parameter = media_type.parameter(text, name)?;
+            media::unquote(&text[parameter.value.clone()])
+                .trim()
+                .to_owned()
+        }
+        Source::MediaTypeSuffix(pattern) => {
+            let essence = text[media_type.essence.clone()].to_ascii_lowercase();
+            known_spelling(pattern.label(&essence)?, versions)
+        }
+        _ => return None,
+    };
+    (!label.is_empty()).then_some(label)
 }

@@ -153,6 +153,41 @@ fn unknown_versions_do_as_configured() {
 }
 
 #[test]
+fn places_without_case_find_labels_that_have_it() {
+    let version = |label: &str| ApiVersion {
+        label: label.into(),
+        released: None,
+        deprecated: None,
+        sunset: None,
+        guide: None,
+    };
+    let versions = Versions(["V1", "V2-Beta"].map(version).into());
+    let resolver = resolver(&[
+        ("host", "{version}.example"),
+        ("media_type_suffix", "application/vnd.chat.{version}+json"),
+    ]);
+    for line in [
+        "/ | host: v2-beta.example",
+        "/ | accept: application/vnd.chat.V2-BETA+json",
+    ] {
+        let found = resolver
+            .resolve(&versions, &Head::parse(line).view())
+            .unwrap();
+        assert_eq!(found.version, VersionId(1), "{line}");
+    }
+}
+
+#[test]
+fn labels_can_stand_everywhere() {
+    for text in ["1", "v2", "2024-06-01", "1.10", "a_b"] {
+        assert!(ApiVersion::is_label(text), "{text}");
+    }
+    for text in ["", "a b", "1/2", "\u{e9}", "a,b", &"9".repeat(65)] {
+        assert!(!ApiVersion::is_label(text), "{text}");
+    }
+}
+
+#[test]
 fn long_labels_are_cut_in_messages() {
     let message = resolve(
         &resolver(&[("query", "v")]),
@@ -282,6 +317,34 @@ fn tells_the_backend_its_version_where_the_client_named_one() {
         assert_eq!(tell(TellBackend::Rewrite, &all, line), rewritten);
         assert_eq!(tell(TellBackend::Strip, &all, line), stripped);
         assert_eq!(tell(TellBackend::Keep, &all, line), line);
+    }
+}
+
+#[test]
+fn tells_the_client_the_version_it_is_served() {
+    let resolver = resolver(&[
+        ("media_type", "v"),
+        ("media_type_suffix", "application/vnd.chat.v{version}+json"),
+        ("header", "v"),
+    ]);
+    let cases = [
+        (
+            "/ | content-type: application/vnd.chat.v1+json; charset=utf-8",
+            "/ | content-type: application/vnd.chat.v2+json; charset=utf-8",
+        ),
+        (
+            "/ | content-type: application/json; v=1",
+            "/ | content-type: application/json; v=2",
+        ),
+        (
+            "/ | content-type: application/json | accept: a/b;v=1 | v: 1",
+            "/ | content-type: application/json | accept: a/b;v=1 | v: 1",
+        ),
+    ];
+    for (line, want) in cases {
+        let mut head = Head::parse(line);
+        resolver.tell_client(versions().get(VersionId(1)), &mut head.headers);
+        assert_eq!(head.draw(), want);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The client's version, rewritten to the backend's in every place where the client named it.
+//! The client's version, rewritten to the backend's in every place where the client named it, and back.
 
 use std::ops::Range;
 
@@ -54,6 +54,18 @@ impl Resolver {
                 prefix.pattern.with(&encode(label))
             }),
             Edit::Remove => target,
+        }
+    }
+
+    /// Says the version that a client is served where the backend said its own in the response's `content-type`.
+    pub fn tell_client(&self, client: &ApiVersion, headers: &mut HeaderMap) {
+        for source in &self.sources {
+            if matches!(source, Source::MediaType(_) | Source::MediaTypeSuffix(_)) {
+                let edit = Edit::Replace(&client.label);
+                edit_values(headers, &CONTENT_TYPE, |text| {
+                    Some(edit_media_types(source, text, edit))
+                });
+            }
         }
     }
 }

@@ -308,7 +308,7 @@ impl<'a> Talk<'a> {
             self.socket
                 .translate(pump.side, text.as_bytes(), &values, self.limits);
         let api = &self.rules.route.config.name;
-        metrics::message(api, side_name(pump.side), event);
+        metrics::message(api, pump.side.name(), event);
         match outcome {
             Ok(Outcome::Pass) => Some(text),
             // JSON in, JSON out: what is translated is UTF-8 as the original was.
@@ -388,13 +388,6 @@ fn offence(error: &tungstenite::Error) -> Option<CloseFrame> {
             Some(close(CloseCode::Protocol, "the frame is not valid"))
         }
         _ => None,
-    }
-}
-
-fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::Client => "client",
-        Side::Server => "server",
     }
 }
 

@@ -1,7 +1,7 @@
 //! YAML text to a tree that knows where everything stands.
 //!
 //! YAML 1.2 with the core schema and nothing more: `no`, `on` and `y` are strings, numbers keep their digits,
-//! duplicate keys are errors, merge keys do not exist, and there is one document in a file. [`parse`] makes the
+//! duplicate keys are errors, merge keys do not exist, and there is one document in a file. [`parse()`] makes the
 //! tree; [`reader`] takes it apart and reports everything that is wrong with it at once.
 
 mod anchored;
@@ -36,7 +36,8 @@ pub mod code {
     pub const LIMIT: &str = "YM007";
 }
 
-/// A value and where it stands. What an alias stands for has the place of its anchor.
+/// A value and where it stands. A value that an alias stands for has the alias's place; its parts have those at the
+/// anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// The place.

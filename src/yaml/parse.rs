@@ -75,15 +75,14 @@ pub fn parse_partial(source: &str, file: &str, limits: Limits) -> (Option<Node>,
             return (None, builder.diagnostics);
         }
     }
-    let nothing = Kind::Scalar(Scalar {
-        text: String::new(),
-        quoted: false,
-        value: ScalarKind::Null,
-    });
-    let root = builder.root.unwrap_or(Node {
-        span: Span::default(),
-        kind: nothing,
-    });
+    let nothing = || {
+        let scalar = scalar(String::new(), ScalarStyle::Plain, false);
+        Node {
+            span: Span::default(),
+            kind: Kind::Scalar(scalar),
+        }
+    };
+    let root = builder.root.unwrap_or_else(nothing);
     (Some(root), builder.diagnostics)
 }
 
@@ -154,11 +153,16 @@ struct Open {
 
 enum Items {
     Sequence(Vec<Node>),
-    Mapping {
-        entries: Vec<(Node, Node)>,
-        key: Option<Key>,
-        seen: HashMap<String, Span>,
-    },
+    Mapping(Entries),
+}
+
+#[derive(Default)]
+struct Entries {
+    complete: Vec<(Node, Node)>,
+    /// The last, where it has no value yet.
+    key: Option<Key>,
+    /// Every key's text and where it stood first.
+    seen: HashMap<String, Span>,
 }
 
 /// A key whose value has not come.
@@ -189,22 +193,13 @@ impl Builder<'_> {
                 self.add(node, NO_ANCHOR)?;
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let forced = self.check_tag(tag.as_deref(), span);
-                let quoted = style != ScalarStyle::Plain;
-                let value = if quoted || forced {
-                    ScalarKind::String
-                } else {
-                    scalar::resolve(&text)
-                };
-                let kind = Kind::Scalar(Scalar {
-                    text: text.into_owned(),
-                    quoted,
-                    value,
-                });
+                let is_string = self.check_tag(tag.as_deref(), span);
+                let scalar = scalar(text.into_owned(), style, is_string);
+                let span = self.offsets.trim(span);
                 self.add(
                     Node {
-                        span: self.offsets.trim(span),
-                        kind,
+                        span,
+                        kind: Kind::Scalar(scalar),
                     },
                     anchor,
                 )?;
@@ -215,15 +210,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), span);
-                self.start(
-                    anchor,
-                    span,
-                    Items::Mapping {
-                        entries: Vec::new(),
-                        key: None,
-                        seen: HashMap::new(),
-                    },
-                )?;
+                self.start(anchor, span, Items::Mapping(Entries::default()))?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
         }
@@ -241,44 +228,21 @@ impl Builder<'_> {
     }
 
     fn end(&mut self, span: Span) -> Result<(), Fatal> {
-        let Some(Open {
-            start,
-            anchor,
-            items,
-        }) = self.open.pop()
-        else {
+        let Some(open) = self.open.pop() else {
             return Ok(());
         };
         // A flow collection's end is a bracket; that of a block is the place of whatever comes next.
         let is_flow = span.end > span.start;
-        let (kind, first, last) = match items {
-            Items::Sequence(nodes) => {
-                let (first, last) = (
-                    nodes.first().map(|n| n.span.start),
-                    nodes.last().map(|n| n.span.end),
-                );
-                (Kind::Sequence(nodes), first, last)
-            }
-            Items::Mapping { entries, .. } => {
-                let (first, last) = (
-                    entries.first().map(|(k, _)| k.span.start),
-                    entries.last().map(|(_, v)| v.span.end),
-                );
-                (Kind::Mapping(entries), first, last)
-            }
-        };
-        let start = first.map_or(start, |first| first.min(start));
-        let end = if is_flow {
-            span.end
-        } else {
-            last.unwrap_or(start).max(start)
-        };
+        let (kind, last) = open.items.close();
+        let start = open.start;
+        let end = last.map_or(start, |last| last.end);
+        let end = if is_flow { span.end } else { end.max(start) };
         self.add(
             Node {
                 span: Span { start, end },
                 kind,
             },
-            anchor,
+            open.anchor,
         )
     }
 
@@ -292,19 +256,10 @@ impl Builder<'_> {
         match self.open.last_mut().map(|open| &mut open.items) {
             None => self.root = Some(node),
             Some(Items::Sequence(nodes)) => nodes.push(node),
-            Some(Items::Mapping { entries, key, seen }) => match key.take() {
-                Some(Key::Good(key)) => entries.push((key, node)),
-                Some(Key::Bad) => {}
-                None => {
-                    let wrong = check_key(&self.file, &node, seen);
-                    *key = Some(if wrong.is_none() {
-                        Key::Good(node)
-                    } else {
-                        Key::Bad
-                    });
-                    self.diagnostics.extend(wrong);
-                }
-            },
+            Some(Items::Mapping(entries)) => {
+                let wrong = entries.add(node, &self.file);
+                self.diagnostics.extend(wrong);
+            }
         }
         Ok(())
     }
@@ -317,7 +272,8 @@ impl Builder<'_> {
         };
         self.charge(anchored.weight, span)?;
         self.check_depth(self.open.len() + anchored.depth, span)?;
-        Ok(anchored.node.clone())
+        let kind = anchored.node.kind.clone();
+        Ok(Node { span, kind })
     }
 
     fn charge(&mut self, weight: usize, span: Span) -> Result<(), Fatal> {
@@ -379,6 +335,56 @@ impl Builder<'_> {
         let span = self.offsets.character(*error.marker());
         let message = format!("malformed YAML: {}", error.info());
         Diagnostic::error(code::MALFORMED, &self.file, span, message)
+    }
+}
+
+impl Items {
+    /// The collection, and where its last part stands if it has any.
+    fn close(self) -> (Kind, Option<Span>) {
+        match self {
+            Self::Sequence(nodes) => {
+                let last = nodes.last().map(|node| node.span);
+                (Kind::Sequence(nodes), last)
+            }
+            Self::Mapping(Entries { complete, .. }) => {
+                let last = complete.last().map(|(_, value)| value.span);
+                (Kind::Mapping(complete), last)
+            }
+        }
+    }
+}
+
+impl Entries {
+    /// Takes a key or a value, in turn, and says what is wrong with it.
+    fn add(&mut self, node: Node, file: &Arc<str>) -> Option<Diagnostic> {
+        let wrong = match self.key.take() {
+            Some(Key::Bad) => return None,
+            Some(Key::Good(key)) => {
+                self.complete.push((key, node));
+                return None;
+            }
+            None => check_key(file, &node, &mut self.seen),
+        };
+        self.key = Some(if wrong.is_none() {
+            Key::Good(node)
+        } else {
+            Key::Bad
+        });
+        wrong
+    }
+}
+
+fn scalar(text: String, style: ScalarStyle, is_string: bool) -> Scalar {
+    let quoted = style != ScalarStyle::Plain;
+    let value = if quoted || is_string {
+        ScalarKind::String
+    } else {
+        scalar::resolve(&text)
+    };
+    Scalar {
+        text,
+        quoted,
+        value,
     }
 }
 

@@ -101,6 +101,26 @@ fn knows_where_everything_stands() {
 }
 
 #[test]
+fn an_alias_has_its_own_place() {
+    let text = "- &x [1]\n- [*x]\n- k: *x\n";
+    let mut found = Vec::new();
+    slices(text, &tree(text), &mut found);
+    let want = [
+        text.trim_end(),
+        "&x [1]",
+        "1",
+        "[*x]",
+        "*x",
+        "1",
+        "k: *x",
+        "k",
+        "*x",
+        "1",
+    ];
+    assert_eq!(found, want);
+}
+
+#[test]
 fn places_hold_far_into_a_text_of_wide_characters() {
     let text = format!("# {}\nkey: value\n", "é😀".repeat(500));
     let mut found = Vec::new();

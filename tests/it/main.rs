@@ -11,6 +11,8 @@ mod support;
 
 mod admin;
 mod architecture;
+mod demo;
+mod engine;
 mod http;
 mod http_bodies;
 mod http_failures;

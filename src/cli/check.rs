@@ -1,0 +1,59 @@
+//! `legato check`: what is wrong with rule files, and what each call costs.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::json::Class;
+use crate::rules::{self, Api, RuleSet};
+use crate::version::VersionId;
+
+use super::findings::{self, Format};
+
+/// Check rule files.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: legato check rules\n\nExit status 0: no errors; 1: errors; 2: the files cannot be read.")]
+pub(super) struct Args {
+    /// The rules directory, or the directory of one API.
+    #[arg(default_value = "rules", value_name = "RULES")]
+    rules: PathBuf,
+    /// How findings are written.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
+    let files = findings::read_rules(&args.rules)?;
+    let compiled = rules::compile(&files);
+    let summary = compiled.rules.as_ref().map(summary).unwrap_or_default();
+    findings::report(&compiled.diagnostics, &files, &args.rules, args.format, &summary)
+}
+
+/// Every call that a change touches, with what its translation holds.
+fn summary(rules: &RuleSet) -> String {
+    let mut text = String::new();
+    for api in rules.apis.values() {
+        let labels: Vec<&str> = api.versions.labels().collect();
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}: versions {}", api.name, labels.join(", "));
+        for version in 1..labels.len() {
+            let newer = VersionId(u16::try_from(version).unwrap_or(u16::MAX));
+            let older = VersionId(newer.0 - 1);
+            let _ = writeln!(text, "  clients of {}, backend of {}:", labels[version], labels[version - 1]);
+            calls(api, newer, older, &mut text);
+            let _ = writeln!(text, "  clients of {}, backend of {}:", labels[version - 1], labels[version]);
+            calls(api, older, newer, &mut text);
+        }
+    }
+    let _ = write!(text, "no errors (S0 untouched, S1 streams, S2 holds an element, S3 holds the body)");
+    text
+}
+
+fn calls(api: &Api, client: VersionId, backend: VersionId, text: &mut String) {
+    for (label, request, responses) in api.pair(client, backend).calls() {
+        let class = |class: Class| format!("{class:?}");
+        let responses: Vec<String> = responses.filter(|(_, plan)| !plan.is_identity()).map(|(first, plan)| format!("{first}.. {}", class(plan.body.class()))).collect();
+        let responses = if responses.is_empty() { "S0".to_owned() } else { responses.join(", ") };
+        let _ = writeln!(text, "    {label}: request {}, response {responses}", class(request.body.class()));
+    }
+}

@@ -1,0 +1,240 @@
+//! `legato translate`: one document, or one a line, from standard input to standard output.
+
+use std::io::{self, BufRead as _, Read as _, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::diagnostic::{self, Source};
+use crate::json::{Error, Limits, OnError, Program, Translator, Values, translate};
+use crate::rules::{self, Direction, Mode, Ops};
+
+use super::EXIT_FINDINGS;
+use super::findings;
+
+/// Output is kept back until this much of it is certain, so that a small document that fails prints nothing.
+const KEPT_BACK: usize = 1 << 20;
+
+/// Translate a document from standard input to standard output.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    legato translate --rules rules --api chat --from 1 --to 2 --on 'GET /api/messages' --part response < v1.json\n  \
+    legato translate --ops ops.yaml --direction up < old.json\n\n\
+    Exit status 0: done; 1: the document has no translation, with a problem document on standard error; 2: usage.")]
+pub(super) struct Args {
+    /// The rules directory, or the directory of one API.
+    #[arg(long, default_value = "rules", value_name = "DIR")]
+    rules: PathBuf,
+    /// The API.
+    #[arg(long, required_unless_present = "ops", value_name = "NAME")]
+    api: Option<String>,
+    /// The version that the document has.
+    #[arg(long, required_unless_present = "ops", value_name = "VERSION")]
+    from: Option<String>,
+    /// The version that it shall have.
+    #[arg(long, required_unless_present = "ops", value_name = "VERSION")]
+    to: Option<String>,
+    /// The call, as the client spells it.
+    #[arg(long, required_unless_present = "ops", value_name = "CALL")]
+    on: Option<String>,
+    /// What the document is.
+    #[arg(long, value_enum, required_unless_present = "ops")]
+    part: Option<Part>,
+    /// The response's status.
+    #[arg(long, default_value_t = 200, value_name = "STATUS")]
+    status: u16,
+    /// A file with a bare list of ops, instead of rules.
+    #[arg(long, value_name = "FILE", requires = "direction", conflicts_with_all = ["api", "from", "to", "on", "part"])]
+    ops: Option<PathBuf>,
+    /// Which way the ops run.
+    #[arg(long, value_enum, requires = "ops")]
+    direction: Option<Way>,
+    /// The document is a partial update (RFC 7396).
+    #[arg(long, requires = "ops")]
+    patch: bool,
+    /// Translate each line by itself.
+    #[arg(long)]
+    ndjson: bool,
+    /// What `$now` is; the time by default.
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+    /// What `$version` is; the receiver's version by default.
+    #[arg(long, value_name = "LABEL")]
+    version_label: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Request,
+    Response,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Way {
+    Up,
+    Down,
+}
+
+/// What to run, and who receives the result.
+struct Job {
+    program: Arc<Program>,
+    values: Values,
+    limits: Limits,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
+    let found = match &args.ops {
+        Some(file) => from_ops(args, file)?,
+        None => Ok(from_rules(args)?),
+    };
+    let job = match found {
+        Ok((program, receiver)) => Job { program, values: values(args, &receiver), limits: Limits::default() },
+        // An op that cannot be carried out by its nature is a failure of the translation, not of the command.
+        Err(problem) => {
+            let _ = writeln!(io::stderr().lock(), "{problem}");
+            return Ok(ExitCode::from(EXIT_FINDINGS));
+        }
+    };
+    let done = if args.ndjson { job.lines() } else { job.document() };
+    done.map_err(|e| format!("cannot copy from standard input to standard output: {e}"))
+}
+
+fn values(args: &Args, receiver: &str) -> Values {
+    let now = args.now.clone().unwrap_or_else(|| format!("{:.3}", jiff::Timestamp::now()));
+    Values { now, version: args.version_label.as_deref().unwrap_or(receiver).into(), on_error: OnError::Reject }
+}
+
+type Program1 = (Arc<Program>, String);
+
+fn from_ops(args: &Args, file: &PathBuf) -> Result<Result<Program1, String>, String> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{name}: {e}"))?;
+    let mode = if args.patch { Mode::MergePatch } else { Mode::Full };
+    let direction = match args.direction {
+        Some(Way::Down) => Direction::Down,
+        Some(Way::Up) | None => Direction::Up,
+    };
+    match Ops::parse(&text, &name) {
+        Ok(ops) => Ok(Ok((ops.program(direction, mode), String::new()))),
+        Err(errors) => match errors.iter().find(|e| e.code == rules::lens::code::WILDCARDS) {
+            Some(error) => Ok(Err(problem("wildcards_do_not_align", &error.message, None, None))),
+            None => Err(diagnostic::render(&errors, &[Source { file: name, text }], false)),
+        },
+    }
+}
+
+fn from_rules(args: &Args) -> Result<Program1, String> {
+    let files = findings::read_rules(&args.rules)?;
+    let compiled = rules::compile(&files);
+    let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, &files, false))?;
+    let name = args.api.as_deref().unwrap_or_default();
+    let known: Vec<&str> = rules.apis.keys().map(String::as_str).collect();
+    let api = rules.apis.get(name).ok_or_else(|| format!("unknown API `{name}`: expected one of {}", known.join(", ")))?;
+    let version = |label: &Option<String>| {
+        let label = label.as_deref().unwrap_or_default();
+        let labels: Vec<&str> = api.versions.labels().collect();
+        api.versions.find(label).ok_or_else(|| format!("unknown version `{label}`: expected one of {}", labels.join(", ")))
+    };
+    let (from, to) = (version(&args.from)?, version(&args.to)?);
+    let on = args.on.as_deref().unwrap_or_default();
+    let call = on.split_once(' ').and_then(|(method, path)| Some((method.parse::<Method>().ok()?, path))).filter(|(_, path)| path.starts_with('/'));
+    let (method, path) = call.ok_or_else(|| format!("expected a call such as `GET /api/messages`, found `{on}`"))?;
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let status = StatusCode::from_u16(args.status).map_err(|_| format!("expected a status from 100 to 599, found {}", args.status))?;
+    let plan = match args.part {
+        Some(Part::Response) => api.pair(to, from).find(&method, path).response(status),
+        Some(Part::Request) | None => api.pair(from, to).find(&method, path).request(),
+    };
+    Ok((Arc::clone(&plan.body), api.versions.get(to).label.to_string()))
+}
+
+impl Job {
+    /// One document, streamed.
+    fn document(&self) -> io::Result<ExitCode> {
+        let mut translator = Translator::new(Arc::clone(&self.program), self.values.clone(), self.limits);
+        let mut input = io::stdin().lock();
+        let mut output = KeptBack { sure: false, bytes: Vec::new(), out: io::stdout().lock() };
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let read = input.read(&mut buffer)?;
+            let pushed = if read == 0 { translator.finish() } else { translator.push(Bytes::copy_from_slice(&buffer[..read])) };
+            if let Err(error) = pushed {
+                writeln!(io::stderr().lock(), "{}", problem_of(&error))?;
+                return Ok(ExitCode::from(EXIT_FINDINGS));
+            }
+            translator.take().try_for_each(|piece| output.write(&piece))?;
+            if read == 0 {
+                output.end()?;
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+
+    /// One document a line; an empty line and a record on standard error for each that fails.
+    fn lines(&self) -> io::Result<ExitCode> {
+        let mut input = io::stdin().lock();
+        let mut output = io::BufWriter::new(io::stdout().lock());
+        let (mut line, mut number, mut failed) = (Vec::new(), 0_u64, false);
+        // A line is held as a whole, so a line is bounded as what is held is.
+        while { line.clear(); input.by_ref().take(self.limits.buffer as u64 + 1).read_until(b'\n', &mut line)? > 0 } {
+            number += 1;
+            let document = Bytes::copy_from_slice(line.trim_ascii_end());
+            match translate(&self.program, &self.values, self.limits, document) {
+                Ok(done) => output.write_all(&done.body)?,
+                Err(error) => {
+                    failed = true;
+                    let record = json!({"line": number, "code": error.code.name(), "detail": error.detail, "pointer": error.pointer, "change": error.change.as_deref()});
+                    writeln!(io::stderr().lock(), "{record}")?;
+                }
+            }
+            output.write_all(b"\n")?;
+        }
+        output.flush()?;
+        Ok(if failed { ExitCode::from(EXIT_FINDINGS) } else { ExitCode::SUCCESS })
+    }
+}
+
+/// Output of which the first part leaves only once there is much of it, or the end.
+struct KeptBack<W> {
+    sure: bool,
+    bytes: Vec<u8>,
+    out: W,
+}
+
+impl<W: Write> KeptBack<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        if self.sure {
+            return self.out.write_all(piece);
+        }
+        self.bytes.extend_from_slice(piece);
+        if self.bytes.len() > KEPT_BACK {
+            self.sure = true;
+            return self.out.write_all(&std::mem::take(&mut self.bytes));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.out.write_all(&std::mem::take(&mut self.bytes))?;
+        self.out.flush()
+    }
+}
+
+fn problem_of(error: &Error) -> String {
+    problem(error.code.name(), &error.to_string(), error.pointer.as_deref(), error.change.as_deref())
+}
+
+/// A problem document (RFC 9457).
+fn problem(code: &str, detail: &str, pointer: Option<&str>, change: Option<&str>) -> String {
+    let mut problem = json!({"type": format!("urn:legato:problem:{code}"), "title": "the document has no translation", "detail": detail});
+    for (name, value) in [("pointer", pointer), ("change", change)] {
+        if let Some(value) = value {
+            problem[name] = json!(value);
+        }
+    }
+    problem.to_string()
+}

@@ -1,0 +1,253 @@
+//! What rule files say, after parsing: every path, template and literal is valid, nothing is compiled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::Span;
+use crate::json::edit::Keys;
+use crate::route::Template;
+use crate::version::{Resolver, VersionId, Versions};
+
+use super::lens::Op;
+use super::{Side, StatusRange};
+
+/// One API's files.
+#[derive(Debug)]
+pub struct ApiFiles {
+    /// The name.
+    pub name: String,
+    /// Oldest first.
+    pub versions: Versions,
+    /// How a client's version is found.
+    pub resolver: Resolver,
+    /// What happens to messages that cannot be translated.
+    pub on_error: OnErrorPolicy,
+    /// What happens after a version's sunset.
+    pub after_sunset: AfterSunset,
+    /// Error shapes by version: JSON text.
+    pub problems: BTreeMap<VersionId, Vec<u8>>,
+    /// How a plain-JSON PATCH body is read.
+    pub patch: PatchMode,
+    /// In file order.
+    pub changes: Vec<Change>,
+    /// Whole-chain tests.
+    pub tests: Vec<Test>,
+}
+
+/// What happens to messages that cannot be translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OnErrorPolicy {
+    /// A request.
+    pub request: OnError,
+    /// A response to a safe method.
+    pub response: OnError,
+    /// A response to a method that changed something.
+    pub response_to_unsafe: OnError,
+    /// A WebSocket message.
+    pub frame: OnFrame,
+}
+
+/// What happens to a request or response that cannot be translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// It fails.
+    #[default]
+    Reject,
+    /// What cannot be translated stays, and a header says so.
+    BestEffort,
+}
+
+/// What happens to a WebSocket message that cannot be translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFrame {
+    /// It is dropped and counted.
+    #[default]
+    Drop,
+    /// The socket is closed with 1011.
+    Close,
+}
+
+/// What happens to clients of a version whose sunset has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterSunset {
+    /// They are served.
+    #[default]
+    Serve,
+    /// They are answered 410.
+    Gone,
+}
+
+/// How a plain-JSON PATCH body is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PatchMode {
+    /// As a partial update (RFC 7396).
+    #[default]
+    Merge,
+    /// As a whole document.
+    Full,
+}
+
+/// One version change.
+#[derive(Debug)]
+pub struct Change {
+    /// Its name.
+    pub id: Arc<str>,
+    /// The version it leads to.
+    pub since: VersionId,
+    /// For people.
+    pub summary: String,
+    /// Changes that come before it.
+    pub after: Vec<(String, Span)>,
+    /// Calls.
+    pub http: Vec<HttpBlock>,
+    /// Sockets.
+    pub ws: Vec<WsBlock>,
+    /// Paths whose loss is accepted, up and down.
+    pub accept_loss: (Vec<String>, Vec<String>),
+    /// What the change cannot translate, in words.
+    pub incompatible: Vec<String>,
+    /// Its inline tests.
+    pub tests: Vec<Test>,
+    /// Its file.
+    pub file: Arc<str>,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// What changes in some calls.
+#[derive(Debug)]
+pub struct HttpBlock {
+    /// The calls as the older version spells them; empty: every call.
+    pub calls: Vec<Template>,
+    /// The call as the newer version spells it, where that differs.
+    pub route: Option<Template>,
+    /// Ops on requests.
+    pub request: Vec<Op>,
+    /// Ops on responses, by status.
+    pub response: Vec<(StatusRange, Vec<Op>)>,
+    /// Where the block stands.
+    pub span: Span,
+}
+
+/// What changes in the messages of some sockets.
+#[derive(Debug)]
+pub struct WsBlock {
+    /// The handshake's path.
+    pub path: Template,
+    /// What the client sends.
+    pub client: Option<Frames>,
+    /// What the backend sends.
+    pub server: Option<Frames>,
+    /// Where the block stands.
+    pub span: Span,
+}
+
+impl WsBlock {
+    /// The messages of one side.
+    #[must_use]
+    pub fn side(&self, side: Side) -> Option<&Frames> {
+        match side {
+            Side::Client => self.client.as_ref(),
+            Side::Server => self.server.as_ref(),
+        }
+    }
+}
+
+/// The messages of one side of a socket.
+#[derive(Debug)]
+pub struct Frames {
+    /// Where a message says what it is.
+    pub discriminator: Keys,
+    /// By name in the older version.
+    pub frames: Vec<Frame>,
+}
+
+/// One kind of message.
+#[derive(Debug)]
+pub struct Frame {
+    /// Its name in the older version; of an added one, in the newer.
+    pub name: String,
+    /// Its name in the newer version, where that differs.
+    pub rename: Option<String>,
+    /// What changes in it.
+    pub ops: Vec<Op>,
+    /// Whether both versions have it.
+    pub lifetime: Lifetime,
+}
+
+/// In which versions a kind of message exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lifetime {
+    /// In both.
+    #[default]
+    Both,
+    /// Since the newer: the older never sees it.
+    Added,
+    /// Until the older: the newer never sees it.
+    Removed,
+}
+
+/// One test of a change or of the whole chain.
+#[derive(Debug)]
+pub struct Test {
+    /// What to call it.
+    pub name: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// One direction only.
+    pub only: Option<super::Direction>,
+    /// Its file.
+    pub file: Arc<str>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What a test is about.
+#[derive(Debug)]
+pub enum Subject {
+    /// A call.
+    Http(HttpTest),
+    /// A socket's message.
+    Ws(WsTest),
+}
+
+/// A test of a call. Bodies are by version; those of inline tests are the change's two.
+#[derive(Debug)]
+pub struct HttpTest {
+    /// Such as `GET`.
+    pub method: http::Method,
+    /// Path and query as the older version spells them.
+    pub target: String,
+    /// The response's status in the older version.
+    pub status: u16,
+    /// And in the newer.
+    pub new_status: Option<u16>,
+    /// The request, if it is tested.
+    pub request: Option<HttpMessage>,
+    /// The response, if it is tested.
+    pub response: Option<HttpMessage>,
+}
+
+/// One message of a test.
+#[derive(Debug, Default)]
+pub struct HttpMessage {
+    /// JSON texts.
+    pub bodies: Vec<(VersionId, Vec<u8>)>,
+    /// Headers in the older version.
+    pub header: Vec<(String, String)>,
+    /// Headers in the newer version.
+    pub new_header: Vec<(String, String)>,
+    /// Method, path and query in the newer version.
+    pub new_target: Option<String>,
+}
+
+/// A test of a socket's message.
+#[derive(Debug)]
+pub struct WsTest {
+    /// The handshake's path.
+    pub path: String,
+    /// Who sends it.
+    pub side: Side,
+    /// JSON texts; `None`: that version never sees it.
+    pub messages: Vec<(VersionId, Option<Vec<u8>>)>,
+}

@@ -1,0 +1,346 @@
+//! A message's head as a document: `{"query": {...}, "header": {...}, "path": {...}, "status": 200}`.
+//!
+//! The ops on `query:`, `header:`, `path:` and `status:` are the same edits as those of bodies, run on this document
+//! by the same engine. Only what an edit names goes into it; everything else stays where it is, byte for byte.
+//! A value is a string; a parameter or header that stands several times is an array of strings.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::json::edit::{Edit, Entry, Token};
+use crate::json::{Code, Error, Items, Kind, Limits, Program, Values, quote, translate, unescape};
+use crate::route::Template;
+
+use super::path::Location;
+
+/// What a request becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The method the backend is asked with.
+    pub method: Method,
+    /// Path and query, percent-encoded.
+    pub path_and_query: String,
+}
+
+/// The edits of a head.
+#[derive(Debug)]
+pub(super) struct HeadPlan {
+    program: Arc<Program>,
+    query: Names,
+    header: Names,
+}
+
+/// Which parameters or headers an edit may look at.
+#[derive(Debug, PartialEq, Eq)]
+enum Names {
+    All,
+    These(BTreeSet<String>),
+}
+
+impl Names {
+    fn of(location: Location, entries: &[Entry]) -> Self {
+        let mut names = BTreeSet::new();
+        for path in entries.iter().flat_map(paths) {
+            match path.split_first() {
+                Some((Token::Key(first), rest)) if first == location.name() => match rest.first() {
+                    Some(Token::Key(name)) => names.insert(name.clone()),
+                    Some(Token::Any) | None => return Self::All,
+                },
+                _ => false,
+            };
+        }
+        Self::These(names)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(names) => names.contains(name),
+        }
+    }
+}
+
+/// Every path that an entry reads or writes.
+fn paths(entry: &Entry) -> Vec<Vec<Token>> {
+    let join = |scope: &[Token], keys: &[String]| scope.iter().cloned().chain(keys.iter().cloned().map(Token::Key)).collect::<Vec<_>>();
+    let mut paths: Vec<Vec<Token>> = entry.guard.iter().map(|condition| join(&[], &condition.path)).collect();
+    match &entry.edit {
+        Edit::Rename { at, pairs } => paths.extend(pairs.iter().flat_map(|(old, new)| [join(at, std::slice::from_ref(old)), join(at, std::slice::from_ref(new))])),
+        Edit::Move { scope, from, to, .. } => paths.extend([join(scope, from), join(scope, to)]),
+        Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } => paths.push(join(scope, at)),
+        Edit::Change { at, .. } | Edit::Each { at, .. } => paths.push(at.clone()),
+        Edit::Envelope { .. } | Edit::Open { .. } => {}
+    }
+    paths
+}
+
+/// What must be encoded in a query's names and values.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':').remove(b'@').remove(b',').remove(b'*').remove(b'!').remove(b'$').remove(b'(').remove(b')').remove(b'\'').remove(b';').remove(b'?');
+
+/// What must be encoded in a path segment (RFC 3986, section 3.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'@').remove(b'!').remove(b'$').remove(b'&').remove(b'\'').remove(b'(').remove(b')').remove(b'*').remove(b'+').remove(b',').remove(b';').remove(b'=');
+
+impl HeadPlan {
+    pub(super) fn new(entries: Vec<Entry>) -> Self {
+        Self { query: Names::of(Location::Query, &entries), header: Names::of(Location::Header, &entries), program: Arc::new(Program::fuse(entries)) }
+    }
+
+    /// The edit that gives path parameters the names of another template.
+    pub(super) fn rename_params(pairs: Vec<(String, String)>) -> Entry {
+        Entry { guard: Vec::new(), edit: Edit::Rename { at: vec![Token::Key(Location::Path.name().to_owned())], pairs }, change: None }
+    }
+
+    /// What edits make of a status, as far as that depends on nothing else.
+    pub(super) fn status_after(entries: &[Entry], status: u16) -> u16 {
+        let program = Arc::new(Program::fuse(entries.to_vec()));
+        let document = Bytes::from(format!("{{\"status\":{status}}}"));
+        let after = translate(&program, &Values::default(), Limits::default(), document).ok();
+        after.and_then(|done| Document(&done.body).status()).map_or(status, |status| status.as_u16())
+    }
+
+    fn run(&self, document: Vec<u8>, values: &Values) -> Result<Vec<u8>, Error> {
+        translate(&self.program, values, Limits::default(), document.into()).map(|done| done.body)
+    }
+
+    pub(super) fn response(&self, status: StatusCode, headers: &mut HeaderMap, values: &Values) -> Result<StatusCode, Error> {
+        let mut document = format!("{{\"status\":{},", status.as_u16()).into_bytes();
+        self.write_headers(headers, &mut document);
+        document.push(b'}');
+        let done = self.run(document, values)?;
+        let done = Document(&done);
+        self.read_headers(&done, headers)?;
+        done.status().ok_or_else(|| wrong("status:", "the status is no number from 100 to 599"))
+    }
+
+    /// Appends `"header":{...}`.
+    fn write_headers(&self, headers: &HeaderMap, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\"header\":{");
+        let names = headers.keys().filter(|name| self.header.has(name.as_str()));
+        for (at, name) in names.enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            quote(name.as_str().as_bytes(), out);
+            out.push(b':');
+            let all: Vec<String> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+            write_values(&all, out);
+        }
+        out.push(b'}');
+    }
+
+    /// Puts the headers of the document in the place of those that were written into it.
+    fn read_headers(&self, done: &Document<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+        let members = done.members("header");
+        let gone: Vec<HeaderName> = headers.keys().filter(|name| self.header.has(name.as_str())).filter(|name| !members.iter().any(|(n, _)| n == name.as_str())).cloned().collect();
+        for name in gone {
+            headers.remove(&name);
+        }
+        for (name, value) in members {
+            let pointer = format!("header:/{name}");
+            let values = read_values(value, &pointer)?;
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(&pointer, "this is no header name"))?;
+            let same = headers.get_all(&name).iter().map(HeaderValue::as_bytes).eq(values.iter().map(String::as_bytes));
+            if same {
+                continue;
+            }
+            headers.remove(&name);
+            for value in values {
+                headers.append(&name, HeaderValue::from_str(&value).map_err(|_| wrong(&pointer, "the value cannot stand in a header"))?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Translates a request's head. `route` is the call as the client and as the backend spell it, `params` the values
+/// of the client's parameters, percent-encoded.
+pub(super) fn request(
+    plan: Option<&HeadPlan>,
+    route: Option<&(Template, Template)>,
+    params: &[&str],
+    method: &Method,
+    path_and_query: &str,
+    headers: &mut HeaderMap,
+    values: &Values,
+) -> Result<Target, Error> {
+    let (path, query) = path_and_query.split_once('?').map_or((path_and_query, None), |(path, query)| (path, Some(query)));
+    let method = route.and_then(|(near, far)| if near.method == far.method { None } else { far.method.clone() }).unwrap_or_else(|| method.clone());
+    let Some(plan) = plan else {
+        let path = match route {
+            Some((near, far)) if near != far => far.expand(params),
+            _ => path.to_owned(),
+        };
+        return Ok(Target { method, path_and_query: join(&path, query.unwrap_or_default(), query.is_some()) });
+    };
+    let pairs = parse_query(query.unwrap_or_default());
+    let mut document = b"{\"path\":{".to_vec();
+    let near: Vec<&str> = route.map(|(near, _)| near.params().collect()).unwrap_or_default();
+    write_params(&near, params, &mut document);
+    document.extend_from_slice(b"},\"query\":{");
+    write_query(&pairs, &plan.query, &mut document);
+    document.extend_from_slice(b"},");
+    plan.write_headers(headers, &mut document);
+    document.push(b'}');
+    let done = plan.run(document, values)?;
+    let done = Document(&done);
+    plan.read_headers(&done, headers)?;
+    let path = match route {
+        Some((_, far)) => far_path(far, &done, params)?,
+        None => path.to_owned(),
+    };
+    let new_query = read_query(&pairs, &plan.query, &done)?;
+    let keep_mark = query.is_some() && (query == Some("") || !new_query.is_empty());
+    Ok(Target { method, path_and_query: join(&path, &new_query, keep_mark || !new_query.is_empty()) })
+}
+
+fn join(path: &str, query: &str, has_query: bool) -> String {
+    if has_query { format!("{path}?{query}") } else { path.to_owned() }
+}
+
+fn write_params(names: &[&str], params: &[&str], out: &mut Vec<u8>) {
+    for (at, (name, raw)) in names.iter().zip(params).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        quote(name.as_bytes(), out);
+        out.push(b':');
+        quote(&decode(raw), out);
+    }
+}
+
+/// The backend's path. A parameter whose value has not changed is written as the client wrote it.
+fn far_path(far: &Template, done: &Document<'_>, params: &[&str]) -> Result<String, Error> {
+    let members = done.members("path");
+    let mut values = Vec::new();
+    for (at, name) in far.params().enumerate() {
+        let pointer = format!("path:/{name}");
+        let (_, value) = members.iter().find(|(n, _)| n == name).ok_or_else(|| wrong(&pointer, "the path needs this parameter"))?;
+        let text = scalar(value, &pointer)?;
+        if text.is_empty() {
+            return Err(wrong(&pointer, "a path parameter cannot be empty"));
+        }
+        let unchanged = params.get(at).filter(|raw| decode(raw) == text.as_bytes());
+        values.push(unchanged.map_or_else(|| utf8_percent_encode(&text, SEGMENT).to_string(), |raw| (*raw).to_owned()));
+    }
+    Ok(far.expand(&values.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+/// A parameter of a query: as it is written, and its decoded name and value.
+struct Parameter<'a> {
+    raw: &'a str,
+    name: String,
+    value: String,
+}
+
+fn parse_query(query: &str) -> Vec<Parameter<'_>> {
+    let text = |raw: &str| String::from_utf8_lossy(&decode(&raw.replace('+', " "))).into_owned();
+    let parts = query.split('&').filter(|raw| !raw.is_empty());
+    parts
+        .map(|raw| {
+            let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
+            Parameter { raw, name: text(name), value: text(value) }
+        })
+        .collect()
+}
+
+fn write_query(pairs: &[Parameter<'_>], names: &Names, out: &mut Vec<u8>) {
+    let mut written: Vec<&str> = Vec::new();
+    for pair in pairs.iter().filter(|pair| names.has(&pair.name)) {
+        if written.contains(&pair.name.as_str()) {
+            continue;
+        }
+        if !written.is_empty() {
+            out.push(b',');
+        }
+        written.push(&pair.name);
+        quote(pair.name.as_bytes(), out);
+        out.push(b':');
+        let all: Vec<String> = pairs.iter().filter(|p| p.name == pair.name).map(|p| p.value.clone()).collect();
+        write_values(&all, out);
+    }
+}
+
+/// The new query: parameters that did not change stay as and where they were, others go to the end.
+fn read_query(pairs: &[Parameter<'_>], names: &Names, done: &Document<'_>) -> Result<String, Error> {
+    let mut out: Vec<String> = Vec::new();
+    let mut after: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, value) in done.members("query") {
+        let values = read_values(value, &format!("query:/{name}"))?;
+        after.push((name, values));
+    }
+    let unchanged = |name: &str| {
+        let before = || pairs.iter().filter(|pair| pair.name == name).map(|pair| &pair.value);
+        after.iter().any(|(n, values)| n == name && before().eq(values))
+    };
+    out.extend(pairs.iter().filter(|pair| !names.has(&pair.name) || unchanged(&pair.name)).map(|pair| pair.raw.to_owned()));
+    for (name, values) in &after {
+        if !pairs.iter().any(|pair| pair.name == *name) || !unchanged(name) {
+            let encode = |text: &str| utf8_percent_encode(text, QUERY).to_string();
+            out.extend(values.iter().map(|value| format!("{}={}", encode(name), encode(value))));
+        }
+    }
+    Ok(out.join("&"))
+}
+
+fn decode(raw: &str) -> Vec<u8> {
+    percent_decode_str(raw).collect()
+}
+
+fn write_values(values: &[String], out: &mut Vec<u8>) {
+    if let [one] = values {
+        quote(one.as_bytes(), out);
+        return;
+    }
+    out.push(b'[');
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        quote(value.as_bytes(), out);
+    }
+    out.push(b']');
+}
+
+/// The texts of a parameter's or header's value: null is none, an array one for each element.
+fn read_values(value: &[u8], pointer: &str) -> Result<Vec<String>, Error> {
+    match Kind::of(value) {
+        Kind::Null => Ok(Vec::new()),
+        Kind::Array => Items::new(value, 0).map(|item| scalar(&value[item.value], pointer)).collect(),
+        _ => scalar(value, pointer).map(|text| vec![text]),
+    }
+}
+
+fn scalar(value: &[u8], pointer: &str) -> Result<String, Error> {
+    match Kind::of(value) {
+        Kind::String => Ok(String::from_utf8_lossy(&unescape(value)).into_owned()),
+        Kind::Number | Kind::Boolean => Ok(String::from_utf8_lossy(value).into_owned()),
+        kind => Err(wrong(pointer, &format!("{} has no place in a message's head", kind.name()))),
+    }
+}
+
+fn wrong(pointer: &str, detail: &str) -> Error {
+    Error { code: Code::CannotConvert, offset: 0, pointer: Some(pointer.to_owned()), change: None, detail: detail.to_owned() }
+}
+
+/// An edited head.
+struct Document<'a>(&'a [u8]);
+
+impl Document<'_> {
+    fn member(&self, name: &str) -> Option<&[u8]> {
+        Items::new(self.0, 0).find(|item| *unescape(&self.0[item.name.clone()]) == *name.as_bytes()).map(|item| &self.0[item.value])
+    }
+
+    fn members(&self, name: &str) -> Vec<(String, &[u8])> {
+        let Some(object) = self.member(name) else { return Vec::new() };
+        Items::new(object, 0).map(|item| (String::from_utf8_lossy(&unescape(&object[item.name])).into_owned(), &object[item.value])).collect()
+    }
+
+    fn status(&self) -> Option<StatusCode> {
+        let text = std::str::from_utf8(self.member("status")?).ok()?;
+        text.parse().ok().and_then(|status| StatusCode::from_u16(status).ok()).filter(|status| status.as_u16() < 600)
+    }
+}

@@ -1,0 +1,99 @@
+//! `add: {at, default, create, if_present: keep|fail|replace, lose: fail}`
+//!
+//! **What it does.** A member exists only since this version. Going up it is filled with `default` where it is
+//! missing: `{value: literal}`, `{from: path}` (a copy of another value of the same object), `absent` or `fail`.
+//! A missing parent stays missing unless `create: true`.
+//!
+//! **Example.** `add: {at: /country, default: {value: US}}` makes `{"id":1,"country":"US"}` of `{"id":1}`.
+//!
+//! **Inverse.** The member is taken away. For a default that merely changed, use `presence`, not `add`.
+//!
+//! **What is lost.** Going down, the member's value; `lose: fail` refuses instead.
+
+use crate::json::edit::{Edit, Occupied, Source};
+use crate::rules::Direction;
+use crate::rules::path::Place;
+use crate::yaml::{Fields, Node, Reader};
+
+use super::{Edits, Mode, literal, member, place};
+
+/// The parameters, shared with `remove`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Add {
+    at: Place,
+    default: Source,
+    create: bool,
+    if_present: Occupied,
+    refuse: bool,
+}
+
+impl Add {
+    pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
+        Self::parse_as(reader, args, "`add`", "default")
+    }
+
+    /// Parses the parameters of `add`, or of `remove`, which calls the value `restore`.
+    pub(super) fn parse_as(reader: &mut Reader, args: &Node, what: &'static str, default: &'static str) -> Option<Self> {
+        let mut fields = reader.fields(args, what)?;
+        let at = fields.require(reader, "at").and_then(|node| member(reader, node));
+        let default = fields.require(reader, default).and_then(|node| source(reader, node));
+        let create = fields.get("create").and_then(|node| reader.boolean(node, "`create`")).unwrap_or(false);
+        let choices = [("keep", Occupied::Keep), ("fail", Occupied::Fail), ("replace", Occupied::Replace)];
+        let if_present = fields.get("if_present").and_then(|node| reader.one_of(node, "`if_present`", &choices).copied()).unwrap_or(Occupied::Keep);
+        let refuse = fields.get("lose").is_some_and(|node| reader.one_of(node, "`lose`", &[("fail", ())]).is_some());
+        fields.finish(reader);
+        Some(Self { at: at?, default: default?, create, if_present, refuse })
+    }
+
+    pub(super) fn places(&self) -> Vec<&Place> {
+        vec![&self.at]
+    }
+
+    pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
+        match direction {
+            Direction::Up => self.put(mode),
+            Direction::Down => self.take(),
+        }
+    }
+
+    /// The member appears. A partial update must not write defaults, except into whole array elements.
+    pub(super) fn put(&self, mode: Mode) -> Edits {
+        let (scope, at) = self.at.scoped();
+        if mode == Mode::MergePatch && scope.is_empty() {
+            return Vec::new();
+        }
+        vec![(self.at.part(), Edit::Put { scope, at, value: self.default.clone(), create: self.create, if_present: self.if_present })]
+    }
+
+    /// The member goes.
+    pub(super) fn take(&self) -> Edits {
+        let (scope, at) = self.at.scoped();
+        vec![(self.at.part(), Edit::Take { scope, at, prune: self.create, refuse: self.refuse })]
+    }
+}
+
+fn source(reader: &mut Reader, node: &Node) -> Option<Source> {
+    if node.as_mapping().is_none() {
+        return reader.one_of(node, "a default", &[("absent", Source::Absent), ("fail", Source::Refuse)]).cloned();
+    }
+    let mut fields = reader.fields(node, "a default")?;
+    let source = value_or_copy(reader, &mut fields);
+    if source.is_none() && fields.get("value").is_none() && fields.get("from").is_none() {
+        reader.bad_value(node, "a default is `{value: literal}`, `{from: path}`, `absent` or `fail`");
+    }
+    fields.finish(reader);
+    source
+}
+
+fn value_or_copy(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<Source> {
+    if let Some(value) = fields.get("value") {
+        return literal(reader, value).map(Source::Literal);
+    }
+    let node = fields.get("from")?;
+    let place = place(reader, node)?;
+    let keys = place.keys().filter(|_| place.location == crate::rules::path::Location::Body);
+    if keys.is_none() {
+        reader.error(super::code::PATH, node.span, "`from` names one other value of the same object: a body path without `*`");
+    }
+    keys.map(Source::Copy)
+}

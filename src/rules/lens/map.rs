@@ -1,0 +1,67 @@
+//! `map: {at, pairs: [[old, new], ...], else, else_down}`
+//!
+//! **What it does.** Values correspond, pair by pair. Pairs are typed (`true` is not `"true"`), numbers are equal by
+//! exact decimal value, and the first pair that fits decides, so that several old values may share a new one.
+//! Null passes unless a pair has it.
+//!
+//! **Example.** `map: {at: /state, pairs: [[open, todo], [closed, done]]}` makes `{"state":"done"}` of
+//! `{"state":"closed"}`.
+//!
+//! **Inverse.** The pairs read from right to left.
+//!
+//! **What is lost.** Where several values share one, which of them it was. A value without a pair is a failure
+//! (`no_mapping`) unless `else` is `keep`, `drop` or `{value: literal}`; `else_down` says it for the way down.
+
+use crate::json::edit::{Edit, ValueEdit};
+use crate::rules::Direction;
+use crate::rules::path::Place;
+use crate::yaml::{Node, Reader};
+
+use super::{Edits, Fallback, json, place};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Map {
+    at: Place,
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    fallback: Fallback,
+}
+
+impl Map {
+    pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
+        let mut fields = reader.fields(args, "`map`")?;
+        let at = fields.require(reader, "at").and_then(|node| place(reader, node));
+        let pairs = fields.require(reader, "pairs").and_then(|node| pairs(reader, node));
+        let fallback = Fallback::parse(reader, &mut fields);
+        fields.finish(reader);
+        Some(Self { at: at?, pairs: pairs?, fallback })
+    }
+
+    pub(super) fn places(&self) -> Vec<&Place> {
+        vec![&self.at]
+    }
+
+    pub(super) fn lower(&self, direction: Direction) -> Edits {
+        let pairs = match direction {
+            Direction::Up => self.pairs.clone(),
+            Direction::Down => self.pairs.iter().map(|(old, new)| (new.clone(), old.clone())).collect(),
+        };
+        let how = ValueEdit::Map { pairs, otherwise: self.fallback.of(direction) };
+        vec![(self.at.part(), Edit::Change { at: self.at.in_part(), how })]
+    }
+}
+
+fn pairs(reader: &mut Reader, node: &Node) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let nodes = reader.list(node, "`pairs`")?;
+    let pairs: Vec<Option<_>> = nodes
+        .iter()
+        .map(|pair| {
+            let Some([old, new]) = pair.as_sequence() else {
+                reader.wrong_type(pair, "a pair", "a list of two values, `[old, new]`");
+                return None;
+            };
+            Some((json(reader, old)?, json(reader, new)?))
+        })
+        .collect();
+    pairs.into_iter().collect()
+}

@@ -1,0 +1,371 @@
+//! The ops of the rule language: one file each, with what it says, its inverse, what it loses, and its lowering.
+//!
+//! An op is written from the older version to the newer. [`Op::lower`] gives the primitive edits of one direction;
+//! going down, they are those of the op's inverse.
+
+mod add;
+mod convert;
+mod each;
+mod envelope;
+mod map;
+mod relocate;
+mod remove;
+mod rename;
+mod wrap;
+
+use crate::diagnostic::Span;
+use crate::json::edit::{Condition, Edit, Entry, Literal, Otherwise, Path, Test, Token};
+use crate::yaml::{Node, Reader};
+
+use super::Direction;
+use super::path::{Part, Place, part_after_last_wildcard};
+
+/// Ops that the rule language has and this release does not run yet.
+const LATER: &[&str] = &["split", "entries", "tuple", "spread", "presence", "recase", "drop", "limit", "jq"];
+
+/// The codes of diagnostics about ops.
+pub mod code {
+    /// Something of the rule language that this release does not carry out yet.
+    pub const NOT_YET: &str = "RL001";
+    /// A malformed path.
+    pub const PATH: &str = "RL002";
+    /// An op that is not one op.
+    pub const OP: &str = "RL003";
+    /// An op or guard that reaches into both head and body.
+    pub const PARTS: &str = "RL004";
+    /// The wildcards of `from` and `to` do not align.
+    pub const WILDCARDS: &str = "CF206";
+}
+
+/// One op with its guards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Op {
+    /// What it does.
+    pub lens: Lens,
+    /// When it runs going up, and going down unless `guard_down` says otherwise.
+    pub guard: Vec<Guard>,
+    /// When it runs going down.
+    pub guard_down: Option<Vec<Guard>>,
+    /// Where it stands in its file.
+    pub span: Span,
+}
+
+/// One condition of a guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    place: Place,
+    test: Test,
+}
+
+/// The ops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lens {
+    /// `rename`
+    Rename(rename::Rename),
+    /// `move`
+    Move(relocate::Move),
+    /// `add`
+    Add(add::Add),
+    /// `remove`
+    Remove(remove::Remove),
+    /// `map`
+    Map(map::Map),
+    /// `convert`
+    Convert(convert::Convert),
+    /// `wrap`
+    Wrap(wrap::Wrap),
+    /// `unwrap`
+    Unwrap(wrap::Wrap),
+    /// `envelope`
+    Envelope(envelope::Envelope),
+    /// `each`
+    Each(each::Each),
+}
+
+/// How a request body that is a partial update is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// The body is the whole document.
+    #[default]
+    Full,
+    /// RFC 7396: what is absent stays unchanged, null deletes; nothing may be filled in.
+    MergePatch,
+}
+
+/// A primitive edit and the part of the message it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lowered {
+    /// Head or body.
+    pub part: Part,
+    /// The edit, with its guard.
+    pub entry: Entry,
+}
+
+/// Parses a list of ops. Everything that is wrong is reported; what is right comes back.
+pub fn parse_ops(reader: &mut Reader, node: &Node) -> Vec<Op> {
+    let Some(nodes) = reader.list(node, "a list of ops") else { return Vec::new() };
+    nodes.iter().filter_map(|node| Op::parse(reader, node)).collect()
+}
+
+/// Lowers a list of ops: in order going up, in reverse order and inverted going down.
+#[must_use]
+pub fn lower_ops(ops: &[Op], direction: Direction, mode: Mode) -> Vec<Lowered> {
+    match direction {
+        Direction::Up => ops.iter().flat_map(|op| op.lower(direction, mode)).collect(),
+        Direction::Down => ops.iter().rev().flat_map(|op| op.lower(direction, mode)).collect(),
+    }
+}
+
+impl Op {
+    /// The ops' names, in the order of the reference.
+    pub const NAMES: &'static [&'static str] = &["rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "each"];
+
+    fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let entries = reader.mapping(node, "an op")?;
+        let is_knob = |name: &str| matches!(name, "where" | "where_down" | "note");
+        let mut ops = entries.iter().filter(|(name, _)| !name.text().is_some_and(is_knob));
+        let (Some((name, args)), None) = (ops.next(), ops.next()) else {
+            reader.error(code::OP, node.span, "expected exactly one op, such as `rename: {/old: new}`").help("write one list item for each op; `where` and `where_down` go beside it");
+            return None;
+        };
+        let guards = |reader: &mut Reader, key: &str| {
+            let node = entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)?;
+            Some(parse_guards(reader, node))
+        };
+        let guard = guards(reader, "where").unwrap_or_default();
+        let guard_down = guards(reader, "where_down");
+        let lens = Lens::parse(reader, name, args)?;
+        let op = Self { lens, guard, guard_down, span: node.span };
+        op.check_parts(reader)?;
+        Some(op)
+    }
+
+    /// Head and body are translated at different times, so an op that would need both at once is refused.
+    fn check_parts(&self, reader: &mut Reader) -> Option<()> {
+        let parts: Vec<Part> = self.lens.places().iter().map(|place| place.part()).collect();
+        let guards = self.guard.iter().chain(self.guard_down.iter().flatten()).map(|guard| guard.place.part());
+        let mut all = parts.iter().copied().chain(guards);
+        let Some(first) = all.next() else { return Some(()) };
+        if all.all(|part| part == first) || matches!(self.lens, Lens::Rename(_)) && self.guard.is_empty() {
+            return Some(());
+        }
+        reader
+            .error(code::PARTS, self.span, "an op and its guards must stay within the body, or within query, headers, path and status")
+            .help("moving values between the body and the head is not supported yet");
+        None
+    }
+
+    /// The part of the message it is for.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        self.lens.places().first().map_or(Part::Body, |place| place.part())
+    }
+
+    /// Whether it may change a response's status.
+    #[must_use]
+    pub fn touches_status(&self) -> bool {
+        self.lens.places().iter().any(|place| place.location == super::path::Location::Status)
+    }
+
+    fn lower(&self, direction: Direction, mode: Mode) -> Vec<Lowered> {
+        let guards = match (direction, &self.guard_down) {
+            (Direction::Down, Some(down)) => down,
+            _ => &self.guard,
+        };
+        let guard: Vec<Condition> = guards.iter().filter_map(|g| Some(Condition { path: g.place.keys()?, test: g.test.clone() })).collect();
+        let lower = |(part, edit)| Lowered { part, entry: Entry { guard: guard.clone(), edit, change: None } };
+        self.lens.lower(direction, mode).into_iter().map(lower).collect()
+    }
+}
+
+/// A primitive edit and its part.
+type Edits = Vec<(Part, Edit)>;
+
+impl Lens {
+    fn parse(reader: &mut Reader, name: &Node, args: &Node) -> Option<Self> {
+        match name.text()? {
+            "rename" => rename::Rename::parse(reader, args).map(Self::Rename),
+            "move" => relocate::Move::parse(reader, args).map(Self::Move),
+            "add" => add::Add::parse(reader, args).map(Self::Add),
+            "remove" => remove::Remove::parse(reader, args).map(Self::Remove),
+            "map" => map::Map::parse(reader, args).map(Self::Map),
+            "convert" => convert::Convert::parse(reader, args).map(Self::Convert),
+            "wrap" => wrap::Wrap::parse(reader, args).map(Self::Wrap),
+            "unwrap" => wrap::Wrap::parse(reader, args).map(Self::Unwrap),
+            "envelope" => envelope::Envelope::parse(reader, args).map(Self::Envelope),
+            "each" => each::Each::parse(reader, args).map(Self::Each),
+            later if LATER.contains(&later) => {
+                reader.error(code::NOT_YET, name.span, format!("the op `{later}` is not supported yet"));
+                None
+            }
+            other => {
+                let message = format!("unknown op `{}`", other.escape_debug());
+                reader.error(code::OP, name.span, message).help(crate::yaml::reader::suggestion(other, Op::NAMES));
+                None
+            }
+        }
+    }
+
+    /// The op's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rename(_) => "rename",
+            Self::Move(_) => "move",
+            Self::Add(_) => "add",
+            Self::Remove(_) => "remove",
+            Self::Map(_) => "map",
+            Self::Convert(_) => "convert",
+            Self::Wrap(_) => "wrap",
+            Self::Unwrap(_) => "unwrap",
+            Self::Envelope(_) => "envelope",
+            Self::Each(_) => "each",
+        }
+    }
+
+    /// Every place that the op names.
+    fn places(&self) -> Vec<&Place> {
+        match self {
+            Self::Rename(op) => op.places(),
+            Self::Move(op) => op.places(),
+            Self::Add(op) => op.places(),
+            Self::Remove(op) => op.places(),
+            Self::Map(op) => op.places(),
+            Self::Convert(op) => op.places(),
+            Self::Wrap(op) | Self::Unwrap(op) => op.places(),
+            Self::Envelope(_) => Vec::new(),
+            Self::Each(op) => op.places(),
+        }
+    }
+
+    fn lower(&self, direction: Direction, mode: Mode) -> Edits {
+        match self {
+            Self::Rename(op) => op.lower(direction),
+            Self::Move(op) => op.lower(direction, mode),
+            Self::Add(op) => op.lower(direction, mode),
+            Self::Remove(op) => op.lower(direction, mode),
+            Self::Map(op) => op.lower(direction),
+            Self::Convert(op) => op.lower(direction),
+            Self::Wrap(op) => op.lower(direction, mode),
+            Self::Unwrap(op) => op.lower(direction.turned(), mode),
+            Self::Envelope(op) => op.lower(direction),
+            Self::Each(op) => op.lower(direction, mode),
+        }
+    }
+}
+
+fn parse_guards(reader: &mut Reader, node: &Node) -> Vec<Guard> {
+    let Some(entries) = reader.mapping(node, "a guard") else { return Vec::new() };
+    entries.iter().filter_map(|(path, test)| parse_guard(reader, path, test)).collect()
+}
+
+fn parse_guard(reader: &mut Reader, path: &Node, test: &Node) -> Option<Guard> {
+    let place = place(reader, path)?;
+    if place.keys().is_none() {
+        reader.error(code::PATH, path.span, "a guard looks at one value: its path has no `*`").help("put the op into `each: {at: ..., ops: [...]}` to guard every element by itself");
+        return None;
+    }
+    Some(Guard { place, test: parse_test(reader, test)? })
+}
+
+fn parse_test(reader: &mut Reader, node: &Node) -> Option<Test> {
+    let literals = |reader: &mut Reader, node: &Node| -> Option<Vec<Vec<u8>>> { reader.list(node, "the values of a guard")?.iter().map(|n| json(reader, n)).collect() };
+    match node.as_mapping() {
+        Some([(name, value)]) => match name.text() {
+            Some("in") => literals(reader, value).map(Test::In),
+            Some("not_in") => literals(reader, value).map(Test::NotIn),
+            Some("exists") => reader.boolean(value, "`exists`").map(Test::Exists),
+            _ => json(reader, node).map(|literal| Test::In(vec![literal])),
+        },
+        _ => json(reader, node).map(|literal| Test::In(vec![literal])),
+    }
+}
+
+/// A node's value as JSON text.
+fn json(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
+    match node.to_json() {
+        Ok(text) => Some(text.into_bytes()),
+        Err(error) => {
+            reader.error(crate::yaml::code::BAD_VALUE, error.span, "this number has no JSON form").help("write it as JSON does: decimal digits, no leading `+` or `.`");
+            None
+        }
+    }
+}
+
+fn literal(reader: &mut Reader, node: &Node) -> Option<Literal> {
+    let text = json(reader, node)?;
+    if memchr::memmem::find(&text, b"\"$uuid\"").is_some() {
+        reader.error(code::NOT_YET, node.span, "`$uuid` is not supported yet");
+        return None;
+    }
+    Some(Literal::new(&text))
+}
+
+/// A path; malformed ones are reported.
+pub(super) fn place(reader: &mut Reader, node: &Node) -> Option<Place> {
+    let text = reader.string(node, "a path")?;
+    match Place::parse(text) {
+        Ok(place) => Some(place),
+        Err(message) => {
+            reader.error(code::PATH, node.span, message);
+            None
+        }
+    }
+}
+
+/// The path of a member: it ends with a name.
+fn member(reader: &mut Reader, node: &Node) -> Option<Place> {
+    let place = place(reader, node)?;
+    if matches!(place.tokens.last(), Some(Token::Key(_))) {
+        return Some(place);
+    }
+    reader.error(code::PATH, node.span, format!("expected the path of a member, found `{place}`")).help("it must end with a name, as in `/items/*/name`");
+    None
+}
+
+/// `else` and `else_down`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Fallback {
+    up: Otherwise,
+    down: Otherwise,
+}
+
+impl Fallback {
+    fn parse(reader: &mut Reader, fields: &mut crate::yaml::Fields<'_>) -> Self {
+        let up = fields.get("else").and_then(|node| otherwise(reader, node)).unwrap_or_default();
+        let down = fields.get("else_down").and_then(|node| otherwise(reader, node)).unwrap_or_else(|| up.clone());
+        Self { up, down }
+    }
+
+    fn of(&self, direction: Direction) -> Otherwise {
+        match direction {
+            Direction::Up => self.up.clone(),
+            Direction::Down => self.down.clone(),
+        }
+    }
+}
+
+fn otherwise(reader: &mut Reader, node: &Node) -> Option<Otherwise> {
+    if node.as_mapping().is_some() {
+        let mut fields = reader.fields(node, "an `else`")?;
+        let value = fields.require(reader, "value").and_then(|value| json(reader, value));
+        fields.finish(reader);
+        return value.map(Otherwise::Value);
+    }
+    reader.one_of(node, "`else`", &[("fail", Otherwise::Fail), ("keep", Otherwise::Keep), ("drop", Otherwise::Drop)]).cloned()
+}
+
+/// `with: {...}` of `envelope` and `wrap`.
+fn with(reader: &mut Reader, fields: &mut crate::yaml::Fields<'_>) -> Vec<(String, Literal)> {
+    let Some(entries) = fields.get("with").and_then(|node| reader.mapping(node, "`with`")) else { return Vec::new() };
+    entries.iter().filter_map(|(name, value)| Some((name.text()?.to_owned(), literal(reader, value)?))).collect()
+}
+
+/// Parts two paths after the last wildcard they share: the common scopes, and what follows in each.
+fn common_scope(from: &Path, to: &Path) -> Option<(Path, crate::json::edit::Keys, crate::json::edit::Keys)> {
+    let shared = from.iter().zip(to).take_while(|(a, b)| a == b).count();
+    let at = from[..shared].iter().rposition(|token| *token == Token::Any).map_or(0, |at| at + 1);
+    let (rest_of_from, rest_of_to) = (from[at..].to_vec(), to[at..].to_vec());
+    let ((none, from_keys), (nothing, to_keys)) = (part_after_last_wildcard(&rest_of_from), part_after_last_wildcard(&rest_of_to));
+    (none.is_empty() && nothing.is_empty()).then(|| (from[..at].to_vec(), from_keys, to_keys))
+}

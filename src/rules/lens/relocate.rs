@@ -1,0 +1,65 @@
+//! `move: {from, to, conflict: shadow|keep|fail}`
+//!
+//! **What it does.** A value changes its place, with everything inside it. Parents of the new place are made,
+//! parents of the old that this empties are taken away. A missing value creates nothing.
+//!
+//! **Example.** `move: {from: /user, to: /author/name}` makes `{"author":{"name":"ada"}}` of `{"user":"ada"}`.
+//!
+//! **Inverse.** The same with places swapped.
+//!
+//! **What is lost.** An undeclared value that stands at the new place already (`conflict: shadow`, the default);
+//! `keep` keeps it and loses the moved one; `fail` refuses.
+
+use crate::json::edit::{Edit, Keys, Occupied, Path};
+use crate::rules::Direction;
+use crate::rules::path::Place;
+use crate::yaml::{Node, Reader};
+
+use super::{Edits, Mode, code, common_scope, member};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    from: Place,
+    to: Place,
+    scope: Path,
+    from_keys: Keys,
+    to_keys: Keys,
+    conflict: Occupied,
+}
+
+impl Move {
+    pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
+        let mut fields = reader.fields(args, "`move`")?;
+        let from = fields.require(reader, "from").and_then(|node| member(reader, node));
+        let to = fields.require(reader, "to").and_then(|node| member(reader, node));
+        let choices = [("shadow", Occupied::Replace), ("keep", Occupied::Keep), ("fail", Occupied::Fail)];
+        let conflict = fields.get("conflict").and_then(|node| reader.one_of(node, "`conflict`", &choices).copied()).unwrap_or_default();
+        fields.finish(reader);
+        let (from, to) = (from?, to?);
+        if from.part() != to.part() {
+            return Some(Self { scope: Vec::new(), from_keys: Vec::new(), to_keys: Vec::new(), from, to, conflict });
+        }
+        let Some((scope, from_keys, to_keys)) = common_scope(&from.in_part(), &to.in_part()) else {
+            reader
+                .error(code::WILDCARDS, args.span, format!("the wildcards of `{from}` and `{to}` do not align"))
+                .help("`from` and `to` must share their path up to the last `*`: a value moves within one element");
+            return None;
+        };
+        Some(Self { from, to, scope, from_keys, to_keys, conflict })
+    }
+
+    pub(super) fn places(&self) -> Vec<&Place> {
+        vec![&self.from, &self.to]
+    }
+
+    pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
+        let (from, to) = match direction {
+            Direction::Up => (&self.from_keys, &self.to_keys),
+            Direction::Down => (&self.to_keys, &self.from_keys),
+        };
+        let patch = mode == Mode::MergePatch && self.scope.is_empty();
+        let edit = Edit::Move { scope: self.scope.clone(), from: from.clone(), to: to.clone(), conflict: self.conflict, patch };
+        vec![(self.from.part(), edit)]
+    }
+}

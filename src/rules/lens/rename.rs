@@ -1,0 +1,86 @@
+//! `rename: {/path/old: new, ...}`
+//!
+//! **What it does.** Members change their names and keep their places. All entries are simultaneous, so that two
+//! names can be swapped. A missing member is left missing; null is a value like any other.
+//!
+//! **Example.** `rename: {/text: body}` makes `{"body":"hi"}` of `{"text":"hi"}`.
+//!
+//! **Inverse.** The same with names swapped.
+//!
+//! **What is lost.** An undeclared member that has the new name already: the declared one wins.
+
+use crate::json::edit::{Edit, Path, Token};
+use crate::rules::Direction;
+use crate::rules::path::Place;
+use crate::yaml::{Node, Reader};
+
+use super::{Edits, code, member};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    entries: Vec<(Place, String)>,
+}
+
+impl Rename {
+    pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
+        let nodes = reader.mapping(args, "`rename`")?;
+        if nodes.is_empty() {
+            reader.error(code::OP, args.span, "`rename` names nothing").help("write `rename: {/old: new}`");
+            return None;
+        }
+        let entries: Vec<_> = nodes.iter().map(|(path, name)| Some((member(reader, path)?, new_name(reader, path, name)?))).collect();
+        let entries: Vec<_> = entries.into_iter().collect::<Option<_>>()?;
+        check_targets(reader, nodes, &entries)?;
+        Some(Self { entries })
+    }
+
+    pub(super) fn places(&self) -> Vec<&Place> {
+        self.entries.iter().map(|(place, _)| place).collect()
+    }
+
+    pub(super) fn lower(&self, direction: Direction) -> Edits {
+        let mut edits: Edits = Vec::new();
+        for (place, new) in &self.entries {
+            let mut at = place.in_part();
+            let Some(Token::Key(old)) = at.pop() else { continue };
+            let pair = match direction {
+                Direction::Up => (old, new.clone()),
+                Direction::Down => (new.clone(), old),
+            };
+            let same = edits.iter_mut().find_map(|(part, edit)| match edit {
+                Edit::Rename { at: other, pairs } if *part == place.part() && *other == at => Some(pairs),
+                _ => None,
+            });
+            match same {
+                Some(pairs) => pairs.push(pair),
+                None => edits.push((place.part(), Edit::Rename { at, pairs: vec![pair] })),
+            }
+        }
+        edits
+    }
+}
+
+fn new_name(reader: &mut Reader, path: &Node, name: &Node) -> Option<String> {
+    let text = reader.string(name, "a new name")?;
+    if !text.starts_with('/') {
+        let header = path.as_str().is_some_and(|p| p.starts_with("header:"));
+        return Some(if header { text.to_ascii_lowercase() } else { text.to_owned() });
+    }
+    let last = text.rsplit('/').next().unwrap_or_default();
+    reader.error(code::PATH, name.span, format!("`rename` takes a name, found the path `{text}`")).help(format!("write `{last}`; to change the place, use `move`"));
+    None
+}
+
+/// Two members of one object cannot become one.
+fn check_targets(reader: &mut Reader, nodes: &[(Node, Node)], entries: &[(Place, String)]) -> Option<()> {
+    let target = |(place, new): &(Place, String)| -> (Path, String) { (place.in_part()[..place.in_part().len() - 1].to_vec(), new.clone()) };
+    for (at, entry) in entries.iter().enumerate() {
+        if let Some(first) = entries[..at].iter().position(|other| target(other) == target(entry)) {
+            let message = format!("two members would become `{}`", entry.1);
+            reader.error(code::OP, nodes[at].1.span, message).secondary(nodes[first].1.span, "the first is here");
+            return None;
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,97 @@
+//! `wrap: {at, into: array|{key, with}, null, many, empty, else}` and its mirror `unwrap`
+//!
+//! **What it does.** A value becomes the one element of an array, or a member of an object with `with` beside it.
+//! `unwrap` says that the older version had the array or object. Null becomes `[]` (unless `null: keep`), but stays
+//! null before an object (unless `null: wrap`).
+//!
+//! **Example.** `wrap: {at: /tag, into: array}` makes `{"tag":["a"]}` of `{"tag":"a"}`.
+//!
+//! **Inverse.** The one element or the member comes out again. `many: first|last|fail` (default `fail`) says what
+//! becomes of more than one element, `empty: null|absent|fail` (default `null`) of none.
+//!
+//! **What is lost.** All elements but one; the members beside the one that comes out.
+
+use crate::json::edit::{Edit, Empty, Literal, Many, Otherwise, ValueEdit};
+use crate::rules::Direction;
+use crate::rules::path::Place;
+use crate::yaml::{Fields, Node, Reader};
+
+use super::{Edits, Mode, code, otherwise, place, with};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrap {
+    at: Place,
+    into: Into,
+    otherwise: Otherwise,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Into {
+    Array { keep_null: bool, many: Many, empty: Empty },
+    Member { key: String, with: Vec<(String, Literal)>, keep_null: bool },
+}
+
+impl Wrap {
+    pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
+        let mut fields = reader.fields(args, "`wrap`")?;
+        let at = fields.require(reader, "at").and_then(|node| place(reader, node));
+        let into = fields.require(reader, "into").and_then(|node| parse_into(reader, node, &mut fields));
+        let otherwise = fields.get("else").and_then(|node| otherwise(reader, node)).unwrap_or_default();
+        fields.finish(reader);
+        Some(Self { at: at?, into: into?, otherwise })
+    }
+
+    pub(super) fn places(&self) -> Vec<&Place> {
+        vec![&self.at]
+    }
+
+    pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
+        let how = match direction {
+            Direction::Up => self.on(mode),
+            Direction::Down => self.off(),
+        };
+        vec![(self.at.part(), Edit::Change { at: self.at.in_part(), how })]
+    }
+
+    fn on(&self, mode: Mode) -> ValueEdit {
+        match &self.into {
+            // In a partial update null deletes, wrapped or not.
+            Into::Array { keep_null, .. } => ValueEdit::ToArray { keep_null: *keep_null || mode == Mode::MergePatch },
+            Into::Member { key, with, keep_null } => ValueEdit::ToMember { key: key.clone(), with: with.clone(), keep_null: *keep_null },
+        }
+    }
+
+    fn off(&self) -> ValueEdit {
+        match &self.into {
+            Into::Array { many, empty, .. } => ValueEdit::FromArray { many: *many, empty: *empty, otherwise: self.otherwise.clone() },
+            Into::Member { key, .. } => ValueEdit::FromMember { key: key.clone(), otherwise: self.otherwise.clone() },
+        }
+    }
+}
+
+fn parse_into(reader: &mut Reader, node: &Node, fields: &mut Fields<'_>) -> Option<Into> {
+    if node.as_mapping().is_some() {
+        let mut inner = reader.fields(node, "`into`")?;
+        let key = inner.require(reader, "key").and_then(|node| reader.string(node, "`key`"));
+        let with = with(reader, &mut inner);
+        inner.finish(reader);
+        let keep_null = fields.get("null").and_then(|node| reader.one_of(node, "`null`", &[("keep", true), ("wrap", false)]).copied()).unwrap_or(true);
+        return Some(Into::Member { key: key?.to_owned(), with, keep_null });
+    }
+    if node.as_str() != Some("array") {
+        reader.error(code::OP, node.span, "`into` must be `array` or `{key: name, with: {...}}`");
+        return None;
+    }
+    let keep_null = fields.get("null").and_then(|node| reader.one_of(node, "`null`", &[("empty", false), ("keep", true)]).copied()).unwrap_or(false);
+    let many = [("fail", Many::Fail), ("first", Many::First), ("last", Many::Last)];
+    let many = fields.get("many").and_then(|node| reader.one_of(node, "`many`", &many).copied()).unwrap_or_default();
+    Some(Into::Array { keep_null, many, empty: empty(reader, fields) })
+}
+
+/// `empty: null` is written without quotes as often as with.
+fn empty(reader: &mut Reader, fields: &mut Fields<'_>) -> Empty {
+    let Some(node) = fields.get("empty").filter(|node| !node.is_null()) else { return Empty::Null };
+    let choices = [("null", Empty::Null), ("absent", Empty::Absent), ("fail", Empty::Fail)];
+    reader.one_of(node, "`empty`", &choices).copied().unwrap_or_default()
+}

@@ -1,0 +1,45 @@
+//! A bare list of ops over bodies, without versions and calls around it.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::json::Program;
+use crate::yaml::{self, Reader};
+
+use super::Direction;
+use super::lens::{Mode, Op, code, lower_ops, parse_ops};
+use super::path::Part;
+
+/// Ops that run on one body, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ops(Vec<Op>);
+
+impl Ops {
+    /// Parses a YAML or JSON list of ops.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
+        let node = yaml::parse(text, file, yaml::Limits::default())?;
+        let mut reader = Reader::new(file);
+        let ops = parse_ops(&mut reader, &node);
+        for op in ops.iter().filter(|op| op.part() == Part::Head) {
+            reader.error(code::PARTS, op.span, "bare ops are about a body: they have no query, headers, path or status");
+        }
+        let diagnostics = reader.into_diagnostics();
+        if diagnostics.iter().any(|d| d.severity == Severity::Error) { Err(diagnostics) } else { Ok(Self(ops)) }
+    }
+
+    /// The ops of one direction, fused.
+    #[must_use]
+    pub fn program(&self, direction: Direction, mode: Mode) -> Arc<Program> {
+        Arc::new(Program::fuse(lower_ops(&self.0, direction, mode).into_iter().map(|lowered| lowered.entry).collect()))
+    }
+
+    /// The ops of one direction, one program each: what fusing is compared with.
+    #[must_use]
+    pub fn programs(&self, direction: Direction, mode: Mode) -> Vec<Arc<Program>> {
+        let lowered = lower_ops(&self.0, direction, mode);
+        lowered.into_iter().map(|lowered| Arc::new(Program::hold(vec![lowered.entry]))).collect()
+    }
+}

@@ -1,0 +1,176 @@
+//! The blocks of a change: calls and sockets.
+
+use crate::json::edit::Keys;
+use crate::route::{Segment, Template};
+use crate::rules::ast::{Frame, Frames, HttpBlock, Lifetime, WsBlock};
+use crate::rules::diagnostics as code;
+use crate::rules::lens::{self, parse_ops};
+use crate::rules::{Place, StatusRange};
+use crate::yaml::{Node, Reader};
+
+use super::unsupported;
+
+pub(super) fn parse(reader: &mut Reader, node: &Node) -> (Vec<HttpBlock>, Vec<WsBlock>) {
+    let (mut http, mut ws) = (Vec::new(), Vec::new());
+    for node in reader.list(node, "`apply`").unwrap_or_default() {
+        let has = |key: &str| node.as_mapping().is_some_and(|entries| entries.iter().any(|(name, _)| name.text() == Some(key)));
+        match (has("http"), has("ws")) {
+            (true, false) => http.extend(http_block(reader, node)),
+            (false, true) => ws.extend(ws_block(reader, node)),
+            _ if has("shape") || has("socketio") => unsupported(reader, node, if has("shape") { "a `shape` block" } else { "a `socketio` block" }),
+            _ => {
+                reader.error(code::BLOCK, node.span, "a block is about calls (`http:`) or a socket (`ws:`)").help("write `- http: GET /path` or `- ws: /path`");
+            }
+        }
+    }
+    (http, ws)
+}
+
+fn http_block(reader: &mut Reader, node: &Node) -> Option<HttpBlock> {
+    let mut fields = reader.fields(node, "an `http` block")?;
+    let calls = fields.require(reader, "http").and_then(|node| calls(reader, node));
+    let route = fields.get("route");
+    let request = fields.get("request").map(|node| parse_ops(reader, node)).unwrap_or_default();
+    let response = fields.get("response").map(|node| responses(reader, node)).unwrap_or_default();
+    for key in ["gone", "added"] {
+        if let Some((name, _)) = fields.entry(key) {
+            unsupported(reader, name, &format!("`{key}`"));
+        }
+    }
+    fields.finish(reader);
+    let calls = calls?;
+    let route = match route {
+        Some(node) => Some(checked_route(reader, node, &calls)?),
+        None => None,
+    };
+    Some(HttpBlock { calls, route, request, response, span: node.span })
+}
+
+/// The calls of a block; none for `"*"`.
+fn calls(reader: &mut Reader, node: &Node) -> Option<Vec<Template>> {
+    let nodes = node.as_sequence().unwrap_or(std::slice::from_ref(node));
+    if node.as_str() == Some("*") {
+        return Some(Vec::new());
+    }
+    let templates: Vec<_> = nodes.iter().map(|node| template(reader, node)).collect();
+    let templates = templates.into_iter().collect::<Option<Vec<_>>>()?;
+    if templates.is_empty() {
+        reader.bad_value(node, "the list of calls is empty").help("write `\"*\"` for every call");
+        return None;
+    }
+    Some(templates)
+}
+
+fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
+    let text = reader.string(node, "a call")?;
+    if text == "*" {
+        reader.error(code::TEMPLATE, node.span, "`*` is every call, and stands alone").help("write `http: \"*\"`");
+        return None;
+    }
+    match Template::parse(text) {
+        Ok(template) => Some(template),
+        Err(message) => {
+            reader.error(code::TEMPLATE, node.span, message);
+            None
+        }
+    }
+}
+
+/// A route has one call on its older side, and as many parameters, so that they pair up by position.
+fn checked_route(reader: &mut Reader, node: &Node, calls: &[Template]) -> Option<Template> {
+    let route = template(reader, node)?;
+    let [call] = calls else {
+        reader.error(code::BLOCK, node.span, "a block with a `route` is about one call").help("write one block for each call");
+        return None;
+    };
+    let rest = |t: &Template| t.segments.last() == Some(&Segment::Rest);
+    if call.method.is_none() != route.method.is_none() || rest(call) != rest(&route) {
+        reader.error(code::TEMPLATE, node.span, format!("`{route}` and `{call}` must both name a method or both not, and both end in `/*` or both not"));
+        return None;
+    }
+    if call.params().count() != route.params().count() {
+        let message = format!("`{call}` has {} parameters and `{route}` has {}", call.params().count(), route.params().count());
+        reader.error(code::TEMPLATE, node.span, message).help("parameters of a `route` pair up by position; moving one to the query is not supported yet");
+        return None;
+    }
+    Some(route)
+}
+
+fn responses(reader: &mut Reader, node: &Node) -> Vec<(StatusRange, Vec<lens::Op>)> {
+    let mut responses: Vec<(StatusRange, Vec<lens::Op>)> = Vec::new();
+    for (key, ops) in reader.mapping(node, "`response`").unwrap_or_default() {
+        match StatusRange::parse(key.text().unwrap_or_default()) {
+            Ok(range) if responses.iter().any(|(other, _)| other.first <= range.last && range.first <= other.last && other.width() == range.width()) => {
+                reader.error(code::TEMPLATE, key.span, format!("`{range}` overlaps another range of the same width")).help("the narrowest range that fits a status decides");
+            }
+            Ok(range) => responses.push((range, parse_ops(reader, ops))),
+            Err(message) => {
+                reader.error(code::TEMPLATE, key.span, message);
+            }
+        }
+    }
+    responses
+}
+
+fn ws_block(reader: &mut Reader, node: &Node) -> Option<WsBlock> {
+    let mut fields = reader.fields(node, "a `ws` block")?;
+    let path = fields.require(reader, "ws").and_then(|node| socket_path(reader, node));
+    let client = fields.get("client").and_then(|node| frames(reader, node));
+    let server = fields.get("server").and_then(|node| frames(reader, node));
+    fields.finish(reader);
+    Some(WsBlock { path: path?, client, server, span: node.span })
+}
+
+fn socket_path(reader: &mut Reader, node: &Node) -> Option<Template> {
+    let text = reader.string(node, "a socket's path")?;
+    match Template::parse_path(text) {
+        Ok(template) => Some(template),
+        Err(message) => {
+            reader.error(code::TEMPLATE, node.span, message);
+            None
+        }
+    }
+}
+
+fn frames(reader: &mut Reader, node: &Node) -> Option<Frames> {
+    let mut fields = reader.fields(node, "one side of a `ws` block")?;
+    let discriminator = fields.require(reader, "discriminator").and_then(|node| discriminator(reader, node));
+    let nodes = fields.require(reader, "frames").and_then(|node| reader.mapping(node, "`frames`"));
+    fields.finish(reader);
+    let frames = nodes?.iter().filter_map(|(name, node)| frame(reader, name, node)).collect();
+    Some(Frames { discriminator: discriminator?, frames })
+}
+
+fn discriminator(reader: &mut Reader, node: &Node) -> Option<Keys> {
+    let place = lens::place(reader, node)?;
+    let keys = place.keys().filter(|keys| !keys.is_empty() && place.part() == crate::rules::path::Part::Body);
+    if keys.is_none() {
+        reader.error(lens::code::PATH, node.span, format!("a discriminator is one value of the message, found `{}`", Place::to_string(&place))).help("write `discriminator: /type`");
+    }
+    keys
+}
+
+fn frame(reader: &mut Reader, name: &Node, node: &Node) -> Option<Frame> {
+    let mut fields = reader.fields(node, "a frame")?;
+    let rename = fields.get("as").and_then(|node| reader.string(node, "`as`")).map(str::to_owned);
+    let ops = fields.get("ops").map(|node| body_ops(reader, node)).unwrap_or_default();
+    let added = fields.get("added").and_then(|node| reader.one_of(node, "`added`", &[("drop", Lifetime::Added)]).copied());
+    let removed = fields.get("removed").and_then(|node| reader.one_of(node, "`removed`", &[("drop", Lifetime::Removed)]).copied());
+    fields.finish(reader);
+    let lifetime = added.or(removed).unwrap_or_default();
+    if (added.is_some() && removed.is_some()) || (lifetime != Lifetime::Both && (rename.is_some() || !ops.is_empty())) {
+        reader.error(code::BLOCK, name.span, "a frame that only one version has is `added` or `removed`, and nothing else");
+        return None;
+    }
+    Some(Frame { name: name.text()?.to_owned(), rename, ops, lifetime })
+}
+
+fn body_ops(reader: &mut Reader, node: &Node) -> Vec<lens::Op> {
+    let ops = parse_ops(reader, node);
+    for op in &ops {
+        if op.part() == crate::rules::path::Part::Head {
+            reader.error(lens::code::PARTS, op.span, "a message has a body only");
+        }
+    }
+    ops
+}

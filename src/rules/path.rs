@@ -1,0 +1,201 @@
+//! The one path grammar of rules: an optional location and an RFC 6901 pointer with wildcards.
+//!
+//! `/user/name` is in the body, `query:/page` in the query, `status:` is the status itself, `body:` the whole body.
+//! A token `*` is every element or member value; a member that is called `*` is written `~*`.
+
+use std::fmt;
+
+use crate::json::edit::{Keys, Path, Token};
+
+/// Where in a message a path begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Location {
+    /// The body.
+    Body,
+    /// The query's parameters.
+    Query,
+    /// The headers, by lower-case name.
+    Header,
+    /// The path template's parameters.
+    Path,
+    /// A response's status.
+    Status,
+}
+
+/// The two parts of a message. They are translated one after the other, so no op has a foot in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Target, headers and status.
+    Head,
+    /// The body, or a WebSocket message.
+    Body,
+}
+
+impl Location {
+    /// The name before the colon.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Query => "query",
+            Self::Header => "header",
+            Self::Path => "path",
+            Self::Status => "status",
+        }
+    }
+
+    fn find(name: &str) -> Option<Self> {
+        [Self::Body, Self::Query, Self::Header, Self::Path, Self::Status].into_iter().find(|l| l.name() == name)
+    }
+}
+
+/// A parsed path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Where it begins.
+    pub location: Location,
+    /// The pointer's tokens, unescaped.
+    pub tokens: Path,
+}
+
+impl Place {
+    /// Parses a path.
+    ///
+    /// # Errors
+    /// What was expected and what was found.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (location, pointer) = location(text)?;
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            return Err(format!("expected a path such as `/{pointer}`, found `{text}`"));
+        }
+        let tokens = pointer.split('/').skip(1).map(|token| parse_token(token, text)).collect::<Result<Path, _>>()?;
+        let place = Self { location, tokens: lower_header(location, tokens) };
+        place.check_depth(text)?;
+        Ok(place)
+    }
+
+    fn check_depth(&self, text: &str) -> Result<(), String> {
+        match (self.location, self.tokens.len()) {
+            (Location::Status, 1..) => Err(format!("a status has nothing inside: expected `status:`, found `{text}`")),
+            (Location::Query | Location::Header | Location::Path, 0) => Err(format!("expected the name of one, such as `{0}:/name`, found `{text}`", self.location.name())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Which part of the message it is in.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        match self.location {
+            Location::Body => Part::Body,
+            Location::Query | Location::Header | Location::Path | Location::Status => Part::Head,
+        }
+    }
+
+    /// The path in the part's document: in the head's, the location is the first member.
+    #[must_use]
+    pub fn in_part(&self) -> Path {
+        match self.part() {
+            Part::Body => self.tokens.clone(),
+            Part::Head => std::iter::once(Token::Key(self.location.name().to_owned())).chain(self.tokens.iter().cloned()).collect(),
+        }
+    }
+
+    /// The path in the part's document, parted after its last wildcard: the scopes, and the names within one.
+    #[must_use]
+    pub fn scoped(&self) -> (Path, Keys) {
+        part_after_last_wildcard(&self.in_part())
+    }
+
+    /// The names of a path without wildcards.
+    #[must_use]
+    pub fn keys(&self) -> Option<Keys> {
+        let (scope, keys) = self.scoped();
+        scope.is_empty().then_some(keys)
+    }
+}
+
+/// Parts a path after its last wildcard.
+#[must_use]
+pub(super) fn part_after_last_wildcard(path: &Path) -> (Path, Keys) {
+    let at = path.iter().rposition(|token| *token == Token::Any).map_or(0, |at| at + 1);
+    let keys = path[at..].iter().filter_map(|token| if let Token::Key(key) = token { Some(key.clone()) } else { None });
+    (path[..at].to_vec(), keys.collect())
+}
+
+fn location(text: &str) -> Result<(Location, &str), String> {
+    match text.split_once(':') {
+        Some((name, pointer)) if !name.contains('/') => match Location::find(name) {
+            Some(location) => Ok((location, pointer)),
+            None if name == "cookie" => Err("`cookie:` is not supported yet".to_owned()),
+            None => Err(format!("unknown location `{name}:`: expected one of `body:`, `query:`, `header:`, `path:`, `status:`")),
+        },
+        _ if text.is_empty() => Err("expected a path; the whole body is `body:`".to_owned()),
+        _ => Ok((Location::Body, text)),
+    }
+}
+
+fn parse_token(token: &str, path: &str) -> Result<Token, String> {
+    if token == "*" {
+        return Ok(Token::Any);
+    }
+    let mut key = String::with_capacity(token.len());
+    let mut chars = token.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '~' { chars.next() } else { None }) {
+            ('~', Some('0')) => key.push('~'),
+            ('~', Some('1')) => key.push('/'),
+            ('~', Some('*')) => key.push('*'),
+            ('~', _) => return Err(format!("`~` must be followed by `0`, `1` or `*` in the path `{path}`: a `~` of a name is written `~0`")),
+            (c, _) => key.push(c),
+        }
+    }
+    Ok(Token::Key(key))
+}
+
+fn lower_header(location: Location, mut tokens: Path) -> Path {
+    if let (Location::Header, Some(Token::Key(name))) = (location, tokens.first_mut()) {
+        name.make_ascii_lowercase();
+    }
+    tokens
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.location != Location::Body || self.tokens.is_empty() {
+            write!(f, "{}:", self.location.name())?;
+        }
+        self.tokens.iter().try_for_each(|token| match token {
+            Token::Any => f.write_str("/*"),
+            Token::Key(key) if key == "*" => f.write_str("/~*"),
+            Token::Key(key) => write!(f, "/{}", key.replace('~', "~0").replace('/', "~1")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_read_as_they_are_written() {
+        for text in ["/a", "/", "body:", "/a~1b/~0/*/~*", "query:/page", "header:/x-id", "path:/id", "status:", "/a/0", "/a:b", "/x/y:z"] {
+            assert_eq!(Place::parse(text).map(|p| p.to_string()).as_deref(), Ok(text));
+        }
+        assert_eq!(Place::parse("header:/X-Id"), Place::parse("header:/x-id"));
+        assert_eq!(Place::parse("body:/a"), Place::parse("/a"));
+    }
+
+    #[test]
+    fn wrong_paths_say_what_was_expected() {
+        for (text, want) in [
+            ("name", "expected a path such as `/name`, found `name`"),
+            ("", "expected a path; the whole body is `body:`"),
+            ("bdy:/a", "unknown location `bdy:`: expected one of `body:`, `query:`, `header:`, `path:`, `status:`"),
+            ("/a~2", "`~` must be followed by `0`, `1` or `*` in the path `/a~2`: a `~` of a name is written `~0`"),
+            ("status:/x", "a status has nothing inside: expected `status:`, found `status:/x`"),
+            ("query:", "expected the name of one, such as `query:/name`, found `query:`"),
+        ] {
+            assert_eq!(Place::parse(text), Err(want.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Runs the tests that stand in rule files.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::diagnostic::Diagnostic;
+use crate::json::{Limits, OnError, Values, same, translate};
+use crate::version::VersionId;
+
+use super::ast::{Change, HttpMessage, HttpTest, Subject, Test, WsTest};
+use super::plan::{MessagePlan, Pair};
+use super::{Api, Direction, Outcome, RuleSet, Side, chain};
+
+/// `$now` in tests.
+pub const NOW: &str = "2026-03-01T00:00:00Z";
+
+/// The code of a failed test.
+pub const FAILED: &str = "TS001";
+
+/// What came of running tests.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Translations that were compared.
+    pub passed: usize,
+    /// One diagnostic for each that came out differently.
+    pub failures: Vec<Diagnostic>,
+}
+
+/// Runs every test of a rule set: inline tests on their change alone, chain tests between all their versions.
+#[must_use]
+pub fn run(rules: &RuleSet) -> Report {
+    let mut report = Report::default();
+    for api in rules.apis.values() {
+        for change in &api.changes {
+            let alone = Alone { api, change, up: chain::change_pair(api, change, Direction::Up), down: chain::change_pair(api, change, Direction::Down) };
+            change.tests.iter().for_each(|test| run_test(&alone, test, &mut report));
+        }
+        api.tests.iter().for_each(|test| run_test(&Whole(api), test, &mut report));
+    }
+    report
+}
+
+/// What tests run against: the plans between two versions.
+trait Plans {
+    fn pair(&self, client: VersionId, backend: VersionId) -> &Pair;
+    fn label(&self, version: VersionId) -> &Arc<str>;
+    /// The version in whose words a test names its call.
+    fn oldest(&self) -> VersionId;
+}
+
+struct Alone<'a> {
+    api: &'a Api,
+    change: &'a Change,
+    up: Pair,
+    down: Pair,
+}
+
+impl Plans for Alone<'_> {
+    fn pair(&self, client: VersionId, backend: VersionId) -> &Pair {
+        if client < backend { &self.up } else { &self.down }
+    }
+
+    fn label(&self, version: VersionId) -> &Arc<str> {
+        &self.api.versions.get(version).label
+    }
+
+    fn oldest(&self) -> VersionId {
+        VersionId(self.change.since.0 - 1)
+    }
+}
+
+struct Whole<'a>(&'a Api);
+
+impl Plans for Whole<'_> {
+    fn pair(&self, client: VersionId, backend: VersionId) -> &Pair {
+        self.0.pair(client, backend)
+    }
+
+    fn label(&self, version: VersionId) -> &Arc<str> {
+        &self.0.versions.get(version).label
+    }
+
+    fn oldest(&self) -> VersionId {
+        VersionId(0)
+    }
+}
+
+fn run_test(plans: &dyn Plans, test: &Test, report: &mut Report) {
+    let runner = Runner { plans, test };
+    let outcomes = match &test.subject {
+        Subject::Http(http) => runner.http(http),
+        Subject::Ws(ws) => runner.ws(ws),
+    };
+    if outcomes.is_empty() {
+        let message = "the test compares nothing: give the message of at least two versions, or `new_target`";
+        report.failures.push(runner.failure("", message.to_owned()));
+        return;
+    }
+    for (what, outcome) in outcomes {
+        match outcome {
+            Ok(()) => report.passed += 1,
+            Err(message) => report.failures.push(runner.failure(&what, message)),
+        }
+    }
+}
+
+/// What was compared, and how it differed.
+type Outcomes = Vec<(String, Result<(), String>)>;
+
+struct Runner<'a> {
+    plans: &'a dyn Plans,
+    test: &'a Test,
+}
+
+impl Runner<'_> {
+    fn failure(&self, what: &str, message: String) -> Diagnostic {
+        let what = if what.is_empty() { String::new() } else { format!(" ({what})") };
+        let mut diagnostic = Diagnostic::error(FAILED, &self.test.file, self.test.span, format!("test failed: {}{what}", self.test.name));
+        diagnostic.help(message);
+        diagnostic
+    }
+
+    fn values(&self, receiver: VersionId) -> Values {
+        Values { now: NOW.to_owned(), version: Arc::clone(self.plans.label(receiver)), on_error: OnError::Reject }
+    }
+
+    fn wanted(&self, from: VersionId, to: VersionId) -> bool {
+        let direction = Direction::between(from, to);
+        direction.is_some() && (self.test.only.is_none() || self.test.only == direction)
+    }
+
+    fn what(&self, part: &str, from: VersionId, to: VersionId) -> String {
+        format!("{part} from {} to {}", self.plans.label(from), self.plans.label(to))
+    }
+
+    fn http(&self, test: &HttpTest) -> Outcomes {
+        let mut outcomes = Vec::new();
+        if let Some(message) = &test.request {
+            outcomes.extend(self.target(test, message));
+            for (from, to, body, want) in pairs(&message.bodies) {
+                if self.wanted(from, to) {
+                    outcomes.push((self.what("request", from, to), self.request(test, message, (from, to), body, want)));
+                }
+            }
+        }
+        if let Some(message) = &test.response {
+            for (from, to, body, want) in pairs(&message.bodies) {
+                if self.wanted(from, to) {
+                    outcomes.push((self.what("response", from, to), self.response(test, message, (from, to), body, want)));
+                }
+            }
+        }
+        outcomes
+    }
+
+    /// The test's target as a version spells it.
+    fn target_in(&self, test: &HttpTest, version: VersionId) -> Result<(http::Method, String), String> {
+        let oldest = self.plans.oldest();
+        if version == oldest {
+            return Ok((test.method.clone(), test.target.clone()));
+        }
+        let call = self.plans.pair(oldest, version).find(&test.method, path(&test.target));
+        let mut headers = HeaderMap::new();
+        let target = call.request_head(&test.method, &test.target, &mut headers, &self.values(version)).map_err(|e| e.to_string())?;
+        Ok((target.method, target.path_and_query))
+    }
+
+    fn target(&self, test: &HttpTest, message: &HttpMessage) -> Option<(String, Result<(), String>)> {
+        let want = message.new_target.as_ref()?;
+        let newer = VersionId(self.plans.oldest().0 + 1);
+        let outcome = self.target_in(test, newer).and_then(|(method, target)| {
+            let found = format!("{method} {target}");
+            if found == *want { Ok(()) } else { Err(format!("expected the target `{want}`, found `{found}`")) }
+        });
+        Some(("target".to_owned(), outcome))
+    }
+
+    fn request(&self, test: &HttpTest, message: &HttpMessage, (from, to): (VersionId, VersionId), body: &[u8], want: &[u8]) -> Result<(), String> {
+        let (method, target) = self.target_in(test, from)?;
+        let call = self.plans.pair(from, to).find(&method, path(&target));
+        let (before, after) = headers(message, from < to);
+        let mut found = header_map(before)?;
+        call.request_head(&method, &target, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
+        compare_headers(&found, after)?;
+        self.body(call.request(), to, body, want)
+    }
+
+    fn response(&self, test: &HttpTest, message: &HttpMessage, (from, to): (VersionId, VersionId), body: &[u8], want: &[u8]) -> Result<(), String> {
+        let (method, target) = self.target_in(test, to)?;
+        let call = self.plans.pair(to, from).find(&method, path(&target));
+        let statuses = (test.status, test.new_status.unwrap_or(test.status));
+        let (status, want_status) = if from < to { statuses } else { (statuses.1, statuses.0) };
+        let status = StatusCode::from_u16(status).map_err(|e| e.to_string())?;
+        let plan = call.response(status);
+        let (before, after) = headers(message, from < to);
+        let mut found = header_map(before)?;
+        let status = plan.response_head(status, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
+        if status.as_u16() != want_status {
+            return Err(format!("expected the status {want_status}, found {}", status.as_u16()));
+        }
+        compare_headers(&found, after)?;
+        self.body(plan, to, body, want)
+    }
+
+    fn body(&self, plan: &MessagePlan, to: VersionId, body: &[u8], want: &[u8]) -> Result<(), String> {
+        let done = translate(&plan.body, &self.values(to), Limits::default(), Bytes::copy_from_slice(body)).map_err(|e| e.to_string())?;
+        compare(&done.body, want)
+    }
+
+    fn ws(&self, test: &WsTest) -> Outcomes {
+        let mut outcomes = Vec::new();
+        for (from, to, message, want) in pairs(&test.messages) {
+            if let Some(message) = message.as_ref().filter(|_| self.wanted(from, to)) {
+                outcomes.push((self.what("message", from, to), self.message(test, (from, to), message, want.as_deref())));
+            }
+        }
+        outcomes
+    }
+
+    fn message(&self, test: &WsTest, (from, to): (VersionId, VersionId), message: &[u8], want: Option<&[u8]>) -> Result<(), String> {
+        let pair = match test.side {
+            Side::Client => self.plans.pair(from, to),
+            Side::Server => self.plans.pair(to, from),
+        };
+        let outcome = match pair.socket(&test.path) {
+            Some(socket) => socket.translate(test.side, message, &self.values(to), Limits::default()).1.map_err(|e| e.to_string())?,
+            None => Outcome::Pass,
+        };
+        match (outcome, want) {
+            (Outcome::Dropped, None) => Ok(()),
+            (Outcome::Dropped, Some(_)) => Err("expected a message, and it was dropped".to_owned()),
+            (_, None) => Err("expected the message to be dropped, and it was not".to_owned()),
+            (Outcome::Pass, Some(want)) => compare(message, want),
+            (Outcome::Translated(found), Some(want)) => compare(&found, want),
+        }
+    }
+}
+
+/// Every ordered pair of different versions.
+fn pairs<T>(messages: &[(VersionId, T)]) -> Vec<(VersionId, VersionId, &T, &T)> {
+    let all = messages.iter().flat_map(|from| messages.iter().map(move |to| (from, to)));
+    all.filter(|(from, to)| from.0 != to.0).map(|(from, to)| (from.0, to.0, &from.1, &to.1)).collect()
+}
+
+fn path(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
+}
+
+type Headers<'a> = &'a [(String, String)];
+
+fn headers(message: &HttpMessage, up: bool) -> (Headers<'_>, Headers<'_>) {
+    if up { (&message.header, &message.new_header) } else { (&message.new_header, &message.header) }
+}
+
+fn header_map(headers: Headers<'_>) -> Result<HeaderMap, String> {
+    let pairs = headers.iter().map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))?;
+        Ok((name, HeaderValue::from_str(value).map_err(|_| format!("`{value}` cannot stand in a header"))?))
+    });
+    pairs.collect()
+}
+
+fn compare_headers(found: &HeaderMap, want: Headers<'_>) -> Result<(), String> {
+    for (name, value) in want {
+        let found = found.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+        if found.as_deref() != Some(value) {
+            return Err(format!("expected the header `{name}: {value}`, found {}", found.map_or("none".to_owned(), |v| format!("`{v}`"))));
+        }
+    }
+    Ok(())
+}
+
+fn compare(found: &[u8], want: &[u8]) -> Result<(), String> {
+    if same(found, want) {
+        return Ok(());
+    }
+    Err(format!("expected {}\n   found {}", String::from_utf8_lossy(want), String::from_utf8_lossy(found)))
+}

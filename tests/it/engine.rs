@@ -1,0 +1,355 @@
+//! The engine against the rule language's test vectors and against the oracle.
+//!
+//! Every case runs whole, byte by byte, at random chunk sizes, fused and op by op.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use legato_proxy::json::{Limits, OnError, Program, Translator, Values};
+use legato_proxy::rules::{Direction, Mode, Ops};
+use serde_json::{Value, json};
+
+use crate::support::oracle::{self, Context};
+use crate::support::random::Random;
+
+const NOW: &str = "2026-03-01T00:00:00Z";
+const VECTORS: &str = include_str!("../data/rule_vectors.json");
+
+fn values() -> Values {
+    Values { now: NOW.to_owned(), version: "v2".into(), on_error: OnError::Reject }
+}
+
+/// Feeds a document in chunks whose sizes `next` gives; the result, or the error's code and offset.
+fn feed(program: &Arc<Program>, text: &str, mut next: impl FnMut() -> usize) -> Result<String, (&'static str, u64)> {
+    let mut translator = Translator::new(Arc::clone(program), values(), Limits::default());
+    let mut rest = Bytes::copy_from_slice(text.as_bytes());
+    let mut out = Vec::new();
+    let failed = |e: legato_proxy::json::Error| (e.code.name(), e.offset);
+    while !rest.is_empty() {
+        let chunk = rest.split_to(next().clamp(1, rest.len()));
+        translator.push(chunk).map_err(failed)?;
+        translator.take().for_each(|piece| out.extend_from_slice(&piece));
+    }
+    translator.finish().map_err(failed)?;
+    translator.take().for_each(|piece| out.extend_from_slice(&piece));
+    Ok(String::from_utf8(out).expect("UTF-8"))
+}
+
+/// Translates at every kind of chunking; all must agree to the byte, errors to the offset.
+fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result<String, (&'static str, u64)> {
+    let whole = feed(program, text, || usize::MAX);
+    assert_eq!(feed(program, text, || 1), whole, "byte by byte: {text} under\n{program}");
+    let mut random = Random(seed);
+    assert_eq!(feed(program, text, || 1 + random.below(9)), whole, "random chunks, seed {seed}: {text} under\n{program}");
+    whole
+}
+
+/// Translates fused and op by op, and compares the two and the oracle.
+fn check(ops_text: &Value, text: &str, up: bool, mode: Mode, seed: u64) -> Result<String, &'static str> {
+    let ops = Ops::parse(&ops_text.to_string(), "ops.yaml").map_err(|found| match found[0].code {
+        "CF206" => "wildcards_do_not_align",
+        other => panic!("{other}: {} in {ops_text}", found[0].message),
+    })?;
+    let direction = if up { Direction::Up } else { Direction::Down };
+    let fused = translate(&ops.program(direction, mode), text, seed).map_err(|(code, _)| code);
+    let one_by_one = ops.programs(direction, mode).iter().try_fold(text.to_owned(), |text, program| translate(program, &text, seed)).map_err(|(code, _)| code);
+    let context = Context { up, patch: mode == Mode::MergePatch, now: NOW, version: "v2" };
+    let told = || format!("{ops_text}\nof {text} {direction:?}, seed {seed}, fused:\n{}", ops.program(direction, mode));
+    let parse = |text: &String| value(text).unwrap_or_else(|e| panic!("{e}: {text} from {}", told()));
+    let (found, single) = (fused.as_ref().map(parse), one_by_one.as_ref().map(parse));
+    assert_eq!(found.is_err(), single.is_err(), "fused {fused:?}, op by op {one_by_one:?}: {}", told());
+    if let (Ok(found), Ok(single)) = (&found, &single) {
+        assert_eq!(found, single, "fused and op by op: {}", told());
+    }
+    if oracle_can_read(text) {
+        let want = oracle::run(ops_text, value(text).expect("JSON"), context);
+        match (&found, &want) {
+            (Ok(found), Ok(want)) => assert_eq!(found, want, "engine and oracle: {}", told()),
+            (Err(_), Err(_)) => {}
+            _ => panic!("engine {fused:?}, oracle {want:?}: {}", told()),
+        }
+        if ops_text.as_array().is_some_and(|ops| ops.len() == 1) {
+            assert_eq!(fused.as_ref().err(), want.as_ref().err().as_ref().map(|code| *code), "{}", told());
+        }
+    }
+    fused
+}
+
+/// A text's value. `serde_json` refuses the lone surrogate that one vector has, so it gets another character.
+fn value(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(&text.replace("\\ud800", "\\ue000"))
+}
+
+/// `serde_json` keeps neither duplicate members nor the spelling of a decimal; one vector is about each, and what
+/// comes out is compared with the vector itself.
+fn oracle_can_read(text: &str) -> bool {
+    text.matches("\"role\"").count() < 2 && !text.contains("1.10")
+}
+
+/// A vector's document: text where it is `raw`, else a value.
+fn document(vector: &Value, key: &str) -> String {
+    match (&vector[key], vector.get("raw")) {
+        (Value::String(text), Some(_)) => text.clone(),
+        (value, _) => value.to_string(),
+    }
+}
+
+const NOT_YET: &[&str] = &["split", "entries", "tuple", "spread", "presence", "recase", "drop", "limit", "jq"];
+
+fn uses_later_op(vector: &Value) -> bool {
+    let ops = vector["ops"].as_array().expect("ops");
+    ops.iter().any(|op| op.as_object().expect("an op").keys().any(|name| NOT_YET.contains(&name.as_str())))
+}
+
+#[test]
+fn every_vector_of_the_ops_that_are_here() {
+    let vectors: Vec<Value> = serde_json::from_str(VECTORS).expect("JSON");
+    let mut later = Vec::new();
+    let mut ran = 0;
+    for vector in &vectors {
+        if uses_later_op(vector) {
+            later.push(vector["name"].as_str().expect("a name"));
+            continue;
+        }
+        run_vector(vector);
+        ran += 1;
+    }
+    // Named one by one, so that none is skipped in silence.
+    let listed: Vec<&str> = include_str!("../data/vectors_not_yet.txt").lines().collect();
+    assert_eq!(later, listed, "tests/data/vectors_not_yet.txt must list the vectors whose ops are not here yet");
+    assert_eq!(ran + later.len(), vectors.len());
+}
+
+fn run_vector(vector: &Value) {
+    let name = vector["name"].as_str().expect("a name");
+    let mode = if vector.get("mode").is_some() { Mode::MergePatch } else { Mode::Full };
+    let from_old = vector.get("start").is_none_or(|start| start == "v1");
+    let raw = vector.get("raw").is_some();
+    let (first, second) = if from_old { ("v1", "v2") } else { ("v2", "v1") };
+    let there = check(&vector["ops"], &document(vector, first), from_old, mode, 1);
+    let error = &vector["error"][if from_old { "forward" } else { "backward" }];
+    if let Some(code) = error.as_str() {
+        assert_eq!(there, Err(code), "{name}");
+        return;
+    }
+    let same = |found: Result<String, &str>, want: &str, what: &str| {
+        let found = found.unwrap_or_else(|code| panic!("{name}: {what} failed with {code}"));
+        if raw {
+            assert_eq!(found, want, "{name}: {what}");
+        } else {
+            assert_eq!(serde_json::from_str::<Value>(&found).expect("JSON"), serde_json::from_str::<Value>(want).expect("JSON"), "{name}: {what}");
+        }
+        found
+    };
+    let there = same(there, &document(vector, second), "there");
+    let (back_key, again_key) = if from_old { ("v1_back", "v2_again") } else { ("v2_again", "v1_back") };
+    let back_want = if vector.get(back_key).is_some() { back_key } else { first };
+    let back = same(check(&vector["ops"], &there, !from_old, mode, 2), &document(vector, back_want), "back");
+    if vector.get(again_key).is_some() {
+        same(check(&vector["ops"], &back, from_old, mode, 3), &document(vector, again_key), "again");
+    }
+}
+
+/// Random ops on random documents over few names, so that they meet often.
+#[test]
+fn random_ops_on_random_documents() {
+    let start = std::env::var("LEGATO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
+    let cases = std::env::var("LEGATO_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(4000_u64);
+    println!("seeds {start} to {}", start + cases - 1);
+    let mut translated = 0;
+    for seed in start..start + cases {
+        let mut random = Random(seed);
+        let ops: Vec<Value> = (0..=random.below(4)).map(|_| random_op(&mut random, 0)).collect();
+        let ops = Value::Array(ops);
+        if Ops::parse(&ops.to_string(), "ops.yaml").is_err() {
+            continue;
+        }
+        let document = random_value(&mut random, 0).to_string();
+        let up = random.below(2) == 0;
+        let mode = if random.below(8) == 0 { Mode::MergePatch } else { Mode::Full };
+        translated += usize::from(check(&ops, &document, up, mode, seed).is_ok());
+    }
+    assert!(translated as u64 > cases / 3, "only {translated} of {cases} cases translated");
+}
+
+const NAMES: &[&str] = &["a", "b", "c", "d", "0"];
+
+fn random_path(random: &mut Random, most: usize) -> String {
+    (0..=random.below(most)).map(|_| if random.below(4) == 0 { "/*".to_owned() } else { format!("/{}", random.pick(NAMES)) }).collect()
+}
+
+fn random_member(random: &mut Random) -> String {
+    let above = if random.below(2) == 0 { String::new() } else { random_path(random, 2) };
+    format!("{above}/{}", random.pick(NAMES))
+}
+
+fn random_op(random: &mut Random, depth: usize) -> Value {
+    let mut op = match random.below(if depth > 1 { 9 } else { 10 }) {
+        0 | 1 => {
+            let above = if random.below(2) == 0 { String::new() } else { random_path(random, 1) };
+            let mut entries = serde_json::Map::new();
+            let mut targets = NAMES.to_vec();
+            for _ in 0..=random.below(2) {
+                let target = targets.remove(random.below(targets.len()));
+                entries.insert(format!("{above}/{}", random.pick(NAMES)), json!(target));
+            }
+            json!({ "rename": entries })
+        }
+        2 => {
+            let above = if random.below(3) == 0 { "/*" } else { "" };
+            let path = |random: &mut Random| format!("{above}{}", (0..=random.below(2)).map(|_| format!("/{}", random.pick(NAMES))).collect::<String>());
+            json!({"move": {"from": path(random), "to": path(random), "conflict": random.pick(&["shadow", "keep", "fail"])}})
+        }
+        3 => json!({"add": {"at": random_member(random), "default": random_default(random), "create": random.below(3) == 0}}),
+        4 => json!({"remove": {"at": random_member(random), "restore": random_default(random), "create": random.below(3) == 0}}),
+        5 => json!({"map": {"at": random_path(random, 2), "pairs": [[1, "x"], ["x", true], [null, 2]], "else": random.pick(&["keep", "fail", "drop"])}}),
+        6 => json!({"convert": {"at": random_path(random, 2), "from": "integer", "to": "string", "else": random.pick(&["keep", "fail"])}}),
+        7 => {
+            let into = if random.below(2) == 0 { json!("array") } else { json!({"key": "a", "with": {"b": "$version"}}) };
+            json!({*random.pick(&["wrap", "unwrap"]): {"at": random_path(random, 1), "into": into, "many": "first", "else": "keep"}})
+        }
+        8 => json!({"envelope": {"key": random.pick(NAMES), "with": {"e": {"v": "$version", "t": "$now"}}, "else": random.pick(&["fail", "keep"])}}),
+        _ => json!({"each": {"at": random_path(random, 1), "ops": (0..=random.below(1)).map(|_| random_op(random, depth + 1)).collect::<Vec<_>>()}}),
+    };
+    if random.below(6) == 0 {
+        let guard = match random.below(3) {
+            0 => json!({"exists": random.below(2) == 0}),
+            1 => json!({"in": [1, "x", null]}),
+            _ => json!({"not_in": [1, "x"]}),
+        };
+        op["where"] = json!({format!("/{}", random.pick(NAMES)): guard});
+    }
+    op
+}
+
+fn random_default(random: &mut Random) -> Value {
+    match random.below(4) {
+        0 => json!("absent"),
+        1 => json!({"from": format!("/{}", random.pick(NAMES))}),
+        _ => json!({"value": random.pick(&["x", "$now", "y"])}),
+    }
+}
+
+fn random_value(random: &mut Random, depth: usize) -> Value {
+    match random.below(if depth > 3 { 5 } else { 9 }) {
+        0 => json!(1),
+        1 => json!("x"),
+        2 => json!(null),
+        3 => json!(true),
+        4 => json!("Ünï\n\"c\u{1F600}de"),
+        5 => (0..random.below(4)).map(|_| random_value(random, depth + 1)).collect(),
+        _ => Value::Object((0..random.below(5)).map(|_| ((*random.pick(NAMES)).to_owned(), random_value(random, depth + 1))).collect()),
+    }
+}
+
+/// Whatever the bytes: a result or a named error, the same at every chunking.
+#[test]
+fn malformed_documents_fail_alike_at_every_chunking() {
+    let programs: Vec<Arc<Program>> = [
+        json!([]),
+        json!([{"rename": {"/a": "b"}}]),
+        json!([{"rename": {"/*/a": "b"}}, {"envelope": {"key": "data", "with": {"m": 1}}}]),
+        json!([{"move": {"from": "/a", "to": "/x/a"}}]),
+        json!([{"move": {"from": "/*/a", "to": "/*/x/a"}}]),
+    ]
+    .iter()
+    .flat_map(|ops| {
+        let ops = Ops::parse(&ops.to_string(), "ops.yaml").expect("ops");
+        [ops.program(Direction::Up, Mode::Full), ops.program(Direction::Down, Mode::Full)]
+    })
+    .collect();
+    let texts = [
+        "", " ", "{", "[", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "[1,]", "[1 2]", "{\"a\" 1}", "{a:1}", "nul", "nulll", "truefalse", "01", "1.", "-", "+1", "1e", ".5", "\"", "\"\\", "\"\\u12",
+        "\"\\x\"", "\"\t\"", "[]]", "{}}", "{} {}", "[1}", "{\"a\":1]", "\u{feff}{}", "{\"a\":1,\"a\":2}", "{\"b\":1,\"a\":{\"x\":[}", "{\"data\":1,\"data\":2}", "[{\"a\":1},{\"a\":]", "{\"b\":2,\"a\":tru}", "NaN", "'a'", "[\"a\",\"\u{7f}\"]", "/**/1",
+    ];
+    for text in texts {
+        for program in &programs {
+            let _either_way = translate(program, text, 7);
+        }
+        assert_eq!(serde_json::from_str::<Value>(text).is_ok(), translate(&Arc::new(Program::hold(Vec::new())), text, 7).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_fail_at_their_place() {
+    let program = Ops::parse("[{rename: {/a: b}}]", "ops.yaml").expect("ops").program(Direction::Up, Mode::Full);
+    for (bytes, offset) in [(&b"{\"a\":\"\xff\"}"[..], 6), (b"{\"a\":\"\xc3\"}", 6), (b"{\"a\":\"\xe2\x82", 6), (b"{\"a\xc0\":1}", 3), (b"{\"a\":\"\xed\xa0\x80\"}", 6)] {
+        for size in 1..=bytes.len() {
+            let mut translator = Translator::new(Arc::clone(&program), values(), Limits::default());
+            let pushed = bytes.chunks(size).try_for_each(|chunk| translator.push(Bytes::copy_from_slice(chunk))).and_then(|()| translator.finish());
+            let error = pushed.expect_err("not UTF-8");
+            assert_eq!((error.code.name(), error.offset), ("malformed_json", offset), "{bytes:?} in chunks of {size}");
+        }
+    }
+}
+
+/// What must be held is bounded, whatever the document.
+#[test]
+fn what_is_held_is_limited() {
+    let limits = Limits { depth: 16, buffer: 1000 };
+    let run = |ops: &str, text: String| {
+        let program = Ops::parse(ops, "ops.yaml").expect("ops").program(Direction::Up, Mode::Full);
+        let outcomes: Vec<_> = [usize::MAX, 100, 1]
+            .into_iter()
+            .map(|size| {
+                let mut translator = Translator::new(Arc::clone(&program), values(), limits);
+                let pushed = text.as_bytes().chunks(size.min(text.len())).try_for_each(|chunk| translator.push(Bytes::copy_from_slice(chunk)));
+                pushed.and_then(|()| translator.finish()).map_err(|e| e.code.name())
+            })
+            .collect();
+        assert!(outcomes.windows(2).all(|w| w[0] == w[1]), "{outcomes:?}");
+        outcomes[0]
+    };
+    let long = "x".repeat(2000);
+    let hold = "[{move: {from: /a, to: /b/a}}]";
+    let stream = "[{rename: {/a: b}}]";
+    assert_eq!(run(hold, format!("{{\"a\":\"{long}\"}}")), Err("too_large"));
+    assert_eq!(run(stream, format!("{{\"a\":\"{long}\"}}")), Ok(()));
+    assert_eq!(run(stream, format!("{{\"{long}\":1}}")), Err("too_large"));
+    // An undeclared member with the new name can only leave once the rest of its object is known.
+    assert_eq!(run(stream, format!("{{\"b\":1,\"x\":\"{long}\",\"a\":2}}")), Err("too_large"));
+    assert_eq!(run(stream, format!("{}1{}", "[".repeat(16), "]".repeat(16))), Ok(()));
+    assert_eq!(run(stream, format!("{}1{}", "[".repeat(17), "]".repeat(17))), Err("too_deep"));
+    assert_eq!(run(stream, format!("{{\"a\":{}1{}}}", "[".repeat(15), "]".repeat(15))), Ok(()));
+    assert_eq!(run(stream, format!("{{\"a\":{}1{}}}", "[".repeat(16), "]".repeat(16))), Err("too_deep"));
+    assert_eq!(run(hold, format!("{{\"a\":{}1{}}}", "[".repeat(16), "]".repeat(16))), Err("too_deep"));
+}
+
+/// What no op touches leaves as it came, white space and all.
+#[test]
+fn untouched_bytes_stay() {
+    let cases = [
+        ("[{rename: {/b: c}}]", "{ \"a\" : 1.0 ,\n\t\"b\" :[ 1E400 ] , \"d\":\"\\u00e9\\/\" }", "{ \"a\" : 1.0 ,\n\t\"c\" :[ 1E400 ] , \"d\":\"\\u00e9\\/\" }"),
+        ("[{remove: {at: /a, restore: absent}}]", "{ \"a\" : 1 , \"b\" : 2 , \"c\":-0 }", "{ \"b\" : 2 , \"c\":-0 }"),
+        ("[{remove: {at: /b, restore: absent}}]", "{ \"a\" : 1 , \"b\" : 2 , \"c\":-0 }", "{ \"a\" : 1 , \"c\":-0 }"),
+        ("[{remove: {at: /c, restore: absent}}]", "{ \"a\" : 1 , \"b\" : 2 , \"c\":-0 }", "{ \"a\" : 1 , \"b\" : 2 }"),
+        ("[{add: {at: /z, default: {value: 1}}}]", "{ \"a\" : 1 }", "{ \"a\" : 1 ,\"z\":1}"),
+        ("[{add: {at: /z, default: {value: 1}}}]", "{ }", "{ \"z\":1}"),
+        ("[{move: {from: /a, to: /x/a}}]", "{ \"a\" : 1.50 , \"b\" : [ ] }", "{ \"b\" : [ ] ,\"x\":{\"a\":1.50}}"),
+        ("[{move: {from: /*/a, to: /*/x}}]", "[ {\"a\":1,\"dup\":1,\"dup\":2} , 7 ]", "[ {\"dup\":1,\"dup\":2,\"x\":1} , 7 ]"),
+        ("[{envelope: {key: data}}]", " [ 1 , { } ] ", " {\"data\":[ 1 , { } ]} "),
+        ("[]", " { \"a\" : 12345678901234567890 } ", " { \"a\" : 12345678901234567890 } "),
+    ];
+    for (ops, text, want) in cases {
+        let program = Ops::parse(ops, "ops.yaml").expect("ops").program(Direction::Up, Mode::Full);
+        assert_eq!(translate(&program, text, 3).as_deref(), Ok(want), "{ops}");
+    }
+}
+
+/// A list of any length needs no more memory than one of its elements.
+#[test]
+fn lists_stream() {
+    let ops = "[{move: {from: /*/user, to: /*/author/name}}, {rename: {/*/text: body}}, {envelope: {key: data}}]";
+    let program = Ops::parse(ops, "ops.yaml").expect("ops").program(Direction::Up, Mode::Full);
+    let mut translator = Translator::new(program, values(), Limits { depth: 16, buffer: 200 });
+    let element = "{\"id\":9007199254740993,\"text\":\"hi\",\"user\":\"ada\"}";
+    translator.push(Bytes::from_static(b"[")).expect("valid");
+    for n in 0..10_000 {
+        let chunk = if n == 0 { element.to_owned() } else { format!(",{element}") };
+        translator.push(Bytes::from(chunk)).expect("valid");
+        let ready: usize = translator.take().map(|piece| piece.len()).sum();
+        assert!(ready > 0, "element {n} was not ready when it ended");
+    }
+    translator.push(Bytes::from_static(b"]")).expect("valid");
+    translator.finish().expect("whole");
+}
