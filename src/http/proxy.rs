@@ -397,10 +397,13 @@ fn response_head(
         plan.response_head(head.status, &mut head.headers, &values),
         before,
     ) {
-        // 304 keeps its meaning whatever the plan makes of the 200 that it stands for.
-        (Ok(_), _) if head.status == StatusCode::NOT_MODIFIED => Ok(()),
         (Ok(status), _) => {
-            head.status = status;
+            let client = exchange.client_version();
+            exchange.api.resolver.tell_client(client, &mut head.headers);
+            // 304 keeps its meaning whatever the plan makes of the 200 that it stands for.
+            if head.status != StatusCode::NOT_MODIFIED {
+                head.status = status;
+            }
             Ok(())
         }
         (Err(_), Some(before)) => {

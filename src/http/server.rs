@@ -16,7 +16,6 @@ use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,8 +33,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// How often a silent HTTP/2 connection is asked whether it is alive, and how long it has to answer.
 const H2_PING: Duration = Duration::from_secs(20);
-/// After how much silence TCP asks whether a peer is alive.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long a client may take none of the bytes that wait for it.
+#[cfg(target_os = "linux")]
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// What hyper's buffers may grow to, in bytes; heads may be larger where the limits say so.
 const BUFFER: usize = 64 * 1024;
 
@@ -97,9 +97,9 @@ async fn connection(
 }
 
 fn prepare(stream: &TcpStream) {
-    // Neither is needed to serve: a system that refuses them is served all the same.
-    let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE));
+    crate::backend::supervise(stream);
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(SEND_TIMEOUT));
 }
 
 /// What a connection begins with.

@@ -4,9 +4,9 @@
 //! only a failing test reaches.
 
 pub(crate) mod backend;
-pub mod oracle;
+pub(crate) mod oracle;
 pub(crate) mod proxy;
-pub mod random;
+pub(crate) mod random;
 pub(crate) mod socket;
 pub(crate) mod wire;
 
