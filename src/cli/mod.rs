@@ -3,9 +3,14 @@
 //! A command is a module with `Args` and `fn run(args) -> Result<ExitCode, String>`, a variant of `Command`, and
 //! an arm in `run`. Exit codes: 0 done, 1 findings, 2 usage, configuration or I/O error.
 
+mod check;
 mod completions;
+mod demo;
+mod findings;
 mod health;
 mod serve;
+mod test;
+mod translate;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -27,8 +32,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a legacy chat backend and the proxy before it, and say what to try
+    Demo(demo::Args),
     /// Run the proxy
     Serve(serve::Args),
+    /// Check rule files
+    Check(check::Args),
+    /// Run the tests in rule files
+    Test(test::Args),
+    /// Translate a document from standard input to standard output
+    Translate(translate::Args),
     /// Ask a running proxy whether it is ready
     Health(health::Args),
     /// Print completions for a shell
@@ -39,7 +52,11 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Translate(args) => translate::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

@@ -10,7 +10,7 @@ mod environment;
 mod file;
 #[cfg(test)]
 mod tests;
-mod units;
+pub(crate) mod units;
 
 use std::fmt;
 use std::net::SocketAddr;

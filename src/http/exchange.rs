@@ -117,7 +117,7 @@ impl Exchange {
 
     /// What literals refer to in a document for a receiver of `version`.
     pub(crate) fn values(&self, version: &ApiVersion, on_error: OnError) -> Values {
-        values(self.now, version, on_error)
+        values(jiff::Timestamp::now(), version, on_error)
     }
 
     /// Bounds on reading a body.
@@ -199,7 +199,7 @@ pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnErr
         OnError::BestEffort => json::OnError::BestEffort,
     };
     Values {
-        now: format!("{now:.0}"),
+        now: format!("{now:.3}"),
         version: Arc::clone(&version.label),
         on_error,
     }

@@ -79,16 +79,16 @@ impl<'a> Call<'a> {
         &self.plan.label
     }
 
+    /// Whether some response's body has rules.
+    #[must_use]
+    pub fn translates_responses(&self) -> bool {
+        self.plan.responses.0.iter().any(|(_, plan)| !plan.body.is_identity())
+    }
+
     /// The request's plan.
     #[must_use]
     pub fn request(&self) -> &'a MessagePlan {
         &self.plan.request
-    }
-
-    /// Whether a rule matches the body of any response.
-    #[must_use]
-    pub fn translates_responses(&self) -> bool {
-        self.plan.responses.0.iter().any(|(_, plan)| !plan.body.is_identity())
     }
 
     /// The plan for a response with this status from the backend.

@@ -18,6 +18,7 @@ mod http_bodies;
 mod http_failures;
 mod http_translation;
 mod http_versions;
+mod readme;
 mod reload;
 mod ws;
 mod ws_ends;

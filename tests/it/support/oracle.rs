@@ -5,19 +5,19 @@
 
 use serde_json::{Map, Value, json};
 
-pub type Done<T> = Result<T, &'static str>;
+pub(crate) type Done<T> = Result<T, &'static str>;
 
 /// What an op runs with.
 #[derive(Clone, Copy)]
-pub struct Context<'a> {
-    pub up: bool,
-    pub patch: bool,
-    pub now: &'a str,
-    pub version: &'a str,
+pub(crate) struct Context<'a> {
+    pub(crate) up: bool,
+    pub(crate) patch: bool,
+    pub(crate) now: &'a str,
+    pub(crate) version: &'a str,
 }
 
 /// Runs a list of ops.
-pub fn run(ops: &Value, mut root: Value, c: Context<'_>) -> Done<Value> {
+pub(crate) fn run(ops: &Value, mut root: Value, c: Context<'_>) -> Done<Value> {
     let ops: Vec<&Value> = ops.as_array().expect("a list of ops").iter().collect();
     let ordered: Vec<&Value> = if c.up { ops } else { ops.into_iter().rev().collect() };
     for op in ordered {
