@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::backend::Backend;
 use crate::failure::{Failure, Kind, Side};
 use crate::json::{self, Values};
-use crate::rules::{AfterSunset, Api, OnError, Pair};
+use crate::rules::{AfterSunset, Api, MessagePlan, OnError, Pair};
 use crate::snapshot::{Route, Snapshot};
 use crate::version::{ApiVersion, RequestView, ResolveError, Resolved, VersionId};
 
@@ -41,7 +41,6 @@ pub(crate) struct Exchange {
     /// When all has to be over.
     pub(crate) deadline: Option<Instant>,
     hash: String,
-    now: jiff::Timestamp,
 }
 
 impl Exchange {
@@ -74,8 +73,7 @@ impl Exchange {
             .resolver
             .resolve(&api.versions, &view)
             .map_err(|e| unresolved(api, &e))?;
-        let now = jiff::Timestamp::now();
-        check_sunset(api, resolved.version, now)?;
+        check_sunset(api, resolved.version, jiff::Timestamp::now())?;
         Ok(Self {
             peer,
             authority,
@@ -87,7 +85,6 @@ impl Exchange {
             api: Arc::clone(api),
             route: Arc::clone(route),
             hash: snapshot.hash.clone(),
-            now,
         })
     }
 
@@ -115,9 +112,21 @@ impl Exchange {
         }
     }
 
-    /// What literals refer to in a document for a receiver of `version`.
-    pub(crate) fn values(&self, version: &ApiVersion, on_error: OnError) -> Values {
-        values(jiff::Timestamp::now(), version, on_error)
+    /// What literals refer to in a request, for its plan. A plan that changes nothing has none.
+    pub(crate) fn request_values(&self, plan: &MessagePlan) -> Values {
+        if plan.is_identity() {
+            return Values::default();
+        }
+        let on_error = self.api.on_error.request;
+        values(jiff::Timestamp::now(), self.backend_version(), on_error)
+    }
+
+    /// What literals refer to in a response, for its plan. A plan that changes nothing has none.
+    pub(crate) fn response_values(&self, plan: &MessagePlan, on_error: OnError) -> Values {
+        if plan.is_identity() {
+            return Values::default();
+        }
+        values(jiff::Timestamp::now(), self.client_version(), on_error)
     }
 
     /// Bounds on reading a body.

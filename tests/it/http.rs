@@ -348,8 +348,8 @@ async fn trailers_pass_in_both_directions() {
     .await;
     let proxy = TestProxy::before(backend.address).await;
     let mut client = proxy.client().await;
-    let head = "POST / HTTP/1.1\r\nhost: h\r\nte: trailers\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n";
-    client.send(head).await;
+    let request = "POST / HTTP/1.1\r\nhost: h\r\nte: trailers\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n";
+    client.send(request).await;
     client.send("2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n").await;
     assert!(heard.recv().await.unwrap().ends_with("x-sum: 1\r\n\r\n"));
     client.head().await.unwrap();
