@@ -128,12 +128,12 @@ async fn forward(
 
     // A socket leaves the path of requests here.
     if let Some(handshake) = handshake {
-        return Ok(
-            match handshake.open(plane, exchange, &path, outgoing).await? {
-                ws::Opened::Socket(response, session) => Answer::Socket(response, session),
-                ws::Opened::Refused(response) => Answer::Message(response),
-            },
-        );
+        // Boxed, so that the futures of ordinary requests are not as large as that of a handshake.
+        let opened = Box::pin(handshake.open(plane, exchange, &path, outgoing)).await?;
+        return Ok(match opened {
+            ws::Opened::Socket(response, session) => Answer::Socket(response, session),
+            ws::Opened::Refused(response) => Answer::Message(response),
+        });
     }
 
     // The request's body, translated where a rule matches it.

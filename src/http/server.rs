@@ -25,7 +25,7 @@ use super::{Plane, proxy, respond};
 use crate::backend::Body;
 use crate::config::ListenLimits;
 use crate::telemetry::log::{self, Level};
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Open};
 
 /// How long to wait after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -74,22 +74,27 @@ async fn next_connection(
     Ok((slot, stream, peer))
 }
 
-/// Serves one connection. `_slot` is given back at its end.
+/// A connection's place among those that may be open; given back when the last clone is dropped. A socket keeps
+/// the one of the connection that it was.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot(#[expect(dead_code, reason = "held, never read")] Arc<(OwnedSemaphorePermit, Open)>);
+
+/// Serves one connection.
 async fn connection(
     mut stream: TcpStream,
     peer: SocketAddr,
     limits: Arc<ListenLimits>,
     plane: Arc<Plane>,
-    _slot: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) {
-    let _open = metrics::connection();
+    let slot = Slot(Arc::new((permit, metrics::connection())));
     prepare(&stream);
     let preface = tokio::select! {
         preface = tokio::time::timeout(limits.head_timeout, preface(&stream)) => preface,
         () = plane.draining.cancelled() => return,
     };
     match preface {
-        Ok(Ok(Preface::Http1)) => serve_http1(stream, peer, &limits, &plane).await,
+        Ok(Ok(Preface::Http1)) => serve_http1(stream, peer, &limits, &plane, slot).await,
         Ok(Ok(Preface::Http2)) => serve_http2(stream, peer, &limits, &plane).await,
         Ok(Ok(Preface::Closed) | Err(_)) => {}
         Err(_) => refuse_slow(&mut stream).await,
@@ -136,6 +141,7 @@ async fn serve_http1(
     peer: SocketAddr,
     limits: &ListenLimits,
     plane: &Arc<Plane>,
+    slot: Slot,
 ) {
     let mut builder = http1::Builder::new();
     builder
@@ -149,6 +155,7 @@ async fn serve_http1(
     let (tap, seen) = Tap::new(stream, limits.head.max(BUFFER));
     let service = service_fn(|mut request| {
         seen.mark(&mut request);
+        request.extensions_mut().insert(slot.clone());
         answer(plane, peer, request)
     });
     let mut connection = builder
