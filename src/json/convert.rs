@@ -66,23 +66,15 @@ impl Conversion {
     pub(crate) fn run(&self, way: Way, value: &[u8]) -> Option<Vec<u8>> {
         let kind = Kind::of(value);
         match (self, way) {
-            (Self::IntegerString, Way::There) => {
-                (kind == Kind::Number && is_integer(value)).then(|| in_quotes(value))
-            }
+            (Self::IntegerString, Way::There) => (kind == Kind::Number && is_integer(value)).then(|| in_quotes(value)),
             (Self::IntegerString, Way::Back) => text_of(value).filter(|t| is_integer(t)),
             (Self::NumberString, Way::There) => (kind == Kind::Number).then(|| in_quotes(value)),
             (Self::NumberString, Way::Back) => text_of(value).filter(|t| is_number(t)),
             (Self::BooleanString, Way::There) => (kind == Kind::Boolean).then(|| in_quotes(value)),
-            (Self::BooleanString, Way::Back) => {
-                text_of(value).filter(|t| t == b"true" || t == b"false")
+            (Self::BooleanString, Way::Back) => text_of(value).filter(|t| t == b"true" || t == b"false"),
+            (Self::BooleanInteger, Way::There) => {
+                (kind == Kind::Boolean).then(|| if value == b"true" { b"1".to_vec() } else { b"0".to_vec() })
             }
-            (Self::BooleanInteger, Way::There) => (kind == Kind::Boolean).then(|| {
-                if value == b"true" {
-                    b"1".to_vec()
-                } else {
-                    b"0".to_vec()
-                }
-            }),
             (Self::BooleanInteger, Way::Back) => match value {
                 b"1" => Some(b"true".to_vec()),
                 b"0" => Some(b"false".to_vec()),
@@ -93,17 +85,13 @@ impl Conversion {
             }
             (Self::MinorUnitsDecimal(scale), Way::Back) => to_minor_units(&text_of(value)?, *scale),
             (Self::UnixSecondsRfc3339, Way::There) => rfc3339(integer(value)?.checked_mul(1000)?),
-            (Self::UnixSecondsRfc3339, Way::Back) => {
-                Some(parse_rfc3339(&text_of(value)?)?.0.to_string().into_bytes())
-            }
+            (Self::UnixSecondsRfc3339, Way::Back) => Some(parse_rfc3339(&text_of(value)?)?.0.to_string().into_bytes()),
             (Self::UnixMillisRfc3339, Way::There) => rfc3339(integer(value)?),
             (Self::UnixMillisRfc3339, Way::Back) => {
                 let (seconds, millis) = parse_rfc3339(&text_of(value)?)?;
                 Some((seconds * 1000 + millis).to_string().into_bytes())
             }
-            (Self::CsvArray(separator), Way::There) => {
-                Some(csv_to_array(&text_of(value)?, separator))
-            }
+            (Self::CsvArray(separator), Way::There) => Some(csv_to_array(&text_of(value)?, separator)),
             (Self::CsvArray(separator), Way::Back) => array_to_csv(value, separator),
         }
     }
@@ -120,8 +108,7 @@ fn in_quotes(text: &[u8]) -> Vec<u8> {
 /// RFC 8259 `[ minus ] int`.
 fn is_integer(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
-    digits == b"0"
-        || (digits.first().is_some_and(|b| *b != b'0') && digits.iter().all(u8::is_ascii_digit))
+    digits == b"0" || (digits.first().is_some_and(|b| *b != b'0') && digits.iter().all(u8::is_ascii_digit))
 }
 
 /// RFC 8259 `number`.
@@ -140,23 +127,15 @@ fn integer(value: &[u8]) -> Option<i64> {
 }
 
 fn to_decimal(value: &[u8], scale: usize) -> Vec<u8> {
-    let (sign, digits) = value
-        .strip_prefix(b"-")
-        .map_or((&b""[..], value), |d| (b"-", d));
-    let padded = [
-        vec![b'0'; (scale + 1).saturating_sub(digits.len())].as_slice(),
-        digits,
-    ]
-    .concat();
+    let (sign, digits) = value.strip_prefix(b"-").map_or((&b""[..], value), |d| (b"-", d));
+    let padded = [vec![b'0'; (scale + 1).saturating_sub(digits.len())].as_slice(), digits].concat();
     let (whole, fraction) = padded.split_at(padded.len() - scale);
     let point: &[u8] = if scale == 0 { b"" } else { b"." };
     [b"\"", sign, whole, point, fraction, b"\""].concat()
 }
 
 fn to_minor_units(text: &[u8], scale: usize) -> Option<Vec<u8>> {
-    let (sign, unsigned) = text
-        .strip_prefix(b"-")
-        .map_or((&b""[..], text), |d| (b"-", d));
+    let (sign, unsigned) = text.strip_prefix(b"-").map_or((&b""[..], text), |d| (b"-", d));
     let mut parts = unsigned.splitn(2, |&b| b == b'.');
     let (whole, fraction) = (parts.next()?, parts.next());
     let decimals = fraction.unwrap_or_default();
@@ -192,14 +171,10 @@ fn array_to_csv(value: &[u8], separator: &str) -> Option<Vec<u8>> {
     if Kind::of(value) != Kind::Array {
         return None;
     }
-    let items: Vec<Vec<u8>> = Items::new(value, 0)
-        .map(|item| text_of(&value[item.value]))
-        .collect::<Option<_>>()?;
+    let items: Vec<Vec<u8>> = Items::new(value, 0).map(|item| text_of(&value[item.value])).collect::<Option<_>>()?;
     // One empty string and no string at all would both become "".
     let ambiguous = items.len() == 1 && items[0].is_empty();
-    let unsplittable = items
-        .iter()
-        .any(|item| memchr::memmem::find(item, separator.as_bytes()).is_some());
+    let unsplittable = items.iter().any(|item| memchr::memmem::find(item, separator.as_bytes()).is_some());
     if ambiguous || unsplittable {
         return None;
     }
@@ -213,19 +188,33 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 /// RFC 3339 in UTC from Unix milliseconds, as a JSON string; without a fraction where that is zero.
 /// Only the years 1 to 9999 have a text.
 fn rfc3339(millis: i64) -> Option<Vec<u8>> {
-    let (days, in_day) = (
-        millis.div_euclid(MILLIS_PER_DAY),
-        millis.rem_euclid(MILLIS_PER_DAY),
-    );
+    let (days, in_day) = (millis.div_euclid(MILLIS_PER_DAY), millis.rem_euclid(MILLIS_PER_DAY));
     let (year, month, day) = civil(days)?;
     let (seconds, fraction) = (in_day / 1000, in_day % 1000);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let mut out = format!("\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
-    if fraction != 0 {
-        out.push_str(&format!(".{fraction:03}"));
+    let mut out = Vec::with_capacity("\"0000-00-00T00:00:00.000Z\"".len());
+    let fields =
+        [(b'"', year, 4), (b'-', month, 2), (b'-', day, 2), (b'T', hour, 2), (b':', minute, 2), (b':', second, 2)];
+    for (before, number, width) in fields {
+        out.push(before);
+        push_digits(number, width, &mut out);
     }
-    out.push_str("Z\"");
-    Some(out.into_bytes())
+    if fraction != 0 {
+        out.push(b'.');
+        push_digits(fraction, 3, &mut out);
+    }
+    out.extend_from_slice(b"Z\"");
+    Some(out)
+}
+
+/// Appends the last `width` decimal digits of a number that is not negative.
+fn push_digits(number: i64, width: usize, out: &mut Vec<u8>) {
+    let (start, mut rest) = (out.len(), number.unsigned_abs());
+    out.resize(start + width, b'0');
+    for digit in out[start..].iter_mut().rev() {
+        *digit += u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
 }
 
 /// The proleptic Gregorian date of a day counted from 1970-01-01 (the era arithmetic of Howard Hinnant's
@@ -233,16 +222,11 @@ fn rfc3339(millis: i64) -> Option<Vec<u8>> {
 fn civil(days: i64) -> Option<(i64, i64, i64)> {
     let shifted = days.checked_add(719_468)?;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (1..=9999).contains(&year).then_some((year, month, day))
 }
@@ -260,10 +244,7 @@ fn parse_rfc3339(text: &[u8]) -> Option<(i64, i64)> {
     let (date_time, rest) = text.split_at_checked(19)?;
     let number = |range: std::ops::Range<usize>| -> Option<i64> { digits(date_time.get(range)?) };
     let separators = [(4, b"-"), (7, b"-"), (10, b"T"), (13, b":"), (16, b":")];
-    if !separators
-        .iter()
-        .all(|&(at, want)| date_time[at].eq_ignore_ascii_case(&want[0]))
-    {
+    if !separators.iter().all(|&(at, want)| date_time[at].eq_ignore_ascii_case(&want[0])) {
         return None;
     }
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
@@ -273,10 +254,7 @@ fn parse_rfc3339(text: &[u8]) -> Option<(i64, i64)> {
         return None;
     }
     let (millis, zone) = fraction(rest)?;
-    Some((
-        days * 86_400 + hour * 3600 + minute * 60 + second - offset(zone)?,
-        millis,
-    ))
+    Some((days * 86_400 + hour * 3600 + minute * 60 + second - offset(zone)?, millis))
 }
 
 fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
@@ -285,10 +263,7 @@ fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
     };
     let len = after.iter().position(|b| !b.is_ascii_digit())?;
     let mut millis = [b'0'; 3];
-    millis
-        .iter_mut()
-        .zip(&after[..len])
-        .for_each(|(to, from)| *to = *from);
+    millis.iter_mut().zip(&after[..len]).for_each(|(to, from)| *to = *from);
     (len > 0).then_some((digits(&millis)?, &after[len..]))
 }
 
@@ -305,9 +280,7 @@ fn offset(zone: &[u8]) -> Option<i64> {
 }
 
 fn digits(text: &[u8]) -> Option<i64> {
-    text.iter().try_fold(0, |n, b| {
-        b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0'))
-    })
+    text.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
 }
 
 #[cfg(test)]
@@ -321,11 +294,7 @@ mod tests {
         // conversion, first format, second format; "-" where that way there is no exact text.
         let cases: &[(&Conversion, &str, &str)] = &[
             (&IntegerString, "7", r#""7""#),
-            (
-                &IntegerString,
-                "12345678901234567890123",
-                r#""12345678901234567890123""#,
-            ),
+            (&IntegerString, "12345678901234567890123", r#""12345678901234567890123""#),
             (&IntegerString, "1.0", "-"),
             (&IntegerString, "-", r#""02134""#),
             (&IntegerString, "-", r#""""#),
@@ -345,28 +314,16 @@ mod tests {
             (&MinorUnitsDecimal(2), "-", r#""1.""#),
             (&MinorUnitsDecimal(2), "-", r#"".5""#),
             (&MinorUnitsDecimal(2), "-", r#""--1""#),
-            (
-                &UnixSecondsRfc3339,
-                "1735689600",
-                r#""2025-01-01T00:00:00Z""#,
-            ),
+            (&UnixSecondsRfc3339, "1735689600", r#""2025-01-01T00:00:00Z""#),
             (&UnixSecondsRfc3339, "-1", r#""1969-12-31T23:59:59Z""#),
-            (
-                &UnixSecondsRfc3339,
-                "951782400",
-                r#""2000-02-29T00:00:00Z""#,
-            ),
+            (&UnixSecondsRfc3339, "951782400", r#""2000-02-29T00:00:00Z""#),
             (&UnixSecondsRfc3339, "253402300800", "-"),
             (&UnixSecondsRfc3339, "9223372036854775807", "-"),
             (&UnixSecondsRfc3339, "-", r#""2025-02-29T00:00:00Z""#),
             (&UnixSecondsRfc3339, "-", r#""2025-01-01T24:00:00Z""#),
             (&UnixSecondsRfc3339, "-", r#""2025-01-01""#),
             (&UnixSecondsRfc3339, "-", r#""2025-01-01T00:00:00""#),
-            (
-                &UnixMillisRfc3339,
-                "1735689600123",
-                r#""2025-01-01T00:00:00.123Z""#,
-            ),
+            (&UnixMillisRfc3339, "1735689600123", r#""2025-01-01T00:00:00.123Z""#),
             (&UnixMillisRfc3339, "-1", r#""1969-12-31T23:59:59.999Z""#),
             (&csv, r#""a,b,""#, r#"["a","b",""]"#),
             (&csv, r#""""#, "[]"),
@@ -376,51 +333,28 @@ mod tests {
         ];
         for (conversion, first, second) in cases {
             let way = |way, from: &str| {
-                conversion
-                    .run(way, from.as_bytes())
-                    .map_or("-".into(), |v| String::from_utf8(v).unwrap())
+                conversion.run(way, from.as_bytes()).map_or("-".into(), |v| String::from_utf8(v).unwrap())
             };
             if *first != "-" {
                 assert_eq!(way(Way::There, first), *second, "{conversion:?} of {first}");
             }
             if *second != "-" {
-                assert_eq!(
-                    way(Way::Back, second),
-                    *first,
-                    "{conversion:?} back from {second}"
-                );
+                assert_eq!(way(Way::Back, second), *first, "{conversion:?} back from {second}");
             }
         }
     }
 
     #[test]
     fn other_spellings_are_read_and_normalised() {
-        let back = |c: Conversion, text: &str| {
-            c.run(Way::Back, text.as_bytes())
-                .map(|v| String::from_utf8(v).unwrap())
-        };
+        let back = |c: Conversion, text: &str| c.run(Way::Back, text.as_bytes()).map(|v| String::from_utf8(v).unwrap());
+        assert_eq!(back(Conversion::MinorUnitsDecimal(2), r#""20""#).as_deref(), Some("2000"));
+        assert_eq!(back(Conversion::MinorUnitsDecimal(2), r#""-0.000""#).as_deref(), Some("0"));
         assert_eq!(
-            back(Conversion::MinorUnitsDecimal(2), r#""20""#).as_deref(),
-            Some("2000")
-        );
-        assert_eq!(
-            back(Conversion::MinorUnitsDecimal(2), r#""-0.000""#).as_deref(),
-            Some("0")
-        );
-        assert_eq!(
-            back(
-                Conversion::UnixSecondsRfc3339,
-                r#""2025-01-01t02:30:00.5+02:30""#
-            )
-            .as_deref(),
+            back(Conversion::UnixSecondsRfc3339, r#""2025-01-01t02:30:00.5+02:30""#).as_deref(),
             Some("1735689600")
         );
         assert_eq!(
-            back(
-                Conversion::UnixMillisRfc3339,
-                r#""2025-01-01T00:00:00.1239Z""#
-            )
-            .as_deref(),
+            back(Conversion::UnixMillisRfc3339, r#""2025-01-01T00:00:00.1239Z""#).as_deref(),
             Some("1735689600123")
         );
         assert_eq!(

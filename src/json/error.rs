@@ -21,13 +21,7 @@ pub struct Error {
 impl Error {
     #[cold]
     pub(crate) fn new(code: Code, offset: u64, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            offset,
-            pointer: None,
-            change: None,
-            detail: detail.into(),
-        }
+        Self { code, offset, pointer: None, change: None, detail: detail.into() }
     }
 
     #[cold]

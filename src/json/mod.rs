@@ -46,10 +46,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth: 512,
-            buffer: 4 << 20,
-        }
+        Self { depth: 512, buffer: 4 << 20 }
     }
 }
 
@@ -97,13 +94,8 @@ pub fn translate(
     let mut body = Vec::with_capacity(document.len() + document.len() / 8 + 64);
     translator.push(document)?;
     translator.finish()?;
-    translator
-        .take()
-        .for_each(|piece| body.extend_from_slice(&piece));
-    Ok(Translated {
-        body,
-        partial: translator.is_partial(),
-    })
+    translator.take().for_each(|piece| body.extend_from_slice(&piece));
+    Ok(Translated { body, partial: translator.is_partial() })
 }
 
 /// Checks that a text is one JSON document and nothing else.

@@ -45,8 +45,7 @@ impl Output {
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             let next = Vec::with_capacity(self.tail.capacity().min(PIECE + SLICE_FROM));
-            self.ready
-                .push(Bytes::from(std::mem::replace(&mut self.tail, next)));
+            self.ready.push(Bytes::from(std::mem::replace(&mut self.tail, next)));
         }
     }
 

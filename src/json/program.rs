@@ -17,18 +17,9 @@ pub(super) enum Step {
     /// It is held until its end, and then edited as a tree.
     Hold(Box<[Entry]>),
     /// Text is put before and after it.
-    Surround {
-        before: Vec<u8>,
-        inner: StepId,
-        after: Literal,
-    },
+    Surround { before: Vec<u8>, inner: StepId, after: Literal },
     /// One member of it takes its place.
-    Pick {
-        key: String,
-        inner: StepId,
-        otherwise: Otherwise,
-        change: Option<Arc<str>>,
-    },
+    Pick { key: String, inner: StepId, otherwise: Otherwise, change: Option<Arc<str>> },
     /// Each element or member's value has its own step.
     Each { inner: StepId },
     /// Members are renamed, dropped, added and stepped into as they come.
@@ -63,10 +54,7 @@ pub(super) struct Slot {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// It leaves, perhaps under another name (JSON text).
-    Keep {
-        rename: Option<Vec<u8>>,
-        inner: StepId,
-    },
+    Keep { rename: Option<Vec<u8>>, inner: StepId },
     /// It goes.
     Drop,
     /// It must not be there.
@@ -91,10 +79,7 @@ pub struct Program {
 
 impl Default for Program {
     fn default() -> Self {
-        Self {
-            steps: vec![Step::Copy],
-            root: StepId(0),
-        }
+        Self { steps: vec![Step::Copy], root: StepId(0) }
     }
 }
 
@@ -142,13 +127,10 @@ impl Program {
             Step::Surround { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
             Step::Pick { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
             Step::Each { inner } => self.class_of(*inner, false),
-            Step::Object(object) => object
-                .slots
-                .iter()
-                .fold(Class::S1, |class, slot| match &slot.action {
-                    Action::Keep { inner, .. } => class.max(self.class_of(*inner, false)),
-                    Action::Drop | Action::Refuse { .. } => class,
-                }),
+            Step::Object(object) => object.slots.iter().fold(Class::S1, |class, slot| match &slot.action {
+                Action::Keep { inner, .. } => class.max(self.class_of(*inner, false)),
+                Action::Drop | Action::Refuse { .. } => class,
+            }),
         }
     }
 
@@ -158,20 +140,10 @@ impl Program {
             Step::Copy => writeln!(f, "{pad}copy"),
             Step::Hold(entries) => {
                 writeln!(f, "{pad}hold")?;
-                entries
-                    .iter()
-                    .try_for_each(|entry| writeln!(f, "{pad}  {}", Listed(entry)))
+                entries.iter().try_for_each(|entry| writeln!(f, "{pad}  {}", Listed(entry)))
             }
-            Step::Surround {
-                before,
-                inner,
-                after,
-            } => {
-                writeln!(
-                    f,
-                    "{pad}surround {} ... {after}",
-                    String::from_utf8_lossy(before)
-                )?;
+            Step::Surround { before, inner, after } => {
+                writeln!(f, "{pad}surround {} ... {after}", String::from_utf8_lossy(before))?;
                 self.list(*inner, indent + 1, f)
             }
             Step::Pick { key, inner, .. } => {
@@ -186,12 +158,7 @@ impl Program {
         }
     }
 
-    fn list_object(
-        &self,
-        object: &Object,
-        indent: usize,
-        f: &mut fmt::Formatter<'_>,
-    ) -> fmt::Result {
+    fn list_object(&self, object: &Object, indent: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pad = "  ".repeat(indent);
         writeln!(f, "{pad}object")?;
         for slot in &object.slots {
@@ -210,10 +177,7 @@ impl Program {
                 }
             }
         }
-        object
-            .added
-            .iter()
-            .try_for_each(|added| writeln!(f, "{pad}  add {}", added.member))
+        object.added.iter().try_for_each(|added| writeln!(f, "{pad}  add {}", added.member))
     }
 }
 

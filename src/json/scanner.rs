@@ -39,26 +39,14 @@ impl Syntax {
             Expected::Value => (Code::MalformedJson, "expected a value"),
             Expected::Key => (Code::MalformedJson, "expected a member name"),
             Expected::Colon => (Code::MalformedJson, "expected a colon"),
-            Expected::CommaOrEnd => (
-                Code::MalformedJson,
-                "expected a comma or the end of the array or object",
-            ),
+            Expected::CommaOrEnd => (Code::MalformedJson, "expected a comma or the end of the array or object"),
             Expected::Digit => (Code::MalformedJson, "expected a digit"),
             Expected::Literal => (Code::MalformedJson, "expected `true`, `false` or `null`"),
-            Expected::Escape => (
-                Code::MalformedJson,
-                "expected one of the escapes of RFC 8259",
-            ),
-            Expected::NoControlCharacter => (
-                Code::MalformedJson,
-                "found an unescaped control character in a string",
-            ),
+            Expected::Escape => (Code::MalformedJson, "expected one of the escapes of RFC 8259"),
+            Expected::NoControlCharacter => (Code::MalformedJson, "found an unescaped control character in a string"),
             Expected::Nothing => (Code::MalformedJson, "expected nothing after the document"),
             Expected::Utf8 => (Code::MalformedJson, "found bytes that are not UTF-8"),
-            Expected::Shallower => (
-                Code::TooDeep,
-                "found arrays and objects nested deeper than the limit",
-            ),
+            Expected::Shallower => (Code::TooDeep, "found arrays and objects nested deeper than the limit"),
         };
         Error::new(code, base + self.at as u64, detail)
     }
@@ -116,10 +104,7 @@ pub(super) enum Number {
 impl Number {
     /// Whether a number may end here.
     pub(super) fn complete(self) -> bool {
-        matches!(
-            self,
-            Self::Zero | Self::Integer | Self::Fraction | Self::Exponent
-        )
+        matches!(self, Self::Zero | Self::Integer | Self::Fraction | Self::Exponent)
     }
 }
 
@@ -182,20 +167,14 @@ impl Token {
                 }
                 Text::Escape => match buf.get(pos) {
                     None => break,
-                    Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                        state = Text::Plain
-                    }
+                    Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => state = Text::Plain,
                     Some(b'u') => state = Text::Hex(4),
                     Some(_) => return fail(pos, Expected::Escape),
                 },
                 Text::Hex(left) => match buf.get(pos) {
                     None => break,
                     Some(b) if b.is_ascii_hexdigit() => {
-                        state = if left == 1 {
-                            Text::Plain
-                        } else {
-                            Text::Hex(left - 1)
-                        }
+                        state = if left == 1 { Text::Plain } else { Text::Hex(left - 1) }
                     }
                     Some(_) => return fail(pos, Expected::Escape),
                 },
@@ -255,7 +234,7 @@ impl Token {
 /// Short strings are the rule, so eight bytes at a time come first; after 64 bytes the string is taken to be
 /// long and 32 go at once, in a shape that the compiler turns into vector instructions.
 #[inline]
-fn plain_end(buf: &[u8], mut pos: usize) -> usize {
+pub(super) fn plain_end(buf: &[u8], mut pos: usize) -> usize {
     let long = pos + 64;
     while let Some(block) = buf.get(pos..).and_then(<[u8]>::first_chunk::<8>) {
         let special = special_bytes(u64::from_le_bytes(*block));
@@ -268,15 +247,13 @@ fn plain_end(buf: &[u8], mut pos: usize) -> usize {
             break;
         }
     }
-    buf[pos..]
-        .iter()
-        .position(|&b| is_special(b))
-        .map_or(buf.len(), |n| pos + n)
+    buf.get(pos..).unwrap_or_default().iter().position(|&b| is_special(b)).map_or(buf.len(), |n| pos + n)
 }
 
 #[inline]
 fn is_special(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < 0x20
+    // Not `||`: the blocks above become vector instructions only without branches.
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
 }
 
 fn plain_blocks(buf: &[u8], mut pos: usize) -> usize {
@@ -355,11 +332,7 @@ impl Skipper {
     #[inline]
     pub(super) fn run(&mut self, buf: &[u8], pos: usize, room: usize) -> Result<Skip, Syntax> {
         if self.levels.depth == 0 && self.expect == Expect::Value {
-            let at = if self.token == Token::None {
-                skip_space(buf, pos)
-            } else {
-                pos
-            };
+            let at = if self.token == Token::None { skip_space(buf, pos) } else { pos };
             match buf.get(at) {
                 None => return Ok(Skip::More),
                 Some(b'{' | b'[') => {}
@@ -386,13 +359,7 @@ impl Skipper {
                 Expect::CommaOrEnd => {
                     pos += 1;
                     match byte {
-                        b',' => {
-                            self.expect = if self.in_object {
-                                Expect::Key
-                            } else {
-                                Expect::Value
-                            }
-                        }
+                        b',' => self.expect = if self.in_object { Expect::Key } else { Expect::Value },
                         b'}' if self.in_object => {
                             if self.close() {
                                 return Ok(Skip::End(pos));
@@ -406,9 +373,7 @@ impl Skipper {
                         _ => return fail(pos - 1, Expected::CommaOrEnd),
                     }
                 }
-                Expect::KeyOrEnd | Expect::ValueOrEnd
-                    if self.token == Token::None && byte == self.closing() =>
-                {
+                Expect::KeyOrEnd | Expect::ValueOrEnd if self.token == Token::None && byte == self.closing() => {
                     pos += 1;
                     if self.close() {
                         return Ok(Skip::End(pos));
@@ -428,19 +393,13 @@ impl Skipper {
                     pos += 1;
                     self.expect = Expect::Value;
                 }
-                Expect::Value | Expect::ValueOrEnd
-                    if self.token == Token::None && (byte == b'{' || byte == b'[') =>
-                {
+                Expect::Value | Expect::ValueOrEnd if self.token == Token::None && (byte == b'{' || byte == b'[') => {
                     if self.levels.depth >= room {
                         return fail(pos, Expected::Shallower);
                     }
                     self.in_object = byte == b'{';
                     self.levels.push(self.in_object);
-                    self.expect = if self.in_object {
-                        Expect::KeyOrEnd
-                    } else {
-                        Expect::ValueOrEnd
-                    };
+                    self.expect = if self.in_object { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
                     pos += 1;
                 }
                 Expect::Value | Expect::ValueOrEnd => {
@@ -463,11 +422,7 @@ impl Skipper {
     fn close(&mut self) -> bool {
         self.in_object = self.levels.pop();
         let done = self.levels.depth == 0;
-        self.expect = if done {
-            Expect::Value
-        } else {
-            Expect::CommaOrEnd
-        };
+        self.expect = if done { Expect::Value } else { Expect::CommaOrEnd };
         done
     }
 }
@@ -504,10 +459,7 @@ mod tests {
         let cases: &[(&str, Result<Option<usize>, (usize, Expected)>)] = &[
             ("1", Ok(Some(1))),
             ("-0.5e+10,", Ok(Some(8))),
-            (
-                " [1, {\"a\\\"\": [true,null ]} ,\"\\u00e9\"] x",
-                Ok(Some(37)),
-            ),
+            (" [1, {\"a\\\"\": [true,null ]} ,\"\\u00e9\"] x", Ok(Some(37))),
             ("{}", Ok(Some(2))),
             ("[[[[[[[[]]]]]]]]", Ok(Some(16))),
             ("[[[[[[[[[", Err((8, Expected::Shallower))),
@@ -525,10 +477,7 @@ mod tests {
             ("[\"\\x\"]", Err((3, Expected::Escape))),
             ("[\"\\u12g4\"]", Err((6, Expected::Escape))),
             ("[\"a\tb\"]", Err((3, Expected::NoControlCharacter))),
-            (
-                "[\"0123456789\u{1f}\"]",
-                Err((12, Expected::NoControlCharacter)),
-            ),
+            ("[\"0123456789\u{1f}\"]", Err((12, Expected::NoControlCharacter))),
             ("[1", Ok(None)),
             ("-", Ok(None)),
             ("\"abc", Ok(None)),

@@ -10,9 +10,7 @@ pub(crate) fn name_is(raw: &[u8], name: &str) -> bool {
         // An escape is longer than what it stands for, so equal lengths with an escape are never equal.
         return inner == name.as_bytes();
     }
-    inner.len() > name.len()
-        && memchr::memchr(b'\\', inner).is_some()
-        && *unescape(raw) == *name.as_bytes()
+    inner.len() > name.len() && memchr::memchr(b'\\', inner).is_some() && *unescape(raw) == *name.as_bytes()
 }
 
 /// A string's text between its quotes.
@@ -72,16 +70,11 @@ fn unescape_unicode<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
 
 fn hex4(text: &[u8]) -> (u32, &[u8]) {
     let split = text.len().min(4);
-    let value = text[..split]
-        .iter()
-        .fold(0, |n, &b| n * 16 + char::from(b).to_digit(16).unwrap_or(0));
+    let value = text[..split].iter().fold(0, |n, &b| n * 16 + char::from(b).to_digit(16).unwrap_or(0));
     (value, &text[split..])
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "each byte is masked to its six payload bits"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "each byte is masked to its six payload bits")]
 fn push_code_point(point: u32, out: &mut Vec<u8>) {
     if let Some(c) = char::from_u32(point) {
         let mut utf8 = [0; 4];
@@ -159,9 +152,6 @@ mod tests {
 
     #[test]
     fn quoting_escapes_what_it_must() {
-        assert_eq!(
-            quoted("a\"\\\n\u{1}é/"),
-            "\"a\\\"\\\\\\n\\u0001é/\"".as_bytes()
-        );
+        assert_eq!(quoted("a\"\\\n\u{1}é/"), "\"a\\\"\\\\\\n\\u0001é/\"".as_bytes());
     }
 }

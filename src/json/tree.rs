@@ -85,28 +85,17 @@ impl<'a> Tree<'a> {
         arena.nodes.clear();
         arena.links.clear();
         let mut tree = Self { source, arena };
-        let root = tree.node(Span {
-            made: false,
-            start: 0,
-            end: position(source.len()),
-        });
+        let root = tree.node(Span { made: false, start: 0, end: position(source.len()) });
         (tree, root)
     }
 
     fn bytes(&self, span: Span) -> &[u8] {
-        let buffer = if span.made {
-            &self.arena.made
-        } else {
-            self.source
-        };
+        let buffer = if span.made { &self.arena.made } else { self.source };
         &buffer[span.start as usize..span.end as usize]
     }
 
     fn node(&mut self, text: Span) -> NodeId {
-        self.arena.nodes.push(Node {
-            text,
-            state: State::Closed,
-        });
+        self.arena.nodes.push(Node { text, state: State::Closed });
         NodeId(position(self.arena.nodes.len() - 1))
     }
 
@@ -128,11 +117,7 @@ impl<'a> Tree<'a> {
     fn make_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
         let start = position(self.arena.made.len());
         write(&mut self.arena.made);
-        Span {
-            made: true,
-            start,
-            end: position(self.arena.made.len()),
-        }
+        Span { made: true, start, end: position(self.arena.made.len()) }
     }
 
     /// An object without members.
@@ -146,11 +131,7 @@ impl<'a> Tree<'a> {
     pub(super) fn make_array_of(&mut self, element: NodeId) -> NodeId {
         let node = self.make(|out| out.extend_from_slice(b"[]"));
         self.open(node);
-        let none = Span {
-            made: true,
-            start: 0,
-            end: 0,
-        };
+        let none = Span { made: true, start: 0, end: 0 };
         self.link(node, none, element);
         node
     }
@@ -187,19 +168,12 @@ impl<'a> Tree<'a> {
 
     fn open_closed(&mut self, node: NodeId) -> u32 {
         let text = self.get(node).text;
-        self.arena.nodes[node.0 as usize].state = State::Open {
-            edited: false,
-            first: NONE,
-            last: NONE,
-        };
+        self.arena.nodes[node.0 as usize].state = State::Open { edited: false, first: NONE, last: NONE };
         // Made text may grow while its own links are added, so each item is copied out as positions.
         let mut at = text.start as usize;
         let end = text.end as usize;
-        let span = |r: &std::ops::Range<usize>| Span {
-            made: text.made,
-            start: position(r.start),
-            end: position(r.end),
-        };
+        let span =
+            |r: &std::ops::Range<usize>| Span { made: text.made, start: position(r.start), end: position(r.end) };
         while let Some(item) = self.item(text, &mut at, end) {
             let value = self.node(span(&item.value));
             let id = self.link(node, span(&item.name), value);
@@ -214,11 +188,7 @@ impl<'a> Tree<'a> {
 
     /// The item of the container that begins at `text.start`, at or after `at`; moves `at` past it.
     fn item(&self, text: Span, at: &mut usize, end: usize) -> Option<super::valid::Item> {
-        let buffer = if text.made {
-            &self.arena.made
-        } else {
-            self.source
-        };
+        let buffer = if text.made { &self.arena.made } else { self.source };
         let container = &buffer[..end];
         let mut items = if *at == text.start as usize {
             Items::new(container, *at)
@@ -232,11 +202,7 @@ impl<'a> Tree<'a> {
 
     fn link(&mut self, parent: NodeId, name: Span, value: NodeId) -> LinkId {
         let id = position(self.arena.links.len());
-        let none = Span {
-            made: true,
-            start: 0,
-            end: 0,
-        };
+        let none = Span { made: true, start: 0, end: 0 };
         self.arena.links.push(Link {
             intact: false,
             unit: none,
@@ -297,10 +263,7 @@ impl<'a> Tree<'a> {
                 return Err(Error::new(
                     Code::DuplicateKey,
                     0,
-                    format!(
-                        "the member `{}` stands twice in its object",
-                        key.escape_debug()
-                    ),
+                    format!("the member `{}` stands twice in its object", key.escape_debug()),
                 ));
             }
             at = self.next(link);
@@ -316,8 +279,7 @@ impl<'a> Tree<'a> {
         if self.kind(node) != Kind::Array {
             return self.member(node, key);
         }
-        let canonical =
-            key == "0" || (!key.starts_with('0') && key.bytes().all(|b| b.is_ascii_digit()));
+        let canonical = key == "0" || (!key.starts_with('0') && key.bytes().all(|b| b.is_ascii_digit()));
         let Some(index) = key.parse::<usize>().ok().filter(|_| canonical) else {
             return Ok(None);
         };
@@ -332,11 +294,7 @@ impl<'a> Tree<'a> {
     ///
     /// # Errors
     /// [`Code::DuplicateKey`].
-    pub(super) fn find(
-        &mut self,
-        mut node: NodeId,
-        path: &[String],
-    ) -> Result<Option<NodeId>, Error> {
+    pub(super) fn find(&mut self, mut node: NodeId, path: &[String]) -> Result<Option<NodeId>, Error> {
         for key in path {
             match self.child(node, key)? {
                 Some(link) => node = self.value(link),
@@ -387,11 +345,7 @@ impl<'a> Tree<'a> {
             if last != NONE {
                 self.arena.links[last as usize].next = NONE;
             }
-            self.arena.nodes[object.0 as usize].state = State::Open {
-                edited: true,
-                first,
-                last,
-            };
+            self.arena.nodes[object.0 as usize].state = State::Open { edited: true, first, last };
         }
     }
 
@@ -402,12 +356,7 @@ impl<'a> Tree<'a> {
 
     /// Appends the node's JSON text.
     pub(super) fn emit(&self, node: NodeId, out: &mut Vec<u8>) {
-        let State::Open {
-            edited: true,
-            first,
-            ..
-        } = self.get(node).state
-        else {
+        let State::Open { edited: true, first, .. } = self.get(node).state else {
             out.extend_from_slice(self.bytes(self.get(node).text));
             return;
         };
@@ -439,13 +388,7 @@ impl<'a> Tree<'a> {
             self.emit(link.value, out);
             return;
         }
-        let between = |from: u32, to: u32| {
-            self.bytes(Span {
-                made: link.unit.made,
-                start: from,
-                end: to,
-            })
-        };
+        let between = |from: u32, to: u32| self.bytes(Span { made: link.unit.made, start: from, end: to });
         if object {
             out.extend_from_slice(between(link.unit.start, link.old_name.start));
             out.extend_from_slice(self.bytes(link.name));

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::scanner::{Skip, Skipper, skip_space};
+use super::scanner::{plain_end, skip_space};
 use super::text::unescape;
 
 /// What a value is, told by its first byte.
@@ -47,10 +47,47 @@ impl Kind {
 
 /// One past the value that starts at `pos`.
 pub(crate) fn value_end(text: &[u8], pos: usize) -> usize {
-    match Skipper::default().run(text, pos, usize::MAX) {
-        Ok(Skip::End(end)) => end,
-        Ok(Skip::More) | Err(_) => text.len(),
+    match text.get(pos) {
+        Some(b'"') => string_end(text, pos),
+        Some(b'{' | b'[') => container_end(text, pos),
+        _ => scalar_end(text, pos),
     }
+}
+
+fn string_end(text: &[u8], start: usize) -> usize {
+    let mut pos = start + 1;
+    loop {
+        pos = plain_end(text, pos);
+        match text.get(pos) {
+            Some(b'\\') => pos += 2,
+            Some(_) => return pos + 1,
+            None => return text.len(),
+        }
+    }
+}
+
+fn scalar_end(text: &[u8], start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
+    rest.iter().position(ends).map_or(text.len(), |len| start + len)
+}
+
+fn container_end(text: &[u8], start: usize) -> usize {
+    let (mut pos, mut depth) = (start, 0_usize);
+    while let Some(byte) = text.get(pos) {
+        match byte {
+            b'"' => {
+                pos = string_end(text, pos);
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 1 => return pos + 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        pos += 1;
+    }
+    text.len()
 }
 
 /// Where one member or element lies: `unit` is everything between the commas (or brackets) around it,
@@ -75,20 +112,12 @@ impl<'a> Items<'a> {
         let object = text.get(start) == Some(&b'{');
         let first = skip_space(text, start + 1);
         let empty = matches!(text.get(first), None | Some(b'}' | b']'));
-        Self {
-            text,
-            pos: if empty { text.len() } else { start + 1 },
-            object,
-        }
+        Self { text, pos: if empty { text.len() } else { start + 1 }, object }
     }
 
     /// Goes on at `pos`, which [`Items::position`] gave, in the container that starts at `start`.
     pub(crate) fn resume(text: &'a [u8], pos: usize, start: usize) -> Self {
-        Self {
-            text,
-            pos,
-            object: text.get(start) == Some(&b'{'),
-        }
+        Self { text, pos, object: text.get(start) == Some(&b'{') }
     }
 
     /// Where the next item begins; the text's length if there is none.
@@ -114,16 +143,8 @@ impl Iterator for Items<'_> {
         }
         let value = at..value_end(self.text, at);
         let end = skip_space(self.text, value.end);
-        self.pos = if self.text.get(end) == Some(&b',') {
-            end + 1
-        } else {
-            self.text.len()
-        };
-        Some(Item {
-            unit: unit..end,
-            name,
-            value,
-        })
+        self.pos = if self.text.get(end) == Some(&b',') { end + 1 } else { self.text.len() };
+        Some(Item { unit: unit..end, name, value })
     }
 }
 
@@ -182,30 +203,17 @@ fn decimal(text: &[u8]) -> (bool, Vec<u8>, Result<i64, &[u8]>) {
         Some(at) => (&text[..at], &text[at + 1..]),
         None => (text, &b"0"[..]),
     };
-    let fraction = mantissa
-        .iter()
-        .position(|&b| b == b'.')
-        .map_or(0, |point| mantissa.len() - point - 1);
-    let mut digits: Vec<u8> = mantissa
-        .iter()
-        .copied()
-        .filter(|&b| b != b'.')
-        .skip_while(|&b| b == b'0')
-        .collect();
-    let significant = digits
-        .iter()
-        .rposition(|&b| b != b'0')
-        .map_or(0, |at| at + 1);
+    let fraction = mantissa.iter().position(|&b| b == b'.').map_or(0, |point| mantissa.len() - point - 1);
+    let mut digits: Vec<u8> = mantissa.iter().copied().filter(|&b| b != b'.').skip_while(|&b| b == b'0').collect();
+    let significant = digits.iter().rposition(|&b| b != b'0').map_or(0, |at| at + 1);
     let zeros = digits.len() - significant;
     digits.truncate(significant);
     if digits.is_empty() {
         return (false, digits, Ok(0));
     }
     let shift = i64::try_from(zeros).unwrap_or(0) - i64::try_from(fraction).unwrap_or(0);
-    let power = std::str::from_utf8(exponent)
-        .ok()
-        .and_then(|e| e.parse::<i64>().ok())
-        .and_then(|e| e.checked_add(shift));
+    let power =
+        std::str::from_utf8(exponent).ok().and_then(|e| e.parse::<i64>().ok()).and_then(|e| e.checked_add(shift));
     (negative, digits, power.ok_or(exponent))
 }
 
@@ -247,16 +255,8 @@ mod tests {
     #[test]
     fn units_keep_the_white_space_around_a_member() {
         let text = br#"{ "a" : 1 ,"b":[ ] }"#;
-        let items: Vec<_> = Items::new(text, 0)
-            .map(|i| (&text[i.unit], &text[i.name], &text[i.value]))
-            .collect();
-        assert_eq!(
-            items,
-            [
-                (&b" \"a\" : 1 "[..], &b"\"a\""[..], &b"1"[..]),
-                (b"\"b\":[ ] ", b"\"b\"", b"[ ]")
-            ]
-        );
+        let items: Vec<_> = Items::new(text, 0).map(|i| (&text[i.unit], &text[i.name], &text[i.value])).collect();
+        assert_eq!(items, [(&b" \"a\" : 1 "[..], &b"\"a\""[..], &b"1"[..]), (b"\"b\":[ ] ", b"\"b\"", b"[ ]")]);
         assert_eq!(Items::new(b"[ ]", 0).count(), 0);
     }
 }

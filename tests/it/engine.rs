@@ -40,7 +40,11 @@ fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result<String, (&
     let whole = feed(program, text, || usize::MAX);
     assert_eq!(feed(program, text, || 1), whole, "byte by byte: {text} under\n{program}");
     let mut random = Random(seed);
-    assert_eq!(feed(program, text, || 1 + random.below(9)), whole, "random chunks, seed {seed}: {text} under\n{program}");
+    assert_eq!(
+        feed(program, text, || 1 + random.below(9)),
+        whole,
+        "random chunks, seed {seed}: {text} under\n{program}"
+    );
     whole
 }
 
@@ -52,7 +56,11 @@ fn check(ops_text: &Value, text: &str, up: bool, mode: Mode, seed: u64) -> Resul
     })?;
     let direction = if up { Direction::Up } else { Direction::Down };
     let fused = translate(&ops.program(direction, mode), text, seed).map_err(|(code, _)| code);
-    let one_by_one = ops.programs(direction, mode).iter().try_fold(text.to_owned(), |text, program| translate(program, &text, seed)).map_err(|(code, _)| code);
+    let one_by_one = ops
+        .programs(direction, mode)
+        .iter()
+        .try_fold(text.to_owned(), |text, program| translate(program, &text, seed))
+        .map_err(|(code, _)| code);
     let context = Context { up, patch: mode == Mode::MergePatch, now: NOW, version: "v2" };
     let told = || format!("{ops_text}\nof {text} {direction:?}, seed {seed}, fused:\n{}", ops.program(direction, mode));
     let parse = |text: &String| value(text).unwrap_or_else(|e| panic!("{e}: {text} from {}", told()));
@@ -137,7 +145,11 @@ fn run_vector(vector: &Value) {
         if raw {
             assert_eq!(found, want, "{name}: {what}");
         } else {
-            assert_eq!(serde_json::from_str::<Value>(&found).expect("JSON"), serde_json::from_str::<Value>(want).expect("JSON"), "{name}: {what}");
+            assert_eq!(
+                serde_json::from_str::<Value>(&found).expect("JSON"),
+                serde_json::from_str::<Value>(want).expect("JSON"),
+                "{name}: {what}"
+            );
         }
         found
     };
@@ -175,7 +187,9 @@ fn random_ops_on_random_documents() {
 const NAMES: &[&str] = &["a", "b", "c", "d", "0"];
 
 fn random_path(random: &mut Random, most: usize) -> String {
-    (0..=random.below(most)).map(|_| if random.below(4) == 0 { "/*".to_owned() } else { format!("/{}", random.pick(NAMES)) }).collect()
+    (0..=random.below(most))
+        .map(|_| if random.below(4) == 0 { "/*".to_owned() } else { format!("/{}", random.pick(NAMES)) })
+        .collect()
 }
 
 fn random_member(random: &mut Random) -> String {
@@ -197,19 +211,37 @@ fn random_op(random: &mut Random, depth: usize) -> Value {
         }
         2 => {
             let above = if random.below(3) == 0 { "/*" } else { "" };
-            let path = |random: &mut Random| format!("{above}{}", (0..=random.below(2)).map(|_| format!("/{}", random.pick(NAMES))).collect::<String>());
+            let path = |random: &mut Random| {
+                format!(
+                    "{above}{}",
+                    (0..=random.below(2)).map(|_| format!("/{}", random.pick(NAMES))).collect::<String>()
+                )
+            };
             json!({"move": {"from": path(random), "to": path(random), "conflict": random.pick(&["shadow", "keep", "fail"])}})
         }
-        3 => json!({"add": {"at": random_member(random), "default": random_default(random), "create": random.below(3) == 0}}),
-        4 => json!({"remove": {"at": random_member(random), "restore": random_default(random), "create": random.below(3) == 0}}),
-        5 => json!({"map": {"at": random_path(random, 2), "pairs": [[1, "x"], ["x", true], [null, 2]], "else": random.pick(&["keep", "fail", "drop"])}}),
-        6 => json!({"convert": {"at": random_path(random, 2), "from": "integer", "to": "string", "else": random.pick(&["keep", "fail"])}}),
+        3 => {
+            json!({"add": {"at": random_member(random), "default": random_default(random), "create": random.below(3) == 0}})
+        }
+        4 => {
+            json!({"remove": {"at": random_member(random), "restore": random_default(random), "create": random.below(3) == 0}})
+        }
+        5 => {
+            json!({"map": {"at": random_path(random, 2), "pairs": [[1, "x"], ["x", true], [null, 2]], "else": random.pick(&["keep", "fail", "drop"])}})
+        }
+        6 => {
+            json!({"convert": {"at": random_path(random, 2), "from": "integer", "to": "string", "else": random.pick(&["keep", "fail"])}})
+        }
         7 => {
-            let into = if random.below(2) == 0 { json!("array") } else { json!({"key": "a", "with": {"b": "$version"}}) };
+            let into =
+                if random.below(2) == 0 { json!("array") } else { json!({"key": "a", "with": {"b": "$version"}}) };
             json!({*random.pick(&["wrap", "unwrap"]): {"at": random_path(random, 1), "into": into, "many": "first", "else": "keep"}})
         }
-        8 => json!({"envelope": {"key": random.pick(NAMES), "with": {"e": {"v": "$version", "t": "$now"}}, "else": random.pick(&["fail", "keep"])}}),
-        _ => json!({"each": {"at": random_path(random, 1), "ops": (0..=random.below(1)).map(|_| random_op(random, depth + 1)).collect::<Vec<_>>()}}),
+        8 => {
+            json!({"envelope": {"key": random.pick(NAMES), "with": {"e": {"v": "$version", "t": "$now"}}, "else": random.pick(&["fail", "keep"])}})
+        }
+        _ => {
+            json!({"each": {"at": random_path(random, 1), "ops": (0..=random.below(1)).map(|_| random_op(random, depth + 1)).collect::<Vec<_>>()}})
+        }
     };
     if random.below(6) == 0 {
         let guard = match random.below(3) {
@@ -238,7 +270,9 @@ fn random_value(random: &mut Random, depth: usize) -> Value {
         3 => json!(true),
         4 => json!("Ünï\n\"c\u{1F600}de"),
         5 => (0..random.below(4)).map(|_| random_value(random, depth + 1)).collect(),
-        _ => Value::Object((0..random.below(5)).map(|_| ((*random.pick(NAMES)).to_owned(), random_value(random, depth + 1))).collect()),
+        _ => Value::Object(
+            (0..random.below(5)).map(|_| ((*random.pick(NAMES)).to_owned(), random_value(random, depth + 1))).collect(),
+        ),
     }
 }
 
@@ -259,24 +293,77 @@ fn malformed_documents_fail_alike_at_every_chunking() {
     })
     .collect();
     let texts = [
-        "", " ", "{", "[", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "[1,]", "[1 2]", "{\"a\" 1}", "{a:1}", "nul", "nulll", "truefalse", "01", "1.", "-", "+1", "1e", ".5", "\"", "\"\\", "\"\\u12",
-        "\"\\x\"", "\"\t\"", "[]]", "{}}", "{} {}", "[1}", "{\"a\":1]", "\u{feff}{}", "{\"a\":1,\"a\":2}", "{\"b\":1,\"a\":{\"x\":[}", "{\"data\":1,\"data\":2}", "[{\"a\":1},{\"a\":]", "{\"b\":2,\"a\":tru}", "NaN", "'a'", "[\"a\",\"\u{7f}\"]", "/**/1",
+        "",
+        " ",
+        "{",
+        "[",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,",
+        "{\"a\":1,}",
+        "[1,]",
+        "[1 2]",
+        "{\"a\" 1}",
+        "{a:1}",
+        "nul",
+        "nulll",
+        "truefalse",
+        "01",
+        "1.",
+        "-",
+        "+1",
+        "1e",
+        ".5",
+        "\"",
+        "\"\\",
+        "\"\\u12",
+        "\"\\x\"",
+        "\"\t\"",
+        "[]]",
+        "{}}",
+        "{} {}",
+        "[1}",
+        "{\"a\":1]",
+        "\u{feff}{}",
+        "{\"a\":1,\"a\":2}",
+        "{\"b\":1,\"a\":{\"x\":[}",
+        "{\"data\":1,\"data\":2}",
+        "[{\"a\":1},{\"a\":]",
+        "{\"b\":2,\"a\":tru}",
+        "NaN",
+        "'a'",
+        "[\"a\",\"\u{7f}\"]",
+        "/**/1",
     ];
     for text in texts {
         for program in &programs {
             let _either_way = translate(program, text, 7);
         }
-        assert_eq!(serde_json::from_str::<Value>(text).is_ok(), translate(&Arc::new(Program::hold(Vec::new())), text, 7).is_ok(), "{text}");
+        assert_eq!(
+            serde_json::from_str::<Value>(text).is_ok(),
+            translate(&Arc::new(Program::hold(Vec::new())), text, 7).is_ok(),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn bytes_that_are_not_utf_8_fail_at_their_place() {
     let program = Ops::parse("[{rename: {/a: b}}]", "ops.yaml").expect("ops").program(Direction::Up, Mode::Full);
-    for (bytes, offset) in [(&b"{\"a\":\"\xff\"}"[..], 6), (b"{\"a\":\"\xc3\"}", 6), (b"{\"a\":\"\xe2\x82", 6), (b"{\"a\xc0\":1}", 3), (b"{\"a\":\"\xed\xa0\x80\"}", 6)] {
+    for (bytes, offset) in [
+        (&b"{\"a\":\"\xff\"}"[..], 6),
+        (b"{\"a\":\"\xc3\"}", 6),
+        (b"{\"a\":\"\xe2\x82", 6),
+        (b"{\"a\xc0\":1}", 3),
+        (b"{\"a\":\"\xed\xa0\x80\"}", 6),
+    ] {
         for size in 1..=bytes.len() {
             let mut translator = Translator::new(Arc::clone(&program), values(), Limits::default());
-            let pushed = bytes.chunks(size).try_for_each(|chunk| translator.push(Bytes::copy_from_slice(chunk))).and_then(|()| translator.finish());
+            let pushed = bytes
+                .chunks(size)
+                .try_for_each(|chunk| translator.push(Bytes::copy_from_slice(chunk)))
+                .and_then(|()| translator.finish());
             let error = pushed.expect_err("not UTF-8");
             assert_eq!((error.code.name(), error.offset), ("malformed_json", offset), "{bytes:?} in chunks of {size}");
         }
@@ -293,7 +380,10 @@ fn what_is_held_is_limited() {
             .into_iter()
             .map(|size| {
                 let mut translator = Translator::new(Arc::clone(&program), values(), limits);
-                let pushed = text.as_bytes().chunks(size.min(text.len())).try_for_each(|chunk| translator.push(Bytes::copy_from_slice(chunk)));
+                let pushed = text
+                    .as_bytes()
+                    .chunks(size.min(text.len()))
+                    .try_for_each(|chunk| translator.push(Bytes::copy_from_slice(chunk)));
                 pushed.and_then(|()| translator.finish()).map_err(|e| e.code.name())
             })
             .collect();
@@ -319,14 +409,22 @@ fn what_is_held_is_limited() {
 #[test]
 fn untouched_bytes_stay() {
     let cases = [
-        ("[{rename: {/b: c}}]", "{ \"a\" : 1.0 ,\n\t\"b\" :[ 1E400 ] , \"d\":\"\\u00e9\\/\" }", "{ \"a\" : 1.0 ,\n\t\"c\" :[ 1E400 ] , \"d\":\"\\u00e9\\/\" }"),
+        (
+            "[{rename: {/b: c}}]",
+            "{ \"a\" : 1.0 ,\n\t\"b\" :[ 1E400 ] , \"d\":\"\\u00e9\\/\" }",
+            "{ \"a\" : 1.0 ,\n\t\"c\" :[ 1E400 ] , \"d\":\"\\u00e9\\/\" }",
+        ),
         ("[{remove: {at: /a, restore: absent}}]", "{ \"a\" : 1 , \"b\" : 2 , \"c\":-0 }", "{ \"b\" : 2 , \"c\":-0 }"),
         ("[{remove: {at: /b, restore: absent}}]", "{ \"a\" : 1 , \"b\" : 2 , \"c\":-0 }", "{ \"a\" : 1 , \"c\":-0 }"),
         ("[{remove: {at: /c, restore: absent}}]", "{ \"a\" : 1 , \"b\" : 2 , \"c\":-0 }", "{ \"a\" : 1 , \"b\" : 2 }"),
         ("[{add: {at: /z, default: {value: 1}}}]", "{ \"a\" : 1 }", "{ \"a\" : 1 ,\"z\":1}"),
         ("[{add: {at: /z, default: {value: 1}}}]", "{ }", "{ \"z\":1}"),
         ("[{move: {from: /a, to: /x/a}}]", "{ \"a\" : 1.50 , \"b\" : [ ] }", "{ \"b\" : [ ] ,\"x\":{\"a\":1.50}}"),
-        ("[{move: {from: /*/a, to: /*/x}}]", "[ {\"a\":1,\"dup\":1,\"dup\":2} , 7 ]", "[ {\"dup\":1,\"dup\":2,\"x\":1} , 7 ]"),
+        (
+            "[{move: {from: /*/a, to: /*/x}}]",
+            "[ {\"a\":1,\"dup\":1,\"dup\":2} , 7 ]",
+            "[ {\"dup\":1,\"dup\":2,\"x\":1} , 7 ]",
+        ),
         ("[{envelope: {key: data}}]", " [ 1 , { } ] ", " {\"data\":[ 1 , { } ]} "),
         ("[]", " { \"a\" : 12345678901234567890 } ", " { \"a\" : 12345678901234567890 } "),
     ];

@@ -25,7 +25,12 @@ pub(crate) fn run(ops: &Value, mut root: Value, c: Context<'_>) -> Done<Value> {
         if guard.is_some_and(|guard| !holds(guard, &root)) {
             continue;
         }
-        let (name, args) = op.as_object().expect("an op").iter().find(|(k, _)| !matches!(k.as_str(), "where" | "where_down" | "note")).expect("an op");
+        let (name, args) = op
+            .as_object()
+            .expect("an op")
+            .iter()
+            .find(|(k, _)| !matches!(k.as_str(), "where" | "where_down" | "note"))
+            .expect("an op");
         root = op_of(name, args, root, c)?;
     }
     Ok(root)
@@ -41,8 +46,20 @@ fn op_of(name: &str, a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
         "remove" => put(a, &a["restore"], root, c),
         "map" => map(a, root, c),
         "convert" => convert(a, root, c),
-        "wrap" => if c.up { wrap(a, root, c) } else { unwrap(a, root, c) },
-        "unwrap" => if c.up { unwrap(a, root, c) } else { wrap(a, root, c) },
+        "wrap" => {
+            if c.up {
+                wrap(a, root, c)
+            } else {
+                unwrap(a, root, c)
+            }
+        }
+        "unwrap" => {
+            if c.up {
+                unwrap(a, root, c)
+            } else {
+                wrap(a, root, c)
+            }
+        }
         "envelope" => envelope(a, root, c),
         "each" => at_each(root, &tokens(&a["at"]), &mut |v| run(&a["ops"], v, c).map(Some)),
         other => panic!("the oracle does not know `{other}`"),
@@ -60,9 +77,12 @@ fn tokens(path: &Value) -> Vec<Option<String>> {
 /// Calls `f` on every value at a path; `None` takes it away.
 fn at_each(value: Value, path: &[Option<String>], f: &mut dyn FnMut(Value) -> Done<Option<Value>>) -> Done<Value> {
     let Some((token, rest)) = path.split_first() else { return f(value)?.ok_or("cannot_remove_index") };
-    let mut step = |v: Value| -> Done<Option<Value>> { if rest.is_empty() { f(v) } else { at_each(v, rest, f).map(Some) } };
+    let mut step =
+        |v: Value| -> Done<Option<Value>> { if rest.is_empty() { f(v) } else { at_each(v, rest, f).map(Some) } };
     match (value, token) {
-        (Value::Array(items), None) => items.into_iter().map(|v| step(v)?.ok_or("cannot_remove_index")).collect::<Done<Vec<_>>>().map(Value::Array),
+        (Value::Array(items), None) => {
+            items.into_iter().map(|v| step(v)?.ok_or("cannot_remove_index")).collect::<Done<Vec<_>>>().map(Value::Array)
+        }
         (Value::Array(mut items), Some(key)) => {
             if let Some(slot) = index(key).and_then(|i| items.get_mut(i)) {
                 *slot = step(slot.take())?.ok_or("cannot_remove_index")?;
@@ -130,7 +150,8 @@ fn rename(a: &Value, mut root: Value, c: Context<'_>) -> Done<Value> {
     for (at, pairs) in groups {
         root = at_each(root, &at, &mut |v| {
             let Value::Object(members) = v else { return Ok(Some(v)) };
-            let arriving: Vec<&String> = pairs.iter().filter(|(old, _)| members.contains_key(old)).map(|(_, new)| new).collect();
+            let arriving: Vec<&String> =
+                pairs.iter().filter(|(old, _)| members.contains_key(old)).map(|(_, new)| new).collect();
             let mut out = Map::new();
             for (k, v) in &members {
                 match pairs.iter().find(|(old, _)| old == k) {
@@ -186,13 +207,20 @@ fn move_in(scope: &mut Value, from: &[String], to: &[String], conflict: &str, pa
         return Ok(());
     }
     let objects_only = (0..above.len()).all(|n| find(scope, &keys(&above[..n])).is_some_and(Value::is_object));
-    let Some(value) = object_at(scope, above).filter(|_| objects_only).and_then(|o| o.get(name).cloned()) else { return Ok(()) };
+    let Some(value) = object_at(scope, above).filter(|_| objects_only).and_then(|o| o.get(name).cloned()) else {
+        return Ok(());
+    };
     let nested = to.starts_with(from);
-    let occupied = !nested && find(scope, &keys(to)).is_some() && (1..to.len()).all(|n| find(scope, &keys(&to[..n])).is_some_and(Value::is_object));
+    let occupied = !nested
+        && find(scope, &keys(to)).is_some()
+        && (1..to.len()).all(|n| find(scope, &keys(&to[..n])).is_some_and(Value::is_object));
     if occupied && conflict == "fail" {
         return Err("conflict");
     }
-    let deleted_anyway = patch && !nested && value.is_null() && (1..to.len()).any(|n| find(scope, &keys(&to[..n])) == Some(&Value::Null));
+    let deleted_anyway = patch
+        && !nested
+        && value.is_null()
+        && (1..to.len()).any(|n| find(scope, &keys(&to[..n])) == Some(&Value::Null));
     object_at(scope, above).expect("an object").shift_remove(name);
     if occupied && conflict == "keep" {
         prune(scope, above, &[]);
@@ -210,7 +238,9 @@ fn move_in(scope: &mut Value, from: &[String], to: &[String], conflict: &str, pa
 /// Takes away emptied objects from the inside out, but none on the way to `keep`.
 fn prune(scope: &mut Value, above: &[String], keep: &[String]) {
     for depth in (1..=above.len()).rev() {
-        if keep.len() > depth && keep[..depth] == above[..depth] || object_at(scope, &above[..depth]).is_none_or(|o| !o.is_empty()) {
+        if keep.len() > depth && keep[..depth] == above[..depth]
+            || object_at(scope, &above[..depth]).is_none_or(|o| !o.is_empty())
+        {
             return;
         }
         object_at(scope, &above[..depth - 1]).expect("an object").shift_remove(&above[depth - 1]);
@@ -359,7 +389,10 @@ fn converted(a: &Value, from: &str, to: &str, v: &Value) -> Option<Value> {
         ("integer", "string") => v.as_number().map(ToString::to_string).filter(|t| integer_text(t)).map(Value::String),
         ("string", "integer") => text.filter(|t| integer_text(t)).and_then(|t| serde_json::from_str(t).ok()),
         ("number", "string") => v.as_number().map(|n| json!(n.to_string())),
-        ("string", "number") => text.filter(|t| t.trim() == *t).and_then(|t| serde_json::from_str::<serde_json::Number>(t).ok()).map(Value::Number),
+        ("string", "number") => text
+            .filter(|t| t.trim() == *t)
+            .and_then(|t| serde_json::from_str::<serde_json::Number>(t).ok())
+            .map(Value::Number),
         ("boolean", "string") => v.as_bool().map(|b| json!(b.to_string())),
         ("string", "boolean") => text.and_then(|t| t.parse::<bool>().ok()).map(Value::Bool),
         ("boolean", "integer") => v.as_bool().map(|b| json!(u8::from(b))),
@@ -368,9 +401,13 @@ fn converted(a: &Value, from: &str, to: &str, v: &Value) -> Option<Value> {
         ("decimal_string", "minor_units") => decimal_to_minor(text?, scale(a)),
         ("unix_seconds", "rfc3339") => rfc3339(v.as_i64()?.checked_mul(1000)?),
         ("unix_millis", "rfc3339") => rfc3339(v.as_i64()?),
-        ("rfc3339", "unix_seconds") => text?.parse::<jiff::Timestamp>().ok().map(|t| json!(t.as_millisecond().div_euclid(1000))),
+        ("rfc3339", "unix_seconds") => {
+            text?.parse::<jiff::Timestamp>().ok().map(|t| json!(t.as_millisecond().div_euclid(1000)))
+        }
         ("rfc3339", "unix_millis") => text?.parse::<jiff::Timestamp>().ok().map(|t| json!(t.as_millisecond())),
-        ("csv", "array") => text.map(|t| if t.is_empty() { json!([]) } else { t.split(separator(a)).map(Value::from).collect() }),
+        ("csv", "array") => {
+            text.map(|t| if t.is_empty() { json!([]) } else { t.split(separator(a)).map(Value::from).collect() })
+        }
         ("array", "csv") => {
             let items: Vec<&str> = v.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
             let ambiguous = items == [""] || items.iter().any(|i| i.contains(separator(a)));

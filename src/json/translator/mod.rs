@@ -5,6 +5,9 @@
 //! because a name, a held scope or an undecided member begins there, is pinned; what lies behind the pin when a
 //! chunk ends is kept and put before the next one. Nothing else is ever kept.
 
+mod ahead;
+mod members;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,11 +15,12 @@ use bytes::Bytes;
 use super::apply::apply;
 use super::error::{Code, Error};
 use super::output::Output;
-use super::program::{Action, Object, Program, Slot, Step, StepId};
+use super::program::{Program, Step, StepId};
 use super::scanner::{Expected, Skip, Skipper, Syntax, Token, skip_space};
-use super::text::{name_is, push_pointer};
+use super::text::push_pointer;
 use super::tree::Arena;
 use super::{Limits, Values};
+use ahead::Ahead;
 
 /// One document in flight. Push its chunks, take what is ready, finish.
 #[derive(Debug)]
@@ -33,10 +37,7 @@ impl Translator {
     /// A translator for one document.
     #[must_use]
     pub fn new(program: Arc<Program>, values: Values, limits: Limits) -> Self {
-        let limits = Limits {
-            buffer: limits.buffer.min(1 << 30),
-            ..limits
-        };
+        let limits = Limits { buffer: limits.buffer.min(1 << 30), ..limits };
         let next = program.root;
         let machine = Machine {
             values,
@@ -58,12 +59,7 @@ impl Translator {
             unit: 0,
             name: 0..0,
         };
-        Self {
-            program,
-            machine,
-            kept: Vec::new(),
-            cut: Vec::new(),
-        }
+        Self { program, machine, kept: Vec::new(), cut: Vec::new() }
     }
 
     /// Takes the next chunk of the document.
@@ -82,11 +78,7 @@ impl Translator {
         let valid = chunk.slice(..error.valid_up_to());
         self.push_valid(&valid)?;
         if error.error_len().is_some() {
-            return Err(Syntax {
-                at: self.kept.len(),
-                expected: Expected::Utf8,
-            }
-            .into_error(self.machine.base));
+            return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
         self.cut = chunk[error.valid_up_to()..].to_vec();
         Ok(())
@@ -112,11 +104,7 @@ impl Translator {
     /// Any [`Code`]; among them [`Code::MalformedJson`] for a document that was cut off.
     pub fn finish(&mut self) -> Result<(), Error> {
         if !self.cut.is_empty() {
-            return Err(Syntax {
-                at: self.kept.len(),
-                expected: Expected::Utf8,
-            }
-            .into_error(self.machine.base));
+            return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
         self.machine.finish(&self.program, &self.kept)
     }
@@ -160,25 +148,6 @@ enum At {
     AfterValue,
     /// After the document.
     End,
-}
-
-/// A reading ahead over the rest of an object.
-#[derive(Debug)]
-struct Ahead {
-    pos: usize,
-    place: AheadAt,
-    name: usize,
-    token: Token,
-    skipper: Skipper,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum AheadAt {
-    Colon,
-    Value,
-    After,
-    Name,
-    InName,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -339,15 +308,7 @@ impl Machine {
     }
 
     fn enter(&mut self, kind: FrameKind) {
-        self.frames.push(Frame {
-            kind,
-            step: self.next,
-            seen: 0,
-            ahead: None,
-            emitted: false,
-            index: 0,
-            slot: None,
-        });
+        self.frames.push(Frame { kind, step: self.next, seen: 0, ahead: None, emitted: false, index: 0, slot: None });
     }
 
     /// Enters the container whose bracket is at hand.
@@ -358,11 +319,7 @@ impl Machine {
         self.enter(kind);
         self.depth += 1;
         self.pos += 1;
-        self.at = if kind == FrameKind::EachElement {
-            At::FirstValue
-        } else {
-            At::FirstName
-        };
+        self.at = if kind == FrameKind::EachElement { At::FirstValue } else { At::FirstName };
         self.begin_member(kind);
         Ok(())
     }
@@ -422,24 +379,13 @@ impl Machine {
             return Ok(());
         };
         let text = &buf.bytes[start..end];
-        match apply(
-            entries,
-            text,
-            &self.values,
-            &mut self.arena,
-            &mut self.partial,
-            self.out.tail(),
-        ) {
+        match apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail()) {
             Ok(true) => {}
             Ok(false) => {
                 return Err(self.blame(
                     program,
                     start,
-                    Error::new(
-                        Code::CannotRemoveIndex,
-                        0,
-                        "the value cannot be taken away from where it stands",
-                    ),
+                    Error::new(Code::CannotRemoveIndex, 0, "the value cannot be taken away from where it stands"),
                 ));
             }
             Err(error) => return Err(self.blame(program, start, error)),
@@ -452,15 +398,8 @@ impl Machine {
     /// What bounds memory: no more than the limit is ever held.
     fn check_held(&self, len: usize) -> Result<(), Error> {
         if len > self.limits.buffer {
-            let detail = format!(
-                "more than {} bytes would have to be held at once",
-                self.limits.buffer
-            );
-            return Err(Error::new(
-                Code::TooLarge,
-                self.base + self.pin.unwrap_or(0) as u64,
-                detail,
-            ));
+            let detail = format!("more than {} bytes would have to be held at once", self.limits.buffer);
+            return Err(Error::new(Code::TooLarge, self.base + self.pin.unwrap_or(0) as u64, detail));
         }
         Ok(())
     }
@@ -485,17 +424,6 @@ impl Machine {
         pointer.push_str(error.pointer.as_deref().unwrap_or_default());
         error.offset = self.base + at as u64;
         error.at(pointer)
-    }
-
-    #[cold]
-    fn not_enveloped(&self, key: &str, change: Option<&Arc<str>>, found: &str) -> Error {
-        let mut error = Error::new(
-            Code::NotEnveloped,
-            self.base + self.pos as u64,
-            format!("expected an object with the member `{key}`, {found}"),
-        );
-        error.change = change.cloned();
-        error.at(String::new())
     }
 
     /// After a value that ends at `pos`.
@@ -534,235 +462,10 @@ impl Machine {
 
     /// Before an element or a member's value of a container all of whose values have one step.
     fn next_value(&mut self, program: &Program) {
-        if let Some(Step::Each { inner }) = self.frames.last().map(|frame| program.step(frame.step))
-        {
+        if let Some(Step::Each { inner }) = self.frames.last().map(|frame| program.step(frame.step)) {
             self.next = *inner;
         }
         self.at = At::Value;
-    }
-
-    fn first_name(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
-        match self.peek(buf) {
-            None => return Ok(Flow::More),
-            Some(b'}') => {
-                self.pin = None;
-                if let (Some(FrameKind::Pick), Some(Step::Pick { key, change, .. })) = (
-                    self.frames.last().map(|f| f.kind),
-                    self.frames.last().map(|f| program.step(f.step)),
-                ) {
-                    return Err(self.not_enveloped(key, change.as_ref(), "found an empty one"));
-                }
-                self.close(program, buf);
-            }
-            Some(_) => self.at = At::Name,
-        }
-        Ok(Flow::On)
-    }
-
-    #[inline]
-    fn before_name(&mut self, buf: Buf<'_>) -> Ran {
-        if self.peek(buf).is_none() {
-            return Ok(Flow::More);
-        }
-        self.name.start = self.pos;
-        self.at = At::InName;
-        Ok(Flow::On)
-    }
-
-    #[inline]
-    fn in_name(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
-        let Some(end) = self
-            .token
-            .name(buf.bytes, self.pos)
-            .map_err(|e| self.syntax(e))?
-        else {
-            self.pos = buf.bytes.len();
-            return Ok(Flow::More);
-        };
-        self.pos = end;
-        self.name.end = end;
-        self.decide(program, buf)
-    }
-
-    /// What to do with the member whose name has been read.
-    #[inline]
-    fn decide(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
-        if let Some(pin) = self.pin {
-            self.check_held(self.name.end - pin)?;
-        }
-        let Some(frame) = self.frames.last() else {
-            return Ok(Flow::On);
-        };
-        self.at = At::Colon;
-        match program.step(frame.step) {
-            Step::Object(object) => self.decide_in_object(program, object, buf),
-            Step::Pick { key, inner, .. } => self.decide_in_pick(program, key, *inner, buf),
-            Step::Each { inner } => {
-                self.next = *inner;
-                Ok(Flow::On)
-            }
-            Step::Copy | Step::Hold(_) | Step::Surround { .. } => Ok(Flow::On),
-        }
-    }
-
-    fn decide_in_pick(&mut self, program: &Program, key: &str, inner: StepId, buf: Buf<'_>) -> Ran {
-        self.pin = None;
-        let picked = name_is(&buf.bytes[self.name.clone()], key);
-        let Some(frame) = self.frames.last_mut() else {
-            return Ok(Flow::On);
-        };
-        if !picked {
-            self.next = program.copy();
-            return Ok(Flow::On);
-        }
-        if frame.seen != 0 {
-            return Err(self.duplicate(program, key));
-        }
-        frame.seen = 1;
-        self.next = inner;
-        self.at = At::Colon;
-        Ok(Flow::On)
-    }
-
-    #[inline]
-    fn decide_in_object(&mut self, program: &Program, object: &Object, buf: Buf<'_>) -> Ran {
-        let raw = &buf.bytes[self.name.clone()];
-        let Some((at, slot)) = object.find(raw) else {
-            self.keep(buf);
-            self.next = program.copy();
-            return Ok(Flow::On);
-        };
-        let Some(frame) = self.frames.last_mut() else {
-            return Ok(Flow::On);
-        };
-        let there = frame.seen | frame.ahead.unwrap_or(0);
-        if slot.yields_to != 0 && slot.yields_to & there == 0 && frame.ahead.is_none() {
-            // Whether this member leaves depends on members to come.
-            frame.ahead = Some(0);
-            self.at = At::Ahead(Ahead {
-                pos: self.name.end,
-                place: AheadAt::Colon,
-                name: 0,
-                token: Token::None,
-                skipper: Skipper::default(),
-            });
-            return Ok(Flow::On);
-        }
-        frame.slot = Some(at);
-        if slot.unique && frame.seen >> at & 1 == 1 {
-            return Err(self.duplicate(program, &slot.name));
-        }
-        frame.seen |= 1 << at;
-        let wins = slot.yields_to & there == 0;
-        self.carry_out(program, slot, wins, buf)
-    }
-
-    fn carry_out(&mut self, program: &Program, slot: &Slot, wins: bool, buf: Buf<'_>) -> Ran {
-        match &slot.action {
-            Action::Keep { rename, inner } if wins => {
-                self.keep(buf);
-                if let Some(name) = rename {
-                    self.flush(buf, self.name.start);
-                    self.out.write(name);
-                    self.copied = self.name.end;
-                }
-                self.next = *inner;
-            }
-            Action::Refuse { change } => {
-                let mut error = Error::new(
-                    Code::InformationLost,
-                    0,
-                    format!("`{}` has no place in the other version", slot.name),
-                );
-                error.change.clone_from(change);
-                return Err(self.blame(program, self.name.start, error));
-            }
-            Action::Keep { .. } | Action::Drop => {
-                self.pin = None;
-                self.flush(buf, self.unit);
-                self.dropping = true;
-                self.next = program.copy();
-            }
-        }
-        Ok(Flow::On)
-    }
-
-    /// Lets the member at hand leave, with the comma before it if it needs one.
-    #[inline]
-    fn keep(&mut self, buf: Buf<'_>) {
-        self.pin = None;
-        let Some(frame) = self.frames.last_mut() else {
-            return;
-        };
-        if !std::mem::replace(&mut frame.emitted, true) && buf.bytes.get(self.unit) == Some(&b',') {
-            self.copied = self.unit + 1;
-        }
-    }
-
-    #[cold]
-    fn duplicate(&self, program: &Program, name: &str) -> Error {
-        let detail = format!(
-            "the member `{}` stands twice in its object",
-            name.escape_debug()
-        );
-        self.blame(
-            program,
-            self.name.start,
-            Error::new(Code::DuplicateKey, 0, detail),
-        )
-    }
-
-    /// Reads over the rest of the object, noting which slots it has, and comes back.
-    fn read_ahead(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
-        let At::Ahead(mut ahead) = std::mem::replace(&mut self.at, At::Decide) else {
-            return Ok(Flow::On);
-        };
-        let object = self.frames.last().map(|frame| program.step(frame.step));
-        let Some(Step::Object(object)) = object else {
-            return Ok(Flow::On);
-        };
-        let room = self.room();
-        let found = ahead
-            .run(buf.bytes, room, object)
-            .map_err(|e| self.syntax(e))?;
-        if let Some(frame) = self.frames.last_mut() {
-            frame.ahead = Some(frame.ahead.unwrap_or(0) | found.slots);
-        }
-        self.check_held(ahead.pos - self.unit)?;
-        if found.ended {
-            return Ok(Flow::On);
-        }
-        self.at = At::Ahead(ahead);
-        Ok(Flow::More)
-    }
-
-    #[inline]
-    fn colon(&mut self, buf: Buf<'_>) -> Ran {
-        match self.peek(buf) {
-            None => return Ok(Flow::More),
-            Some(b':') => self.pos += 1,
-            Some(_) => return self.unexpected(self.pos, Expected::Colon),
-        }
-        self.at = At::Value;
-        if let Some(Frame {
-            kind: FrameKind::Pick,
-            seen: 1,
-            ..
-        }) = self.frames.last()
-        {
-            self.begin_picked(buf);
-        }
-        Ok(Flow::On)
-    }
-
-    /// The picked member's value begins to leave; members after it do not.
-    fn begin_picked(&mut self, buf: Buf<'_>) {
-        let Some(frame) = self.frames.last_mut() else {
-            return;
-        };
-        frame.seen = 3;
-        self.flush(buf, self.pos);
-        self.dropping = false;
     }
 
     #[inline]
@@ -801,15 +504,6 @@ impl Machine {
         Ok(Flow::On)
     }
 
-    /// After a dropped member of an object, what follows leaves again.
-    #[inline]
-    fn end_dropped(&mut self, kind: FrameKind, buf: Buf<'_>) {
-        if self.dropping && kind == FrameKind::Object {
-            self.flush(buf, self.pos);
-            self.dropping = false;
-        }
-    }
-
     /// Leaves the container whose closing bracket is at hand.
     fn close(&mut self, program: &Program, buf: Buf<'_>) {
         if let Some(frame) = self.frames.pop() {
@@ -825,22 +519,6 @@ impl Machine {
         }
         self.pos += 1;
         self.value_done(program, buf);
-    }
-
-    fn add_members(&mut self, frame: &Frame, object: &Object, buf: Buf<'_>) {
-        let mut emitted = frame.emitted;
-        for added in object
-            .added
-            .iter()
-            .filter(|added| added.unless & frame.seen == 0)
-        {
-            self.flush(buf, self.pos);
-            if emitted {
-                self.out.write(b",");
-            }
-            added.member.render(&self.values, self.out.tail());
-            emitted = true;
-        }
     }
 
     fn end(&mut self, buf: Buf<'_>) -> Ran {
@@ -871,10 +549,7 @@ impl Machine {
     }
 
     fn finish(&mut self, program: &Program, kept: &[u8]) -> Result<(), Error> {
-        let buf = Buf {
-            bytes: kept,
-            chunk: None,
-        };
+        let buf = Buf { bytes: kept, chunk: None };
         if self.skipper.at_number_end() {
             match self.at {
                 At::Skipped => self.value_done(program, buf),
@@ -888,83 +563,7 @@ impl Machine {
         self.flush(buf, self.pos.max(self.copied));
         match self.at {
             At::End => Ok(()),
-            _ => Err(Error::new(
-                Code::MalformedJson,
-                self.base + kept.len() as u64,
-                "the document ends too early",
-            )),
+            _ => Err(Error::new(Code::MalformedJson, self.base + kept.len() as u64, "the document ends too early")),
         }
-    }
-}
-
-/// What reading ahead has found so far.
-struct Found {
-    slots: u64,
-    ended: bool,
-}
-
-impl Ahead {
-    fn run(&mut self, bytes: &[u8], room: usize, object: &Object) -> Result<Found, Syntax> {
-        let mut found = Found {
-            slots: 0,
-            ended: false,
-        };
-        loop {
-            if !matches!(self.place, AheadAt::InName | AheadAt::Value) {
-                self.pos = skip_space(bytes, self.pos);
-            }
-            let Some(&byte) = bytes.get(self.pos) else {
-                return Ok(found);
-            };
-            match (self.place, byte) {
-                (AheadAt::Colon, b':') => (self.place, self.pos) = (AheadAt::Value, self.pos + 1),
-                (AheadAt::Colon, _) => {
-                    return Err(Syntax {
-                        at: self.pos,
-                        expected: Expected::Colon,
-                    });
-                }
-                (AheadAt::Value, _) => match self.skipper.run(bytes, self.pos, room)? {
-                    Skip::End(end) => (self.place, self.pos) = (AheadAt::After, end),
-                    Skip::More => {
-                        self.pos = bytes.len();
-                        return Ok(found);
-                    }
-                },
-                (AheadAt::After, b',') => (self.place, self.pos) = (AheadAt::Name, self.pos + 1),
-                (AheadAt::After, b'}') => {
-                    found.ended = true;
-                    return Ok(found);
-                }
-                (AheadAt::After, _) => {
-                    return Err(Syntax {
-                        at: self.pos,
-                        expected: Expected::CommaOrEnd,
-                    });
-                }
-                (AheadAt::Name, _) => (self.place, self.name) = (AheadAt::InName, self.pos),
-                (AheadAt::InName, _) => {
-                    let Some(end) = self.token.name(bytes, self.pos)? else {
-                        self.pos = bytes.len();
-                        return Ok(found);
-                    };
-                    if let Some((at, _)) = object.find(&bytes[self.name..end]) {
-                        found.slots |= 1 << at;
-                    }
-                    (self.place, self.pos) = (AheadAt::Colon, end);
-                }
-            }
-        }
-    }
-}
-
-impl Object {
-    /// The slot of the member with this name, which is JSON text.
-    #[inline]
-    fn find(&self, raw: &[u8]) -> Option<(usize, &Slot)> {
-        self.slots
-            .iter()
-            .enumerate()
-            .find(|(_, slot)| name_is(raw, &slot.name))
     }
 }

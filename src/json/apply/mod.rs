@@ -1,0 +1,234 @@
+//! Runs primitive edits on a held scope.
+
+mod members;
+mod values;
+
+use super::edit::{Condition, Edit, Entry, Test, Token};
+use super::error::{Code, Error};
+use super::text::{push_pointer, unescape};
+use super::tree::{Arena, LinkId, NodeId, Tree};
+use super::valid::{Kind, same};
+use super::{OnError, Values};
+
+/// Translates the value `text` in place of itself: appends the result to `out`. `Ok(false)` means that the value
+/// is to be taken away. `partial` is set where an edit was skipped (best effort).
+///
+/// # Errors
+/// Whatever an edit says; the pointer is relative to the value.
+pub(super) fn apply<'a>(
+    entries: &'a [Entry],
+    text: &'a [u8],
+    values: &'a Values,
+    arena: &'a mut Arena,
+    partial: &'a mut bool,
+    out: &mut Vec<u8>,
+) -> Result<bool, Error> {
+    let (tree, root) = Tree::new(text, arena);
+    let mut editor = Editor { tree, values, partial, trail: Vec::new() };
+    match editor.run(entries, root) {
+        Ok(Some(root)) => {
+            editor.tree.emit(root, out);
+            Ok(true)
+        }
+        Ok(None) => Ok(false),
+        Err(error) => Err(editor.locate(error)),
+    }
+}
+
+/// What an edit made of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Became {
+    Same,
+    /// The same node with other content.
+    Edited,
+    Other(NodeId),
+    Nothing,
+}
+
+struct Editor<'a> {
+    tree: Tree<'a>,
+    values: &'a Values,
+    partial: &'a mut bool,
+    /// The names and indexes from the scope to the value at hand, for messages.
+    trail: Vec<Place<'a>>,
+}
+
+/// One step of the way to a value.
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    Key(&'a str),
+    Index(usize),
+    Member(LinkId),
+}
+
+type Done<T> = Result<T, Error>;
+
+/// What is done with each value that a path leads to.
+type OnValue<'e, 'a> = &'e mut dyn FnMut(&mut Editor<'a>, NodeId) -> Done<Became>;
+
+impl<'a> Editor<'a> {
+    /// Runs edits in order; `None`: the value is gone.
+    fn run(&mut self, entries: &'a [Entry], root: NodeId) -> Done<Option<NodeId>> {
+        let mut node = root;
+        for entry in entries {
+            let depth = self.trail.len();
+            match self.entry(entry, node) {
+                Ok(Became::Same | Became::Edited) => {}
+                Ok(Became::Other(other)) => node = other,
+                Ok(Became::Nothing) => return Ok(None),
+                Err(error) if self.may_skip(&error) => {
+                    *self.partial = true;
+                    self.trail.truncate(depth);
+                }
+                Err(error) => return Err(self.name_change(error, entry)),
+            }
+        }
+        Ok(Some(node))
+    }
+
+    fn may_skip(&self, error: &Error) -> bool {
+        self.values.on_error == OnError::BestEffort && error.code != Code::TooLarge
+    }
+
+    fn name_change(&self, mut error: Error, entry: &Entry) -> Error {
+        if error.change.is_none() {
+            error.change.clone_from(&entry.change);
+        }
+        self.locate(error)
+    }
+
+    fn locate(&self, error: Error) -> Error {
+        if error.pointer.is_some() {
+            return error;
+        }
+        let mut pointer = String::new();
+        for place in &self.trail {
+            match place {
+                Place::Key(key) => push_pointer(key, &mut pointer),
+                Place::Index(index) => push_pointer(&index.to_string(), &mut pointer),
+                Place::Member(link) => {
+                    push_pointer(&String::from_utf8_lossy(&unescape(self.tree.name(*link))), &mut pointer);
+                }
+            }
+        }
+        error.at(pointer)
+    }
+
+    fn entry(&mut self, entry: &'a Entry, root: NodeId) -> Done<Became> {
+        if !self.holds(&entry.guard, root)? {
+            return Ok(Became::Same);
+        }
+        match &entry.edit {
+            Edit::Rename { at, pairs } => self.visit(root, at, &mut |e, node| e.rename(node, pairs)),
+            Edit::Move { scope, from, to, conflict, patch } => {
+                self.visit(root, scope, &mut |e, node| e.relocate(node, from, to, *conflict, *patch))
+            }
+            Edit::Put { scope, at, value, create, if_present } => {
+                self.visit(root, scope, &mut |e, node| e.put(node, at, value, *create, *if_present))
+            }
+            Edit::Take { scope, at, prune, refuse } => {
+                self.visit(root, scope, &mut |e, node| e.take(node, at, *prune, *refuse))
+            }
+            Edit::Change { at, how } => self.visit(root, at, &mut |e, node| e.change(node, how)),
+            Edit::Envelope { key, with } => {
+                let object = self.tree.make_object();
+                self.tree.append(object, key, root);
+                self.append_literals(object, with);
+                Ok(Became::Other(object))
+            }
+            Edit::Open { key, otherwise } => match self.tree.member(root, key)? {
+                Some(link) => Ok(Became::Other(self.tree.value(link))),
+                None => self
+                    .fall_back(otherwise, Code::NotEnveloped, || format!("expected an object with the member `{key}`")),
+            },
+            Edit::Each { at, entries } => self.visit(root, at, &mut |e, node| e.within(node, entries)),
+        }
+    }
+
+    fn within(&mut self, node: NodeId, entries: &'a [Entry]) -> Done<Became> {
+        Ok(match self.run(entries, node)? {
+            None => Became::Nothing,
+            Some(same) if same == node => Became::Edited,
+            Some(other) => Became::Other(other),
+        })
+    }
+
+    fn holds(&mut self, guard: &[Condition], root: NodeId) -> Done<bool> {
+        for condition in guard {
+            let found = self.tree.find(root, &condition.path)?;
+            let equals = |literals: &[Vec<u8>]| {
+                found.is_some_and(|node| literals.iter().any(|l| same(&self.tree.text(node), l)))
+            };
+            let holds = match &condition.test {
+                Test::In(literals) => equals(literals),
+                Test::NotIn(literals) => !equals(literals),
+                Test::Exists(wanted) => found.is_some() == *wanted,
+            };
+            if !holds {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Calls `edit` for each value at `path` below `node`, and puts back what it became.
+    fn visit(&mut self, node: NodeId, path: &'a [Token], edit: OnValue<'_, 'a>) -> Done<Became> {
+        let Some((token, rest)) = path.split_first() else {
+            return edit(self, node);
+        };
+        let edited = match token {
+            Token::Key(key) => match self.tree.child(node, key)? {
+                Some(link) => self.visit_link(node, link, Place::Key(key), rest, edit)?,
+                None => false,
+            },
+            Token::Any => self.visit_all(node, rest, edit)?,
+        };
+        if !edited {
+            return Ok(Became::Same);
+        }
+        self.tree.set_edited(node);
+        Ok(Became::Edited)
+    }
+
+    fn visit_all(&mut self, node: NodeId, rest: &'a [Token], edit: OnValue<'_, 'a>) -> Done<bool> {
+        let array = self.tree.kind(node) == Kind::Array;
+        let (mut edited, mut index) = (false, 0_usize);
+        let mut at = self.tree.first(node);
+        while let Some(link) = at {
+            at = self.tree.next(link);
+            let step = if array { Place::Index(index) } else { Place::Member(link) };
+            edited |= self.visit_link(node, link, step, rest, edit)?;
+            index += 1;
+        }
+        Ok(edited)
+    }
+
+    fn visit_link(
+        &mut self,
+        parent: NodeId,
+        link: LinkId,
+        step: Place<'a>,
+        rest: &'a [Token],
+        edit: OnValue<'_, 'a>,
+    ) -> Done<bool> {
+        self.trail.push(step);
+        let value = self.tree.value(link);
+        let became = match self.visit(value, rest, edit) {
+            Err(error) if self.may_skip(&error) && rest.is_empty() => {
+                *self.partial = true;
+                Became::Same
+            }
+            other => other?,
+        };
+        match became {
+            Became::Same | Became::Edited => {}
+            Became::Other(node) => self.tree.set_value(link, node),
+            Became::Nothing if self.tree.kind(parent) == Kind::Object => self.tree.remove(parent, |_, l| l == link),
+            Became::Nothing => {
+                return Err(Error::new(Code::CannotRemoveIndex, 0, "an element cannot be taken out of its array"));
+            }
+        }
+        self.trail.pop();
+        Ok(became != Became::Same)
+    }
+}

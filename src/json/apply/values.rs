@@ -1,0 +1,141 @@
+//! Edits of a value: mapped, converted, wrapped, unwrapped.
+
+use super::super::convert::Way;
+use super::super::edit::{Empty, Literal, Many, Otherwise, ValueEdit};
+use super::super::error::{Code, Error};
+use super::super::tree::NodeId;
+use super::super::valid::{Kind, same};
+use super::{Became, Done, Editor};
+
+impl Editor<'_> {
+    pub(super) fn change(&mut self, node: NodeId, how: &ValueEdit) -> Done<Became> {
+        match how {
+            ValueEdit::Map { pairs, otherwise } => self.map(node, pairs, otherwise),
+            ValueEdit::Convert { conversion, way, otherwise } => {
+                if self.tree.kind(node) == Kind::Null {
+                    return Ok(Became::Same);
+                }
+                if let Some(made) = conversion.run(*way, &self.tree.text(node)) {
+                    return Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&made))));
+                }
+                let (from, to) = match (conversion.names(), way) {
+                    (names, Way::There) => names,
+                    ((first, second), Way::Back) => (second, first),
+                };
+                let found = excerpt(&self.tree.text(node));
+                self.fall_back(otherwise, Code::CannotConvert, || {
+                    format!("{found} cannot be converted from {from} to {to}")
+                })
+            }
+            ValueEdit::ToArray { keep_null } => Ok(match (self.tree.kind(node), *keep_null) {
+                (Kind::Null, true) => Became::Same,
+                (Kind::Null, false) => Became::Other(self.tree.make(|out| out.extend_from_slice(b"[]"))),
+                _ => {
+                    let array = self.tree.make_array_of(node);
+                    self.tree.set_edited(array);
+                    Became::Other(array)
+                }
+            }),
+            ValueEdit::FromArray { many, empty, otherwise } => self.from_array(node, *many, *empty, otherwise),
+            ValueEdit::ToMember { keep_null: true, .. } if self.tree.kind(node) == Kind::Null => Ok(Became::Same),
+            ValueEdit::ToMember { key, with, .. } => {
+                let object = self.tree.make_object();
+                self.tree.append(object, key, node);
+                self.append_literals(object, with);
+                Ok(Became::Other(object))
+            }
+            ValueEdit::FromMember { key, otherwise } => match self.tree.kind(node) {
+                Kind::Object => Ok(self
+                    .tree
+                    .member(node, key)?
+                    .map_or(Became::Nothing, |link| Became::Other(self.tree.value(link)))),
+                Kind::Null => Ok(Became::Same),
+                kind => self
+                    .fall_back(otherwise, Code::NotAnObject, || format!("expected an object, found {}", kind.name())),
+            },
+        }
+    }
+
+    pub(super) fn map(&mut self, node: NodeId, pairs: &[(Vec<u8>, Vec<u8>)], otherwise: &Otherwise) -> Done<Became> {
+        let pair = {
+            let text = self.tree.text(node);
+            pairs.iter().find(|(from, _)| same(&text, from))
+        };
+        if let Some((from, to)) = pair {
+            return Ok(if same(from, to) {
+                Became::Same
+            } else {
+                Became::Other(self.tree.make(|out| out.extend_from_slice(to)))
+            });
+        }
+        if self.tree.kind(node) == Kind::Null {
+            return Ok(Became::Same);
+        }
+        let found = excerpt(&self.tree.text(node));
+        self.fall_back(otherwise, Code::NoMapping, || format!("{found} has no counterpart in the other version"))
+    }
+
+    pub(super) fn from_array(&mut self, node: NodeId, many: Many, empty: Empty, otherwise: &Otherwise) -> Done<Became> {
+        match self.tree.kind(node) {
+            Kind::Array => {}
+            Kind::Null => return Ok(Became::Same),
+            kind => {
+                return self
+                    .fall_back(otherwise, Code::NotAnArray, || format!("expected an array, found {}", kind.name()));
+            }
+        }
+        let Some(first) = self.tree.first(node) else {
+            return match empty {
+                Empty::Null => Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(b"null")))),
+                Empty::Absent => Ok(Became::Nothing),
+                Empty::Fail => Err(Error::new(Code::EmptyArray, 0, "the array is empty, and one element is needed")),
+            };
+        };
+        let (mut last, mut count) = (first, 1);
+        while let Some(next) = self.tree.next(last) {
+            (last, count) = (next, count + 1);
+        }
+        match many {
+            Many::Fail if count > 1 => Err(Error::new(
+                Code::InformationLost,
+                0,
+                format!("the array has {count} elements, and only one has a place"),
+            )),
+            Many::Fail | Many::First => Ok(Became::Other(self.tree.value(first))),
+            Many::Last => Ok(Became::Other(self.tree.value(last))),
+        }
+    }
+
+    pub(super) fn append_literals(&mut self, object: NodeId, with: &[(String, Literal)]) {
+        let values = self.values;
+        for (name, literal) in with {
+            let value = self.tree.make(|out| literal.render(values, out));
+            self.tree.append(object, name, value);
+        }
+    }
+
+    pub(super) fn fall_back(
+        &mut self,
+        otherwise: &Otherwise,
+        code: Code,
+        detail: impl FnOnce() -> String,
+    ) -> Done<Became> {
+        match otherwise {
+            Otherwise::Fail => Err(Error::new(code, 0, detail())),
+            Otherwise::Keep => Ok(Became::Same),
+            Otherwise::Drop => Ok(Became::Nothing),
+            Otherwise::Value(text) => Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(text)))),
+        }
+    }
+}
+
+/// The start of a value, for a message: at most 40 characters, safe to print.
+fn excerpt(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let short: String = text
+        .chars()
+        .take(40)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect();
+    if text.chars().nth(40).is_some() { format!("`{short}...`") } else { format!("`{short}`") }
+}

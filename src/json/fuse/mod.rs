@@ -1,0 +1,288 @@
+//! Many edits to one program.
+//!
+//! A list of edits is looked at as a whole: what all of it does at one level is done while the level streams by,
+//! and what lies below is fused in the same way, relative to the value it is about. Where edits of one scope
+//! cannot be done in one reading of it, the scope is held and the edits run on it in order, which is always
+//! right. Fusing only ever changes what is held, not what comes out.
+
+mod members;
+
+use super::edit::{Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Path, Source, Token, ValueEdit};
+use members::Members;
+
+use super::program::{Program, Step, StepId};
+use super::text::quoted;
+
+impl Program {
+    /// Fuses edits, which run in order, to one program.
+    #[must_use]
+    pub fn fuse(entries: Vec<Entry>) -> Self {
+        let mut builder = Builder { steps: vec![Step::Copy] };
+        let root = builder.fuse(flatten(entries));
+        Self { steps: builder.steps, root }
+    }
+}
+
+impl Program {
+    /// The edits as they are, on a document that is held as a whole: what fusing is compared with.
+    #[must_use]
+    pub fn hold(entries: Vec<Entry>) -> Self {
+        Self { steps: vec![Step::Copy, Step::Hold(entries.into())], root: StepId(1) }
+    }
+}
+
+impl Program {
+    /// Checks that a document is JSON and changes nothing.
+    #[must_use]
+    pub fn check() -> Self {
+        Self { steps: vec![Step::Copy, Step::Each { inner: StepId(0) }], root: StepId(1) }
+    }
+}
+
+const COPY: StepId = StepId(0);
+
+struct Builder {
+    steps: Vec<Step>,
+}
+
+impl Builder {
+    fn push(&mut self, step: Step) -> StepId {
+        self.steps.push(step);
+        StepId(self.steps.len() - 1)
+    }
+
+    fn fuse(&mut self, entries: Vec<Entry>) -> StepId {
+        let entries = cancel_envelopes(entries);
+        if entries.is_empty() {
+            return COPY;
+        }
+        let streams = self
+            .envelope(&entries)
+            .or_else(|| self.open(&entries))
+            .or_else(|| self.each(&entries))
+            .or_else(|| self.object(&entries));
+        streams.unwrap_or_else(|| self.push(Step::Hold(entries.into())))
+    }
+
+    /// Edits, an envelope, and edits of what is inside it: the inner ones run as one within the envelope's text.
+    fn envelope(&mut self, entries: &[Entry]) -> Option<StepId> {
+        let at = entries.iter().position(|e| matches!(e.edit, Edit::Envelope { .. }))?;
+        let Entry { guard, edit: Edit::Envelope { key, with }, .. } = &entries[at] else {
+            return None;
+        };
+        if !guard.is_empty() || with.iter().any(|(name, _)| name == key) {
+            return None;
+        }
+        let mut inner = entries[..at].to_vec();
+        for entry in &entries[at + 1..] {
+            inner.push(below(entry, &Token::Key(key.clone())).filter(|e| !may_remove(e))?);
+        }
+        let mut after = Literal::default();
+        after.push_members(with);
+        after.push_text(b"}");
+        let before = [b"{", quoted(key).as_slice(), b":"].concat();
+        let inner = self.fuse(flatten(inner));
+        Some(self.push(Step::Surround { before, inner, after }))
+    }
+
+    /// Edits inside an envelope that is then taken off, and edits of what was inside.
+    fn open(&mut self, entries: &[Entry]) -> Option<StepId> {
+        let at = entries.iter().position(|e| matches!(e.edit, Edit::Open { .. }))?;
+        let Entry { guard, edit: Edit::Open { key, otherwise: Otherwise::Fail }, change } = &entries[at] else {
+            return None;
+        };
+        if !guard.is_empty() {
+            return None;
+        }
+        let mut inner = Vec::new();
+        for entry in &entries[..at] {
+            inner.push(below(entry, &Token::Key(key.clone())).filter(|e| !may_remove(e))?);
+        }
+        inner.extend_from_slice(&entries[at + 1..]);
+        let inner = self.fuse(flatten(inner));
+        Some(self.push(Step::Pick { key: key.clone(), inner, otherwise: Otherwise::Fail, change: change.clone() }))
+    }
+
+    /// Edits of nothing but the elements.
+    fn each(&mut self, entries: &[Entry]) -> Option<StepId> {
+        let inner = entries.iter().map(|entry| below(entry, &Token::Any)).collect::<Option<Vec<_>>>()?;
+        if inner.iter().any(may_remove) {
+            return None;
+        }
+        let inner = self.fuse(flatten(inner));
+        Some(self.push(Step::Each { inner }))
+    }
+
+    /// Edits of members that can be done as the members come.
+    fn object(&mut self, entries: &[Entry]) -> Option<StepId> {
+        let mut members = Members::default();
+        for entry in entries {
+            members.take_in(entry)?;
+        }
+        let object = members.into_object(self)?;
+        Some(self.push(Step::Object(object)))
+    }
+}
+
+/// Puts the entries of unguarded `each` blocks in the place of the block, with its path before theirs, as far
+/// as that says the same.
+fn flatten(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut flat = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match entry {
+            Entry { guard, edit: Edit::Each { at, entries }, change } if guard.is_empty() => {
+                let inner = flatten(entries);
+                let pushed: Option<Vec<_>> = inner.iter().map(|e| above(e, &at)).collect();
+                match pushed {
+                    Some(pushed) => flat.extend(pushed),
+                    None => flat.push(Entry { guard, edit: Edit::Each { at, entries: inner }, change }),
+                }
+            }
+            other => flat.push(other),
+        }
+    }
+    flat
+}
+
+/// An envelope that is at once taken off again is nothing.
+fn cancel_envelopes(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let cancels = match (kept.last().map(|e| (&e.guard, &e.edit)), &entry.edit) {
+            (Some((guard, Edit::Envelope { key: put_on, .. })), Edit::Open { key, .. }) => {
+                guard.is_empty() && entry.guard.is_empty() && put_on == key
+            }
+            _ => false,
+        };
+        if cancels {
+            kept.pop();
+        } else {
+            kept.push(entry);
+        }
+    }
+    kept
+}
+
+/// The entry of an `each` block as an entry of the block's own scope.
+fn above(entry: &Entry, prefix: &Path) -> Option<Entry> {
+    if prefix.is_empty() {
+        return Some(entry.clone());
+    }
+    if !entry.guard.is_empty() {
+        return None;
+    }
+    let join = |path: &Path| prefix.iter().chain(path).cloned().collect::<Path>();
+    let edit = match &entry.edit {
+        Edit::Rename { at, pairs } => Edit::Rename { at: join(at), pairs: pairs.clone() },
+        Edit::Move { scope, from, to, conflict, patch } => {
+            Edit::Move { scope: join(scope), from: from.clone(), to: to.clone(), conflict: *conflict, patch: *patch }
+        }
+        Edit::Put { scope, at, value, create, if_present } => Edit::Put {
+            scope: join(scope),
+            at: at.clone(),
+            value: value.clone(),
+            create: *create,
+            if_present: *if_present,
+        },
+        Edit::Take { scope, at, prune, refuse } => {
+            Edit::Take { scope: join(scope), at: at.clone(), prune: *prune, refuse: *refuse }
+        }
+        Edit::Change { at, how } => Edit::Change { at: join(at), how: how.clone() },
+        Edit::Each { at, entries } => Edit::Each { at: join(at), entries: entries.clone() },
+        Edit::Envelope { .. } | Edit::Open { .. } => return None,
+    };
+    Some(Entry { edit, ..entry.clone() })
+}
+
+/// The entry as one of the scope that lies at `token`, if it touches nothing else.
+fn below(entry: &Entry, token: &Token) -> Option<Entry> {
+    let guard = entry.guard.iter().map(|condition| below_guard(condition, token)).collect::<Option<Vec<_>>>()?;
+    let strip = |path: &Path| path.split_first().filter(|(first, _)| *first == token).map(|(_, rest)| rest.to_vec());
+    let edit = match &entry.edit {
+        Edit::Rename { at, pairs } => Edit::Rename { at: strip(at)?, pairs: pairs.clone() },
+        Edit::Change { at, how } => Edit::Change { at: strip(at)?, how: how.clone() },
+        Edit::Each { at, entries } => Edit::Each { at: strip(at)?, entries: entries.clone() },
+        Edit::Move { scope, from, to, conflict, patch } => {
+            let (scope, keys) = strip_scope(scope, &[from, to], token)?;
+            let [from, to] = <[Keys; 2]>::try_from(keys).ok()?;
+            Edit::Move { scope, from, to, conflict: *conflict, patch: *patch }
+        }
+        Edit::Put { scope, at, value, create, if_present } => below_put(scope, at, value, *create, *if_present, token)?,
+        Edit::Take { scope, at, prune, refuse } => {
+            // Pruning may take away the value at `token` itself, which its own scope cannot do.
+            let inside = !scope.is_empty() || !*prune;
+            let (scope, mut keys) = strip_scope(scope, &[at], token).filter(|_| inside)?;
+            Edit::Take { scope, at: keys.pop()?, prune: *prune, refuse: *refuse }
+        }
+        Edit::Envelope { .. } | Edit::Open { .. } => return None,
+    };
+    Some(Entry { guard, edit, change: entry.change.clone() })
+}
+
+fn below_guard(condition: &Condition, token: &Token) -> Option<Condition> {
+    let Token::Key(key) = token else { return None };
+    let (first, rest) = condition.path.split_first()?;
+    (first == key).then(|| Condition { path: rest.to_vec(), test: condition.test.clone() })
+}
+
+fn below_put(
+    scope: &Path,
+    at: &Keys,
+    value: &Source,
+    create: bool,
+    if_present: Occupied,
+    token: &Token,
+) -> Option<Edit> {
+    // A copied value is found from the scope, and a missing parent is made in it: neither survives a narrower one.
+    let movable = !scope.is_empty() || (!create && !matches!(value, Source::Copy(_)));
+    let (scope, mut keys) = strip_scope(scope, &[at], token).filter(|_| movable)?;
+    Some(Edit::Put { scope, at: keys.pop()?, value: value.clone(), create, if_present })
+}
+
+/// Takes `token` off a scope, or, where the scope is empty, off all the keys, which must keep at least one name.
+fn strip_scope(scope: &Path, keys: &[&Keys], token: &Token) -> Option<(Path, Vec<Keys>)> {
+    if let Some((first, rest)) = scope.split_first() {
+        return (first == token).then(|| (rest.to_vec(), keys.iter().map(|k| (*k).clone()).collect()));
+    }
+    let Token::Key(key) = token else { return None };
+    let stripped = keys.iter().map(|k| {
+        k.split_first().filter(|(first, rest)| *first == key && !rest.is_empty()).map(|(_, rest)| rest.to_vec())
+    });
+    Some((Path::new(), stripped.collect::<Option<_>>()?))
+}
+
+/// The name of the one member of its scope that an edit is about.
+fn first_key(edit: &Edit) -> Option<String> {
+    let of_path = |path: &Path| match path.first() {
+        Some(Token::Key(key)) => Some(key.clone()),
+        Some(Token::Any) | None => None,
+    };
+    match edit {
+        Edit::Rename { at, .. } | Edit::Change { at, .. } | Edit::Each { at, .. } => of_path(at),
+        Edit::Move { scope, from, .. } if scope.is_empty() => from.first().cloned(),
+        Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } if scope.is_empty() => at.first().cloned(),
+        Edit::Move { scope, .. } | Edit::Put { scope, .. } | Edit::Take { scope, .. } => of_path(scope),
+        Edit::Envelope { .. } | Edit::Open { .. } => None,
+    }
+}
+
+/// Whether an edit of a value may take the value away, for which its name must not have left yet.
+fn may_remove(entry: &Entry) -> bool {
+    match &entry.edit {
+        Edit::Change { at, how } => at.is_empty() && value_may_go(how),
+        Edit::Each { at, entries } => at.is_empty() && entries.iter().any(may_remove),
+        Edit::Open { otherwise, .. } => *otherwise == Otherwise::Drop,
+        Edit::Rename { .. } | Edit::Move { .. } | Edit::Put { .. } | Edit::Take { .. } | Edit::Envelope { .. } => false,
+    }
+}
+
+fn value_may_go(how: &ValueEdit) -> bool {
+    match how {
+        ValueEdit::Map { otherwise, .. } | ValueEdit::Convert { otherwise, .. } => *otherwise == Otherwise::Drop,
+        ValueEdit::FromArray { empty, otherwise, .. } => {
+            *empty == super::edit::Empty::Absent || *otherwise == Otherwise::Drop
+        }
+        ValueEdit::FromMember { .. } => true,
+        ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } => false,
+    }
+}

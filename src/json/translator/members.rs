@@ -1,0 +1,248 @@
+//! What becomes of an object's members: which leave, under which name, and which are added.
+
+use std::sync::Arc;
+
+use super::super::error::{Code, Error};
+use super::super::program::{Action, Object, Program, Slot, Step, StepId};
+use super::super::scanner::Expected;
+use super::super::text::name_is;
+use super::ahead::Ahead;
+use super::{At, Buf, Flow, Frame, FrameKind, Machine, Ran};
+
+impl Machine {
+    #[cold]
+    pub(super) fn not_enveloped(&self, key: &str, change: Option<&Arc<str>>, found: &str) -> Error {
+        let mut error = Error::new(
+            Code::NotEnveloped,
+            self.base + self.pos as u64,
+            format!("expected an object with the member `{key}`, {found}"),
+        );
+        error.change = change.cloned();
+        error.at(String::new())
+    }
+
+    pub(super) fn first_name(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        match self.peek(buf) {
+            None => return Ok(Flow::More),
+            Some(b'}') => {
+                self.pin = None;
+                if let (Some(FrameKind::Pick), Some(Step::Pick { key, change, .. })) =
+                    (self.frames.last().map(|f| f.kind), self.frames.last().map(|f| program.step(f.step)))
+                {
+                    return Err(self.not_enveloped(key, change.as_ref(), "found an empty one"));
+                }
+                self.close(program, buf);
+            }
+            Some(_) => self.at = At::Name,
+        }
+        Ok(Flow::On)
+    }
+
+    #[inline]
+    pub(super) fn before_name(&mut self, buf: Buf<'_>) -> Ran {
+        if self.peek(buf).is_none() {
+            return Ok(Flow::More);
+        }
+        self.name.start = self.pos;
+        self.at = At::InName;
+        Ok(Flow::On)
+    }
+
+    #[inline]
+    pub(super) fn in_name(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let Some(end) = self.token.name(buf.bytes, self.pos).map_err(|e| self.syntax(e))? else {
+            self.pos = buf.bytes.len();
+            return Ok(Flow::More);
+        };
+        self.pos = end;
+        self.name.end = end;
+        self.decide(program, buf)
+    }
+
+    /// What to do with the member whose name has been read.
+    #[inline]
+    pub(super) fn decide(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        if let Some(pin) = self.pin {
+            self.check_held(self.name.end - pin)?;
+        }
+        let Some(frame) = self.frames.last() else {
+            return Ok(Flow::On);
+        };
+        self.at = At::Colon;
+        match program.step(frame.step) {
+            Step::Object(object) => self.decide_in_object(program, object, buf),
+            Step::Pick { key, inner, .. } => self.decide_in_pick(program, key, *inner, buf),
+            Step::Each { inner } => {
+                self.next = *inner;
+                Ok(Flow::On)
+            }
+            Step::Copy | Step::Hold(_) | Step::Surround { .. } => Ok(Flow::On),
+        }
+    }
+
+    pub(super) fn decide_in_pick(&mut self, program: &Program, key: &str, inner: StepId, buf: Buf<'_>) -> Ran {
+        self.pin = None;
+        let picked = name_is(&buf.bytes[self.name.clone()], key);
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(Flow::On);
+        };
+        if !picked {
+            self.next = program.copy();
+            return Ok(Flow::On);
+        }
+        if frame.seen != 0 {
+            return Err(self.duplicate(program, key));
+        }
+        frame.seen = 1;
+        self.next = inner;
+        self.at = At::Colon;
+        Ok(Flow::On)
+    }
+
+    #[inline]
+    pub(super) fn decide_in_object(&mut self, program: &Program, object: &Object, buf: Buf<'_>) -> Ran {
+        let raw = &buf.bytes[self.name.clone()];
+        let Some((at, slot)) = object.find(raw) else {
+            self.keep(buf);
+            self.next = program.copy();
+            return Ok(Flow::On);
+        };
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(Flow::On);
+        };
+        let there = frame.seen | frame.ahead.unwrap_or(0);
+        if slot.yields_to != 0 && slot.yields_to & there == 0 && frame.ahead.is_none() {
+            // Whether this member leaves depends on members to come.
+            frame.ahead = Some(0);
+            self.at = At::Ahead(Ahead::after_name(self.name.end));
+            return Ok(Flow::On);
+        }
+        frame.slot = Some(at);
+        if slot.unique && frame.seen >> at & 1 == 1 {
+            return Err(self.duplicate(program, &slot.name));
+        }
+        frame.seen |= 1 << at;
+        let wins = slot.yields_to & there == 0;
+        self.carry_out(program, slot, wins, buf)
+    }
+
+    pub(super) fn carry_out(&mut self, program: &Program, slot: &Slot, wins: bool, buf: Buf<'_>) -> Ran {
+        match &slot.action {
+            Action::Keep { rename, inner } if wins => {
+                self.keep(buf);
+                if let Some(name) = rename {
+                    self.flush(buf, self.name.start);
+                    self.out.write(name);
+                    self.copied = self.name.end;
+                }
+                self.next = *inner;
+            }
+            Action::Refuse { change } => {
+                let mut error =
+                    Error::new(Code::InformationLost, 0, format!("`{}` has no place in the other version", slot.name));
+                error.change.clone_from(change);
+                return Err(self.blame(program, self.name.start, error));
+            }
+            Action::Keep { .. } | Action::Drop => {
+                self.pin = None;
+                self.flush(buf, self.unit);
+                self.dropping = true;
+                self.next = program.copy();
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    /// Lets the member at hand leave, with the comma before it if it needs one.
+    #[inline]
+    pub(super) fn keep(&mut self, buf: Buf<'_>) {
+        self.pin = None;
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        if !std::mem::replace(&mut frame.emitted, true) && buf.bytes.get(self.unit) == Some(&b',') {
+            self.copied = self.unit + 1;
+        }
+    }
+
+    #[cold]
+    pub(super) fn duplicate(&self, program: &Program, name: &str) -> Error {
+        let detail = format!("the member `{}` stands twice in its object", name.escape_debug());
+        self.blame(program, self.name.start, Error::new(Code::DuplicateKey, 0, detail))
+    }
+
+    /// Reads over the rest of the object, noting which slots it has, and comes back.
+    pub(super) fn read_ahead(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let At::Ahead(mut ahead) = std::mem::replace(&mut self.at, At::Decide) else {
+            return Ok(Flow::On);
+        };
+        let object = self.frames.last().map(|frame| program.step(frame.step));
+        let Some(Step::Object(object)) = object else {
+            return Ok(Flow::On);
+        };
+        let room = self.room();
+        let found = ahead.run(buf.bytes, room, object).map_err(|e| self.syntax(e))?;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.ahead = Some(frame.ahead.unwrap_or(0) | found.slots);
+        }
+        self.check_held(ahead.pos - self.unit)?;
+        if found.ended {
+            return Ok(Flow::On);
+        }
+        self.at = At::Ahead(ahead);
+        Ok(Flow::More)
+    }
+
+    #[inline]
+    pub(super) fn colon(&mut self, buf: Buf<'_>) -> Ran {
+        match self.peek(buf) {
+            None => return Ok(Flow::More),
+            Some(b':') => self.pos += 1,
+            Some(_) => return self.unexpected(self.pos, Expected::Colon),
+        }
+        self.at = At::Value;
+        if let Some(Frame { kind: FrameKind::Pick, seen: 1, .. }) = self.frames.last() {
+            self.begin_picked(buf);
+        }
+        Ok(Flow::On)
+    }
+
+    /// The picked member's value begins to leave; members after it do not.
+    pub(super) fn begin_picked(&mut self, buf: Buf<'_>) {
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        frame.seen = 3;
+        self.flush(buf, self.pos);
+        self.dropping = false;
+    }
+
+    /// After a dropped member of an object, what follows leaves again.
+    #[inline]
+    pub(super) fn end_dropped(&mut self, kind: FrameKind, buf: Buf<'_>) {
+        if self.dropping && kind == FrameKind::Object {
+            self.flush(buf, self.pos);
+            self.dropping = false;
+        }
+    }
+
+    pub(super) fn add_members(&mut self, frame: &Frame, object: &Object, buf: Buf<'_>) {
+        let mut emitted = frame.emitted;
+        for added in object.added.iter().filter(|added| added.unless & frame.seen == 0) {
+            self.flush(buf, self.pos);
+            if emitted {
+                self.out.write(b",");
+            }
+            added.member.render(&self.values, self.out.tail());
+            emitted = true;
+        }
+    }
+}
+
+impl Object {
+    /// The slot of the member with this name, which is JSON text.
+    #[inline]
+    pub(super) fn find(&self, raw: &[u8]) -> Option<(usize, &Slot)> {
+        self.slots.iter().enumerate().find(|(_, slot)| name_is(raw, &slot.name))
+    }
+}
