@@ -77,7 +77,9 @@ async fn next_connection(
 /// A connection's place among those that may be open; given back when the last clone is dropped. A socket keeps
 /// the one of the connection that it was.
 #[derive(Debug, Clone)]
-pub(crate) struct Slot(#[expect(dead_code, reason = "held, never read")] Arc<(OwnedSemaphorePermit, Open)>);
+pub(crate) struct Slot(
+    #[expect(dead_code, reason = "held, never read")] Arc<(OwnedSemaphorePermit, Open)>,
+);
 
 /// Serves one connection.
 async fn connection(
