@@ -131,7 +131,11 @@ fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRule
     let mut speaks = Vec::new();
     for backend in &config.backends {
         match api.versions.find(&backend.speaks) {
-            Some(version) => speaks.push(version),
+            Some(version) => {
+                // No request waits for its plan to be compiled.
+                api.prepare(version);
+                speaks.push(version);
+            }
             None => errors.push(format!(
                 "apis.{}.backends.{}.speaks: `{}` is not a version of this api, expected one of {}",
                 config.name,

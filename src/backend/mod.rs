@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use crate::config::{BackendConfig, Balance, Endpoint, Protocol};
@@ -23,6 +24,10 @@ pub type Body = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, Failure
 const POOL_IDLE_PER_ENDPOINT: usize = 256;
 /// How long an idle pooled connection is kept; below the 60 s after which common servers close theirs.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// After how much silence TCP asks whether a peer is alive, and how often it asks again.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// One group of endpoints and its connections.
 #[derive(Debug)]
@@ -164,8 +169,7 @@ impl Backend {
         let connecting = TcpStream::connect(picked.authority());
         match tokio::time::timeout(self.connect_timeout, connecting).await {
             Ok(Ok(stream)) => {
-                // Small messages must not wait for the acknowledgement of earlier ones.
-                let _ = stream.set_nodelay(true);
+                supervise(&stream);
                 Ok(stream)
             }
             Ok(Err(e)) => Err(unreachable(format!("{}: {e}", picked.authority()))),
@@ -175,6 +179,16 @@ impl Backend {
             ))),
         }
     }
+}
+
+/// Has small writes leave at once, and has the system find out when a silent peer is gone. A system that refuses
+/// either is no reason not to serve.
+pub fn supervise(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE_INTERVAL);
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }
 
 /// What it means that a request could not be sent or its response's head not be read.
@@ -236,6 +250,8 @@ fn client(protocol: Protocol, connect_timeout: Duration) -> Client<HttpConnector
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(connect_timeout));
     connector.set_nodelay(true);
+    connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())

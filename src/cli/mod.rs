@@ -1,7 +1,7 @@
 //! The command line: one file for each command.
 //!
-//! A command is a module with `Args` and `fn run(args) -> Result<ExitCode, String>`, a variant of [`Command`], and
-//! an arm in [`run`]. Exit codes: 0 done, 1 findings, 2 usage, configuration or I/O error.
+//! A command is a module with `Args` and `fn run(args) -> Result<ExitCode, String>`, a variant of `Command`, and
+//! an arm in `run`. Exit codes: 0 done, 1 findings, 2 usage, configuration or I/O error.
 
 mod check;
 mod completions;

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,7 +17,6 @@ use tokio::time::{Instant, Sleep};
 
 use crate::backend::{Body, Picked};
 use crate::failure::{Failure, Kind, Side, causes};
-use crate::json::{self, Program, Translator, Values};
 
 /// What is read at most of a body that can be streamed before its head is sent, in bytes.
 pub(crate) const HELD_BEFORE_HEAD: usize = 64 * 1024;
@@ -210,143 +208,6 @@ pub(crate) async fn hold(mut body: Body, most: usize) -> Result<Held, Failure> {
     Ok(Held::Whole(chunks, trailers))
 }
 
-/// A translation that has not begun.
-#[derive(Debug, Clone)]
-pub(crate) struct Translation {
-    /// The edit.
-    pub(crate) program: Arc<Program>,
-    /// What its literals refer to.
-    pub(crate) values: Values,
-    /// Bounds on the document.
-    pub(crate) limits: json::Limits,
-    /// Who sends the document.
-    pub(crate) side: Side,
-}
-
-/// A document translated in one go.
-pub(crate) struct Whole {
-    /// Its bytes.
-    pub(crate) chunks: Vec<Bytes>,
-    /// Whether an op was skipped.
-    pub(crate) is_partial: bool,
-}
-
-impl Translation {
-    fn translator(self) -> Translator {
-        Translator::new(self.program, self.values, self.limits)
-    }
-
-    /// Translates a document that is held whole.
-    pub(crate) fn whole(self, document: &[Bytes]) -> Result<Whole, json::Error> {
-        let mut translator = self.translator();
-        let mut chunks = Vec::new();
-        for chunk in document {
-            translator.push(chunk.clone())?;
-            chunks.extend(translator.take());
-        }
-        translator.finish()?;
-        chunks.extend(translator.take());
-        Ok(Whole {
-            chunks,
-            is_partial: translator.is_partial(),
-        })
-    }
-
-    /// Translates a document while it comes.
-    pub(crate) fn stream(self, beginning: Vec<Bytes>, rest: Body) -> Body {
-        let side = self.side;
-        let stream = Stream {
-            beginning: beginning.into(),
-            rest,
-            side,
-            translator: self.translator(),
-            ready: VecDeque::new(),
-            state: State::Reading,
-        };
-        stream.boxed_unsync()
-    }
-}
-
-/// A body that is translated while it comes. Reads from its sender only when its receiver asks for more and
-/// nothing is ready, which is what carries back-pressure through.
-struct Stream {
-    beginning: VecDeque<Bytes>,
-    rest: Body,
-    side: Side,
-    translator: Translator,
-    ready: VecDeque<Bytes>,
-    state: State,
-}
-
-enum State {
-    Reading,
-    Ended(Option<HeaderMap>),
-}
-
-impl Stream {
-    /// Takes the sender's next frame; says whether there may be more.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        let chunk = match self.beginning.pop_front() {
-            Some(chunk) => chunk,
-            None => match ready!(Pin::new(&mut self.rest).poll_frame(cx))
-                .transpose()?
-                .map(Frame::into_data)
-            {
-                Some(Ok(chunk)) => chunk,
-                Some(Err(trailers)) => return Poll::Ready(self.end(trailers.into_trailers().ok())),
-                None => return Poll::Ready(self.end(None)),
-            },
-        };
-        Poll::Ready(self.push(chunk))
-    }
-
-    fn push(&mut self, chunk: Bytes) -> Result<(), Failure> {
-        self.translator
-            .push(chunk)
-            .map_err(|e| Failure::translation(self.side, &e))?;
-        self.ready.extend(self.translator.take());
-        Ok(())
-    }
-
-    fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), Failure> {
-        self.translator
-            .finish()
-            .map_err(|e| Failure::translation(self.side, &e))?;
-        self.ready.extend(self.translator.take());
-        self.state = State::Ended(trailers);
-        Ok(())
-    }
-}
-
-impl HttpBody for Stream {
-    type Data = Bytes;
-    type Error = Failure;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        loop {
-            if let Some(chunk) = self.ready.pop_front() {
-                return Poll::Ready(Some(Ok(Frame::data(chunk))));
-            }
-            match &mut self.state {
-                State::Ended(trailers) => {
-                    return Poll::Ready(trailers.take().map(|t| Ok(Frame::trailers(t))));
-                }
-                State::Reading => {
-                    if let Err(failure) = ready!(self.poll_read(cx)) {
-                        // Whatever comes after the error, nothing of it leaves.
-                        self.state = State::Ended(None);
-                        self.ready.clear();
-                        return Poll::Ready(Some(Err(failure)));
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// A body that is all there; its length is exact.
 pub(crate) struct Pieces {
     chunks: VecDeque<Bytes>,
@@ -393,6 +254,69 @@ impl HttpBody for Pieces {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.chunks.iter().map(|c| c.len() as u64).sum())
+    }
+}
+
+/// A body whose first frame was waited for a little.
+struct Primed {
+    first: Option<Frame<Bytes>>,
+    rest: Body,
+}
+
+/// Gives a body's sender one turn to have its first frame ready, so that a short message leaves in one write together
+/// with its head. A body that is slower than that is not waited for.
+pub(crate) async fn prime(mut body: Body) -> Result<Body, Failure> {
+    if body.is_end_stream() {
+        return Ok(body);
+    }
+    let mut first = poll_now(&mut body).await;
+    if first.is_pending() {
+        tokio::task::yield_now().await;
+        first = poll_now(&mut body).await;
+    }
+    match first {
+        Poll::Pending => Ok(body),
+        Poll::Ready(None) => Ok(empty()),
+        Poll::Ready(Some(frame)) => {
+            let first = Some(frame?);
+            Ok(Primed { first, rest: body }.boxed_unsync())
+        }
+    }
+}
+
+/// What a body has ready.
+async fn poll_now(body: &mut Body) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await
+}
+
+impl HttpBody for Primed {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(first))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let first = self.first.as_ref().and_then(Frame::data_ref);
+        let first = first.map_or(0, |data| data.len() as u64);
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + first);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + first);
+        }
+        hint
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::backend::Backend;
 use crate::failure::{Failure, Kind, Side};
 use crate::json::{self, Values};
-use crate::rules::{AfterSunset, Api, OnError, Pair};
+use crate::rules::{AfterSunset, Api, MessagePlan, OnError, Pair};
 use crate::snapshot::{Route, Snapshot};
 use crate::version::{ApiVersion, RequestView, ResolveError, Resolved, VersionId};
 
@@ -112,9 +112,21 @@ impl Exchange {
         }
     }
 
-    /// What literals refer to in a document for a receiver of `version`.
-    pub(crate) fn values(&self, version: &ApiVersion, on_error: OnError) -> Values {
-        values(jiff::Timestamp::now(), version, on_error)
+    /// What literals refer to in a request, for its plan. A plan that changes nothing has none.
+    pub(crate) fn request_values(&self, plan: &MessagePlan) -> Values {
+        if plan.is_identity() {
+            return Values::default();
+        }
+        let on_error = self.api.on_error.request;
+        values(jiff::Timestamp::now(), self.backend_version(), on_error)
+    }
+
+    /// What literals refer to in a response, for its plan. A plan that changes nothing has none.
+    pub(crate) fn response_values(&self, plan: &MessagePlan, on_error: OnError) -> Values {
+        if plan.is_identity() {
+            return Values::default();
+        }
+        values(jiff::Timestamp::now(), self.client_version(), on_error)
     }
 
     /// Bounds on reading a body.

@@ -1,29 +1,34 @@
 //! The life of a request.
 //!
-//! 1. [`server`] accepts a connection, bounds its head and hands each request to [`proxy`].
+//! 1. `server` accepts a connection, bounds its head and hands each request to `proxy`.
 //! 2. One [`Snapshot`](crate::snapshot::Snapshot) is loaded; it decides everything about this request.
-//! 3. [`exchange`] finds the API by host and longest prefix (404), resolves the client's version (400) and
+//! 3. `exchange` finds the API by host and longest prefix (404), resolves the client's version (400) and
 //!    picks the backend.
-//! 4. The rules translate the request's target and headers; the version that the client named becomes the
-//!    one that the backend speaks. [`headers`] takes off what concerns one connection.
-//! 5. [`body`] translates the request's body: whole where it is short, as a stream where it is long.
-//! 6. [`send`] picks an endpoint and waits for the response's head, within the time limits. A request for a
-//!    socket goes to [`crate::ws`] instead.
-//! 7. The rules translate the response's status, headers and body; [`validators`] makes its validators its own.
-//! 8. The version headers are added, and [`record`] writes down how it went.
+//! 4. `request`: the rules translate the target and the headers; the version that the client named becomes the
+//!    one that the backend speaks; `headers` takes off what concerns one connection.
+//! 5. The request's body is translated (`translate`) where a rule matches it and its `form` allows it: whole where
+//!    it is short, as a stream where it is long.
+//! 6. `send` picks an endpoint and waits for the response's head, within the time limits. A request for a socket
+//!    goes to [`crate::ws`] instead.
+//! 7. `response`: the rules translate status, headers and body; `validators` makes its validators its own.
+//! 8. The version headers are added, and `record` writes down how it went.
 //!
-//! Any step may end in a [`Failure`](crate::failure::Failure), which [`respond`] turns into a problem
+//! Any step may end in a [`Failure`](crate::failure::Failure), which `respond` turns into a problem
 //! document. A failure after the head has left aborts the message instead.
 
 pub(crate) mod body;
 pub(crate) mod exchange;
+pub(crate) mod form;
 pub(crate) mod headers;
 pub(crate) mod proxy;
 pub(crate) mod record;
+pub(crate) mod request;
 pub(crate) mod respond;
+pub(crate) mod response;
 pub(crate) mod send;
 pub mod server;
 pub(crate) mod tap;
+pub(crate) mod translate;
 pub(crate) mod validators;
 
 use tokio_util::sync::CancellationToken;

@@ -67,19 +67,14 @@ impl Drop for Recorder {
             self.record.failure = Some(CLIENT_LEFT);
         }
         let record = &self.record;
-        let label = |part: &Option<String>| part.clone().unwrap_or_else(|| "none".to_owned());
-        let (api, version, backend) = (
+        let label = |part: &Option<String>| part.as_deref().unwrap_or("none").to_owned();
+        metrics::request(
             label(&record.api),
             label(&record.client_version),
             label(&record.backend),
-        );
-        metrics::request(
-            &api,
-            &version,
-            &backend,
             record.status,
             record.started.elapsed(),
         );
-        self.plane.access_log.write(self.record.clone());
+        self.plane.access_log.write(record);
     }
 }

@@ -16,7 +16,6 @@ use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,7 +25,7 @@ use super::{Plane, proxy, respond};
 use crate::backend::Body;
 use crate::config::ListenLimits;
 use crate::telemetry::log::{self, Level};
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Open};
 
 /// How long to wait after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -34,8 +33,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// How often a silent HTTP/2 connection is asked whether it is alive, and how long it has to answer.
 const H2_PING: Duration = Duration::from_secs(20);
-/// After how much silence TCP asks whether a peer is alive.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long a client may take none of the bytes that wait for it.
+#[cfg(target_os = "linux")]
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// What hyper's buffers may grow to, in bytes; heads may be larger where the limits say so.
 const BUFFER: usize = 64 * 1024;
 
@@ -74,22 +74,29 @@ async fn next_connection(
     Ok((slot, stream, peer))
 }
 
-/// Serves one connection. `_slot` is given back at its end.
+/// A connection's place among those that may be open; given back when the last clone is dropped. A socket keeps
+/// the one of the connection that it was.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot(
+    #[expect(dead_code, reason = "held, never read")] Arc<(OwnedSemaphorePermit, Open)>,
+);
+
+/// Serves one connection.
 async fn connection(
     mut stream: TcpStream,
     peer: SocketAddr,
     limits: Arc<ListenLimits>,
     plane: Arc<Plane>,
-    _slot: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) {
-    let _open = metrics::connection();
+    let slot = Slot(Arc::new((permit, metrics::connection())));
     prepare(&stream);
     let preface = tokio::select! {
         preface = tokio::time::timeout(limits.head_timeout, preface(&stream)) => preface,
         () = plane.draining.cancelled() => return,
     };
     match preface {
-        Ok(Ok(Preface::Http1)) => serve_http1(stream, peer, &limits, &plane).await,
+        Ok(Ok(Preface::Http1)) => serve_http1(stream, peer, &limits, &plane, slot).await,
         Ok(Ok(Preface::Http2)) => serve_http2(stream, peer, &limits, &plane).await,
         Ok(Ok(Preface::Closed) | Err(_)) => {}
         Err(_) => refuse_slow(&mut stream).await,
@@ -97,9 +104,9 @@ async fn connection(
 }
 
 fn prepare(stream: &TcpStream) {
-    // Neither is needed to serve: a system that refuses them is served all the same.
-    let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE));
+    crate::backend::supervise(stream);
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(SEND_TIMEOUT));
 }
 
 /// What a connection begins with.
@@ -136,6 +143,7 @@ async fn serve_http1(
     peer: SocketAddr,
     limits: &ListenLimits,
     plane: &Arc<Plane>,
+    slot: Slot,
 ) {
     let mut builder = http1::Builder::new();
     builder
@@ -149,6 +157,7 @@ async fn serve_http1(
     let (tap, seen) = Tap::new(stream, limits.head.max(BUFFER));
     let service = service_fn(|mut request| {
         seen.mark(&mut request);
+        request.extensions_mut().insert(slot.clone());
         answer(plane, peer, request)
     });
     let mut connection = builder

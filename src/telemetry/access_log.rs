@@ -131,9 +131,9 @@ impl AccessLog {
     }
 
     /// Hands in a finished exchange.
-    pub fn write(&self, record: Record) {
+    pub fn write(&self, record: &Record) {
         if let Some(queue) = &self.0
-            && queue.try_send(Box::new(record)).is_err()
+            && queue.try_send(Box::new(record.clone())).is_err()
         {
             metrics::access_record_dropped();
         }

@@ -1,4 +1,4 @@
-//! Every metric, one function each. A new metric is one function here, one line in [`describe`], and one row
+//! Every metric, one function each. A new metric is one function here, one line in `describe`, and one row
 //! in the table of the operations guide.
 //!
 //! Label values come from the configuration, from rule files and from closed enums, never from what a client
@@ -103,12 +103,11 @@ pub fn upkeep(handle: &PrometheusHandle) {
 }
 
 /// An exchange ended.
-pub fn request(api: &str, client_version: &str, backend: &str, status: u16, took: Duration) {
-    let api = api.to_owned();
-    counter!(REQUESTS, "api" => api.clone(), "client_version" => client_version.to_owned(),
-        "backend" => backend.to_owned(), "status" => status.to_string())
+pub fn request(api: String, client_version: String, backend: String, status: u16, took: Duration) {
+    histogram!(REQUEST_SECONDS, "api" => api.clone()).record(took.as_secs_f64());
+    counter!(REQUESTS, "api" => api, "client_version" => client_version, "backend" => backend,
+        "status" => status.to_string())
     .increment(1);
-    histogram!(REQUEST_SECONDS, "api" => api).record(took.as_secs_f64());
 }
 
 /// A document was translated whole.

@@ -17,6 +17,7 @@ use crate::backend::{Body, Picked};
 use crate::failure::{Failure, Kind, Side, causes};
 use crate::http::exchange::Exchange;
 use crate::http::send::Outgoing;
+use crate::http::server::Slot;
 use crate::http::{Plane, body, headers, respond};
 
 use super::session::{Legs, Session};
@@ -33,6 +34,7 @@ const LEG: [HeaderName; 4] = [
 pub(crate) struct Handshake {
     accept: String,
     upgrade: OnUpgrade,
+    slot: Option<Slot>,
 }
 
 /// What the backend made of it.
@@ -68,6 +70,7 @@ impl Handshake {
         Ok(Self {
             accept: derive_accept_key(key.as_bytes()),
             upgrade,
+            slot: head.extensions.get().cloned(),
         })
     }
 
@@ -98,6 +101,7 @@ impl Handshake {
         let answer = self.answer(exchange, response.headers());
         let legs = Legs {
             client: self.upgrade,
+            slot: self.slot,
             backend,
             picked,
         };

@@ -1,12 +1,12 @@
 //! The life of a session.
 //!
-//! 1. [`handshake`] checks the client's request (RFC 6455 section 4.2.1) and opens a connection of its own to
+//! 1. `handshake` checks the client's request (RFC 6455 section 4.2.1) and opens a connection of its own to
 //!    the backend. A backend that refuses is heard by the client as it is.
-//! 2. [`session`] carries messages: one pump for each direction, each holding one message at a time, so that a
+//! 2. `session` carries messages: one pump for each direction, each holding one message at a time, so that a
 //!    slow receiver slows its sender. Where the rules know the path, text messages are translated; a message
 //!    without a translation is dropped and counted, and the socket lives on.
-//! 3. Sockets without rules are a [`tunnel`]: bytes, never messages; [`frames`] knows where one could be put between.
-//! 4. Close codes and reasons travel end to end. Only [`session`] picks one.
+//! 3. Sockets without rules are a `tunnel`: bytes, never messages; `frames` knows where one could be put between.
+//! 4. Close codes and reasons travel end to end. Only `session` picks one.
 
 mod activity;
 mod frames;

@@ -37,6 +37,7 @@ use crate::http::Plane;
 use crate::http::body::Observer as _;
 use crate::http::exchange::{self, Exchange};
 use crate::http::record::Recorder;
+use crate::http::server::Slot;
 use crate::json;
 use crate::rules::{Api, OnError, OnFrame, Outcome, Side, Socket};
 use crate::snapshot::Route;
@@ -59,6 +60,8 @@ const WRITE_BUFFER: usize = 8 * 1024;
 pub(crate) struct Legs {
     /// The client's, once it has read the answer.
     pub(crate) client: OnUpgrade,
+    /// The client's connection counts as open until the socket ends.
+    pub(crate) slot: Option<Slot>,
     /// The backend's.
     pub(crate) backend: Upgraded,
     /// The endpoint, which counts as busy until the socket ends.
@@ -108,6 +111,7 @@ impl Session {
         let Legs {
             client,
             backend,
+            slot: _slot,
             picked: _picked,
         } = self.legs;
         let Ok(client) = client.await else { return };
@@ -308,7 +312,7 @@ impl<'a> Talk<'a> {
             self.socket
                 .translate(pump.side, text.as_bytes(), &values, self.limits);
         let api = &self.rules.route.config.name;
-        metrics::message(api, side_name(pump.side), event);
+        metrics::message(api, pump.side.name(), event);
         match outcome {
             Ok(Outcome::Pass) => Some(text),
             // JSON in, JSON out: what is translated is UTF-8 as the original was.
@@ -388,13 +392,6 @@ fn offence(error: &tungstenite::Error) -> Option<CloseFrame> {
             Some(close(CloseCode::Protocol, "the frame is not valid"))
         }
         _ => None,
-    }
-}
-
-fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::Client => "client",
-        Side::Server => "server",
     }
 }
 

@@ -329,3 +329,46 @@ async fn load_is_spread_over_endpoints_and_refusing_ones_are_passed_over() {
     }
     assert_eq!((seen_first.count(), seen_second.count()), (2, 4));
 }
+
+#[tokio::test]
+async fn trailers_pass_in_both_directions() {
+    let (told, mut heard) = tokio::sync::mpsc::channel(1);
+    let backend = Backend::scripted(move |mut wire| {
+        let told = told.clone();
+        async move {
+            wire.head().await.unwrap();
+            // The chunk, the last chunk, the trailer.
+            let body = wire.bytes(b"2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n".len()).await;
+            told.send(String::from_utf8(body).unwrap()).await.unwrap();
+            wire.send("HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n")
+                .await;
+            wire.send("2\r\nok\r\n0\r\nx-sum: 2\r\n\r\n").await;
+        }
+    })
+    .await;
+    let proxy = TestProxy::before(backend.address).await;
+    let mut client = proxy.client().await;
+    let request = "POST / HTTP/1.1\r\nhost: h\r\nte: trailers\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n";
+    client.send(request).await;
+    client.send("2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n").await;
+    assert!(heard.recv().await.unwrap().ends_with("x-sum: 1\r\n\r\n"));
+    client.head().await.unwrap();
+    let body = client
+        .bytes(b"2\r\nok\r\n0\r\nx-sum: 2\r\n\r\n".len())
+        .await;
+    assert!(body.ends_with(b"x-sum: 2\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn early_hints_of_the_backend_do_not_end_its_response() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let response = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let backend = Backend::answering(format!("{hints}{response}")).await;
+    let proxy = TestProxy::before(backend.address).await;
+    let got = proxy
+        .client()
+        .await
+        .ask("GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
+    assert_eq!((got.status(), got.text()), (200, "ok"));
+}

@@ -302,7 +302,7 @@ async fn heads_have_limits() {
     let (backend, recorded) = Backend::recording().await;
     let proxy = TestProxy::start(&[backend.address], |c| {
         let limits = &mut c.listen[0].limits;
-        (limits.head, limits.headers, limits.head_timeout) = (16 * 1024, 20, SHORT);
+        (limits.head, limits.headers) = (16 * 1024, 20);
     })
     .await;
     let large = format!(
@@ -316,6 +316,10 @@ async fn heads_have_limits() {
         let _ = client.try_send(request).await;
         assert_eq!(client.message().await.status(), 431);
     }
+    let proxy = TestProxy::start(&[backend.address], |c| {
+        c.listen[0].limits.head_timeout = SHORT
+    })
+    .await;
     for slow in ["G", "GET / HTTP/1.1\r\nhost:", "PR"] {
         let mut client = proxy.client().await;
         client.send(slow).await;
@@ -384,4 +388,32 @@ async fn draining_finishes_what_runs_and_accepts_nothing_new() {
         ("ok", Some("close"))
     );
     proxy.ended().await;
+}
+
+#[tokio::test]
+async fn half_a_body_is_a_reset_stream_of_http2() {
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let backend = Backend::scripted(|mut wire| async move {
+        wire.try_message().await;
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
+            .await;
+    })
+    .await;
+    let proxy = TestProxy::before(backend.address).await;
+    let io = TokioIo::new(proxy.client().await.stream);
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
+    let (mut sender, connection) = Box::pin(handshake).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let request = http::Request::get("http://h/")
+        .body(Empty::<bytes::Bytes>::new())
+        .unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(
+        within("the reset", response.into_body().collect())
+            .await
+            .is_err()
+    );
+    driver.abort();
 }

@@ -17,6 +17,7 @@ mod http;
 mod http_bodies;
 mod http_failures;
 mod http_translation;
+mod http_versions;
 mod readme;
 mod reload;
 mod ws;

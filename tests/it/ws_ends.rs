@@ -203,6 +203,7 @@ async fn draining_closes(version: &str) {
             .await
             .is_none_or(|end| end.is_err())
     );
+    drop(client);
     proxy.ended().await;
 }
 
@@ -232,5 +233,25 @@ async fn a_slow_reader_slows_its_sender() {
     }
     for _ in 0..sent {
         assert_eq!(socket::text(&mut client).await.len(), 64 * 1024);
+    }
+}
+
+#[tokio::test]
+async fn an_open_socket_takes_the_place_of_a_connection() {
+    let backend = socket::echo().await;
+    let proxy = TestProxy::start(&[backend.address], |c| c.listen[0].limits.connections = 1).await;
+    for version in BOTH {
+        let mut first = socket::open(&proxy, &[("api-version", version)]).await;
+        let waiting = socket::open(&proxy, &[]);
+        tokio::pin!(waiting);
+        tokio::select! {
+            _ = &mut waiting => panic!("two sockets are open where one may be"),
+            () = async {
+                socket::send(&mut first, "hello").await;
+                assert_eq!(socket::text(&mut first).await, "hello");
+            } => {}
+        }
+        drop(first);
+        waiting.await;
     }
 }

@@ -1,0 +1,96 @@
+//! A request on its way to the backend.
+
+use http::header::{self, HeaderMap};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use hyper::body::{Body as _, Incoming};
+
+use crate::backend::Body;
+use crate::failure::{Failure, Side};
+use crate::json::Class;
+use crate::rules::Call;
+
+use super::body::{self, Held};
+use super::exchange::Exchange;
+use super::form::{Form, most_held, too_large_to_hold, translation};
+use super::send::{self, Outgoing};
+use super::{headers, validators};
+
+/// Translates a request's head and makes it one of this proxy's.
+pub(crate) fn head(
+    exchange: &Exchange,
+    call: &Call<'_>,
+    head: &mut Parts,
+    path_and_query: &str,
+) -> Result<Outgoing, Failure> {
+    // What the rules make of it.
+    let values = exchange.request_values(call.request());
+    let target = call
+        .request_head(&head.method, path_and_query, &mut head.headers, &values)
+        .map_err(|e| Failure::translation(Side::Client, &e))?;
+
+    // Where the client named its version, the backend reads its own.
+    let path = exchange.api.resolver.tell_backend(
+        exchange.backend_version(),
+        &mut head.headers,
+        &target.path_and_query,
+        &exchange.resolved,
+    );
+
+    // A translated representation has validators of its own.
+    if call.translates_responses() {
+        validators::map_back(&mut head.headers, &exchange.mark());
+    }
+
+    // The body is sent on by its own framing; hyper has asked the client for it.
+    head.headers.remove(header::EXPECT);
+    head.headers.remove(header::HOST);
+    headers::join_cookies(&mut head.headers);
+    headers::set_forwarded(
+        &mut head.headers,
+        exchange.peer,
+        exchange.authority.as_deref(),
+    );
+    headers::add_via(&mut head.headers, head.version);
+    Ok(Outgoing {
+        method: target.method,
+        target: PathAndQuery::try_from(path).map_err(|e| send::bad_target(&e.into()))?,
+        headers: std::mem::take(&mut head.headers),
+    })
+}
+
+/// The body to send; `None` where there is none.
+pub(crate) async fn body(
+    exchange: &Exchange,
+    call: &Call<'_>,
+    form: Form,
+    headers: &mut HeaderMap,
+    body: Incoming,
+) -> Result<Option<Body>, Failure> {
+    let plan = call.request();
+    if body.is_end_stream() {
+        return Ok(None);
+    }
+    let body = body::from_client(body, exchange.bounds())?;
+    if plan.body.is_identity() || !form.is_translated(Side::Client)? {
+        return Ok(Some(body));
+    }
+    let values = exchange.request_values(plan);
+    let translation = translation(exchange, plan, values, Side::Client);
+    let body = match body::hold(body, most_held(exchange, plan)).await? {
+        Held::Whole(chunks, trailers) if chunks.is_empty() => body::pieces(chunks, trailers),
+        Held::Whole(chunks, trailers) => {
+            let whole = translation
+                .whole(&chunks)
+                .map_err(|e| Failure::translation(Side::Client, &e))?;
+            body::pieces(whole.chunks, trailers)
+        }
+        Held::Beginning(..) if plan.body.class() == Class::S3 => {
+            return Err(too_large_to_hold(exchange, Side::Client));
+        }
+        Held::Beginning(chunks, rest) => translation.stream(chunks, rest),
+    };
+    // The length was the untranslated body's. hyper writes the new one where it is known.
+    headers.remove(header::CONTENT_LENGTH);
+    Ok(Some(body))
+}
