@@ -27,12 +27,7 @@ use tokio::time::{Instant, sleep};
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Bytes of a body, about.
-const SIZES: [(&str, usize); 4] = [
-    ("1 KB", 1_000),
-    ("10 KB", 10_000),
-    ("100 KB", 100_000),
-    ("1 MB", 1_000_000),
-];
+const SIZES: [(&str, usize); 4] = [("1 KB", 1_000), ("10 KB", 10_000), ("100 KB", 100_000), ("1 MB", 1_000_000)];
 /// Kept-alive connections.
 const CONNECTIONS: usize = 32;
 /// Turns of each contender on each size; the best one counts.
@@ -42,46 +37,25 @@ const TICK_MICROS: f64 = 10_000.0;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let seconds = std::env::var("BENCH_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(3);
+    let seconds = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
     let work = tempfile::tempdir()?;
     let backend = start_backend().await?;
     let nginx = Proxy::nginx(work.path(), backend).await?;
     let legato = Proxy::legato(work.path(), backend)?;
     let contenders = [
-        Contender {
-            name: "nginx, pass through",
-            proxy: &nginx,
-            version: "1",
-        },
-        Contender {
-            name: "Legato, pass through",
-            proxy: &legato,
-            version: "1",
-        },
-        Contender {
-            name: "Legato, translate",
-            proxy: &legato,
-            version: "2",
-        },
+        Contender { name: "nginx, pass through", proxy: &nginx, version: "1" },
+        Contender { name: "Legato, pass through", proxy: &legato, version: "1" },
+        Contender { name: "Legato, translate", proxy: &legato, version: "2" },
     ];
     println!("{CONNECTIONS} connections, {TURNS} turns of {seconds} s each, the best counts\n");
-    println!(
-        "| body | proxy | requests/s | to nginx | µs CPU/request | to nginx | p50 ms | p99 ms | errors |"
-    );
+    println!("| body | proxy | requests/s | to nginx | µs CPU/request | to nginx | p50 ms | p99 ms | errors |");
     println!("|---|---|---:|---:|---:|---:|---:|---:|---:|");
     for (label, size) in SIZES {
         let turns = take_turns(&contenders, size, Duration::from_secs(seconds)).await?;
         print!("{}", rows(label, &contenders, &turns));
     }
     println!("\n| process | peak memory, MB |\n|---|---:|");
-    println!(
-        "| nginx | {:.1} |\n| Legato | {:.1} |",
-        nginx.peak_megabytes()?,
-        legato.peak_megabytes()?
-    );
+    println!("| nginx | {:.1} |\n| Legato | {:.1} |", nginx.peak_megabytes()?, legato.peak_megabytes()?);
     Ok(())
 }
 
@@ -103,42 +77,25 @@ struct Turn {
 }
 
 /// The best turn of each contender; errors are those of all its turns.
-async fn take_turns(
-    contenders: &[Contender<'_>],
-    size: usize,
-    length: Duration,
-) -> Result<Vec<Turn>, Failure> {
+async fn take_turns(contenders: &[Contender<'_>], size: usize, length: Duration) -> Result<Vec<Turn>, Failure> {
     let mut best = vec![Turn::default(); contenders.len()];
     for _ in 0..TURNS {
         for (contender, best) in contenders.iter().zip(&mut best) {
             let turn = take_turn(contender, size, length).await?;
             let errors = best.errors + turn.errors;
-            let faster = if turn.per_second > best.per_second {
-                turn
-            } else {
-                *best
-            };
+            let faster = if turn.per_second > best.per_second { turn } else { *best };
             *best = Turn { errors, ..faster };
         }
     }
     Ok(best)
 }
 
-async fn take_turn(
-    contender: &Contender<'_>,
-    size: usize,
-    length: Duration,
-) -> Result<Turn, Failure> {
+async fn take_turn(contender: &Contender<'_>, size: usize, length: Duration) -> Result<Turn, Failure> {
     let before = contender.proxy.cpu_micros()?;
     let start = Instant::now();
     let mut clients = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        clients.spawn(client(
-            contender.proxy.address,
-            contender.version,
-            size,
-            start + length,
-        ));
+        clients.spawn(client(contender.proxy.address, contender.version, size, start + length));
     }
     let (mut micros, mut errors) = (Vec::new(), 0);
     while let Some(done) = clients.join_next().await {
@@ -160,20 +117,11 @@ async fn take_turn(
 }
 
 /// One connection's requests until the deadline: the microseconds of each that succeeded, and how many failed.
-async fn client(
-    address: SocketAddr,
-    version: &str,
-    size: usize,
-    deadline: Instant,
-) -> (Vec<u32>, usize) {
+async fn client(address: SocketAddr, version: &str, size: usize, deadline: Instant) -> (Vec<u32>, usize) {
     let (mut taken, mut failed) = (Vec::new(), 0);
     while Instant::now() < deadline {
         // A connection that failed is opened again; all others last to the deadline.
-        failed += usize::from(
-            requests(address, version, size, deadline, &mut taken)
-                .await
-                .is_err(),
-        );
+        failed += usize::from(requests(address, version, size, deadline, &mut taken).await.is_err());
     }
     (taken, failed)
 }
@@ -187,8 +135,7 @@ async fn requests(
 ) -> Result<(), Failure> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let _connection = JoinSet::from_iter([connection]);
     while Instant::now() < deadline {
         let start = Instant::now();
@@ -232,13 +179,7 @@ impl Proxy {
             .replace("WORK", &work.display().to_string());
         let file = work.join("nginx.conf");
         std::fs::write(&file, text)?;
-        let process = Command::new("nginx")
-            .arg("-p")
-            .arg(work)
-            .arg("-c")
-            .arg(file)
-            .stderr(Stdio::null())
-            .spawn()?;
+        let process = Command::new("nginx").arg("-p").arg(work).arg("-c").arg(file).stderr(Stdio::null()).spawn()?;
         let mut proxy = Proxy { process, address };
         while TcpStream::connect(address).await.is_err() {
             if let Some(status) = proxy.process.try_wait()? {
@@ -268,12 +209,7 @@ impl Proxy {
             .lines()
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
-        Ok(Proxy {
-            process,
-            address: address
-                .ok_or("legato did not say where it listens")?
-                .parse()?,
-        })
+        Ok(Proxy { process, address: address.ok_or("legato did not say where it listens")?.parse()? })
     }
 
     /// Processor time so far, user and system, of the process and its children.
@@ -291,10 +227,7 @@ impl Proxy {
         let mut kilobytes = 0;
         for pid in self.pids()? {
             let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix("VmHWM:"))
-                .ok_or("no VmHWM")?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
             kilobytes += line.trim().trim_end_matches(" kB").parse::<usize>()?;
         }
         Ok(count(kilobytes) / 1024.0)
@@ -304,11 +237,7 @@ impl Proxy {
         let own = u64::from(self.process.id());
         let mut pids = vec![own];
         for entry in std::fs::read_dir("/proc")? {
-            let Some(pid) = entry?
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-            else {
+            let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
                 continue;
             };
             // A process may end while the directory is read.
@@ -326,9 +255,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         // SIGTERM, so that nginx ends its worker too; the process may have ended already.
-        let _sent = Command::new("kill")
-            .arg(self.process.id().to_string())
-            .status();
+        let _sent = Command::new("kill").arg(self.process.id().to_string()).status();
         let _status = self.process.wait();
     }
 }
@@ -336,11 +263,7 @@ impl Drop for Proxy {
 /// A number of `/proc/PID/stat`, counted from the one after the name, which may hold spaces.
 fn after_name(stat: &str, index: usize) -> Result<u64, Failure> {
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    Ok(fields
-        .split_whitespace()
-        .nth(index)
-        .ok_or("a short stat line")?
-        .parse()?)
+    Ok(fields.split_whitespace().nth(index).ok_or("a short stat line")?.parse()?)
 }
 
 /// A backend that answers `?size=N` with that many bytes of messages, or a few more.
@@ -354,18 +277,13 @@ async fn start_backend() -> Result<SocketAddr, Failure> {
             tokio::spawn(async move {
                 let service = service_fn(|request: Request<Incoming>| {
                     let wanted = request.uri().query().unwrap_or_default();
-                    let body = bodies
-                        .iter()
-                        .find(|(query, _)| query == wanted)
-                        .map(|(_, body)| body.clone());
+                    let body = bodies.iter().find(|(query, _)| query == wanted).map(|(_, body)| body.clone());
                     let response = Response::builder().header("content-type", "application/json");
                     let response = response.body(Full::new(body.unwrap_or_default()));
                     async { Ok::<_, Infallible>(response.expect("the header is valid")) }
                 });
                 let io = TokioIo::new(stream);
-                let _ended = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(io, service)
-                    .await;
+                let _ended = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
             });
         }
     });
@@ -410,17 +328,11 @@ fn rows(label: &str, contenders: &[Contender<'_>], turns: &[Turn]) -> String {
 }
 
 fn percentile(sorted: &[u32], percent: usize) -> f64 {
-    sorted
-        .get(sorted.len().saturating_sub(1) * percent / 100)
-        .copied()
-        .map_or(0.0, f64::from)
+    sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().map_or(0.0, f64::from)
 }
 
 /// Counts here are far below 2^53.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of one run are far below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^53")]
 fn count(number: usize) -> f64 {
     number as f64
 }

@@ -54,12 +54,9 @@ impl App {
             Some(admin) => Some(bind(admin.address).await?),
             None => None,
         };
-        let addresses = listeners
-            .iter()
-            .map(|(l, _)| l.local_addr())
-            .collect::<io::Result<_>>();
-        let (access_log, log_writer) = AccessLog::open(&config.access_log)
-            .map_err(|e| format!("cannot open the access log: {e}"))?;
+        let addresses = listeners.iter().map(|(l, _)| l.local_addr()).collect::<io::Result<_>>();
+        let (access_log, log_writer) =
+            AccessLog::open(&config.access_log).map_err(|e| format!("cannot open the access log: {e}"))?;
         let plane = Plane {
             published: reloader.published(),
             access_log,
@@ -104,8 +101,7 @@ impl App {
         let control = TaskTracker::new();
         let stop = CancellationToken::new();
         // A proxy whose run is dropped half-way leaves no task behind.
-        let _guards = [&stop, &self.plane.draining, &self.plane.abandoned]
-            .map(|token| token.clone().drop_guard());
+        let _guards = [&stop, &self.plane.draining, &self.plane.abandoned].map(|token| token.clone().drop_guard());
 
         // The control plane outlives the data plane, so that draining can be watched.
         if let Some(listener) = self.admin {
@@ -124,9 +120,7 @@ impl App {
         control.spawn(stop.clone().run_until_cancelled_owned(upkeep(metrics)));
 
         for (listener, limits) in self.listeners {
-            self.plane
-                .tasks
-                .spawn(server::accept(listener, limits, Arc::clone(&self.plane)));
+            self.plane.tasks.spawn(server::accept(listener, limits, Arc::clone(&self.plane)));
         }
         shutdown.await;
         drain(&self.plane, self.config.drain).await;
@@ -144,9 +138,7 @@ impl App {
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|e| format!("cannot listen on {address}: {e}"))
+    TcpListener::bind(address).await.map_err(|e| format!("cannot listen on {address}: {e}"))
 }
 
 async fn drain(plane: &Plane, limit: Duration) {

@@ -64,54 +64,24 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error without label and help.
     #[must_use]
-    pub fn error(
-        code: &'static str,
-        file: &Arc<str>,
-        span: Span,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn error(code: &'static str, file: &Arc<str>, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, file, span, message.into())
     }
 
     /// A warning without label and help.
     #[must_use]
-    pub fn warning(
-        code: &'static str,
-        file: &Arc<str>,
-        span: Span,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn warning(code: &'static str, file: &Arc<str>, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, file, span, message.into())
     }
 
     /// A hint without label and help.
     #[must_use]
-    pub fn hint(
-        code: &'static str,
-        file: &Arc<str>,
-        span: Span,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn hint(code: &'static str, file: &Arc<str>, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Hint, code, file, span, message.into())
     }
 
-    fn new(
-        severity: Severity,
-        code: &'static str,
-        file: &Arc<str>,
-        span: Span,
-        message: String,
-    ) -> Self {
-        Self {
-            severity,
-            code,
-            file: file.clone(),
-            span,
-            message,
-            label: None,
-            secondary: Vec::new(),
-            help: None,
-        }
+    fn new(severity: Severity, code: &'static str, file: &Arc<str>, span: Span, message: String) -> Self {
+        Self { severity, code, file: file.clone(), span, message, label: None, secondary: Vec::new(), help: None }
     }
 
     /// Says something under the marked place.
@@ -151,11 +121,7 @@ const MOST_DRAWN: usize = 100;
 /// A diagnostic whose file is not among the sources is drawn without the line it is about.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> String {
-    let renderer = if color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
     for diagnostic in diagnostics.iter().take(MOST_DRAWN) {
         let group = group(diagnostic, find(sources, diagnostic));
@@ -169,9 +135,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> St
 }
 
 fn find<'s>(sources: &'s [Source], diagnostic: &Diagnostic) -> Option<&'s Source> {
-    sources
-        .iter()
-        .find(|source| *source.file == *diagnostic.file)
+    sources.iter().find(|source| *source.file == *diagnostic.file)
 }
 
 fn group<'d>(diagnostic: &'d Diagnostic, source: Option<&'d Source>) -> Group<'d> {
@@ -180,9 +144,7 @@ fn group<'d>(diagnostic: &'d Diagnostic, source: Option<&'d Source>) -> Group<'d
         Severity::Warning => Level::WARNING,
         Severity::Hint => Level::INFO.with_name("hint"),
     };
-    let title = level
-        .primary_title(diagnostic.message.as_str())
-        .id(diagnostic.code);
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
     let group = match source {
         Some(source) => title.element(snippet(diagnostic, source)),
         None => title.element(Origin::path(&*diagnostic.file)),
@@ -195,24 +157,12 @@ fn group<'d>(diagnostic: &'d Diagnostic, source: Option<&'d Source>) -> Group<'d
 
 /// The lines that the diagnostic marks, and nothing else of the file, so that a long file costs no more than a
 /// short one.
-fn snippet<'d>(
-    diagnostic: &'d Diagnostic,
-    source: &'d Source,
-) -> Snippet<'d, annotate_snippets::Annotation<'d>> {
+fn snippet<'d>(diagnostic: &'d Diagnostic, source: &'d Source) -> Snippet<'d, annotate_snippets::Annotation<'d>> {
     let text = source.text.as_str();
     let primary = clamp(text, diagnostic.span);
-    let others = || {
-        diagnostic
-            .secondary
-            .iter()
-            .map(|(span, label)| (clamp(text, *span), label))
-    };
-    let first = others()
-        .map(|(span, _)| span.start)
-        .fold(primary.start, usize::min);
-    let last = others()
-        .map(|(span, _)| span.end)
-        .fold(primary.end, usize::max);
+    let others = || diagnostic.secondary.iter().map(|(span, label)| (clamp(text, *span), label));
+    let first = others().map(|(span, _)| span.start).fold(primary.start, usize::min);
+    let last = others().map(|(span, _)| span.end).fold(primary.end, usize::max);
     let start = line_start(text, first);
     let end = text[last..].find('\n').map_or(text.len(), |i| last + i);
     let shift = |span: Range<usize>| span.start - start..span.end - start;
@@ -220,16 +170,8 @@ fn snippet<'d>(
     Snippet::source(&text[start..end])
         .line_start(line_column(text, start).0)
         .path(&*diagnostic.file)
-        .annotation(
-            AnnotationKind::Primary
-                .span(shift(primary))
-                .label(diagnostic.label.as_deref()),
-        )
-        .annotations(others().map(|(span, label)| {
-            AnnotationKind::Context
-                .span(shift(span))
-                .label(label.as_str())
-        }))
+        .annotation(AnnotationKind::Primary.span(shift(primary)).label(diagnostic.label.as_deref()))
+        .annotations(others().map(|(span, label)| AnnotationKind::Context.span(shift(span)).label(label.as_str())))
 }
 
 /// The span cut to its first line: a mark over a whole mapping hides more than it shows.
@@ -243,10 +185,7 @@ fn clamp(text: &str, span: Span) -> Range<usize> {
 /// The offset, or the start of the character that it falls into.
 fn floor(text: &str, offset: usize) -> usize {
     let offset = offset.min(text.len());
-    (0..=offset)
-        .rev()
-        .find(|i| text.is_char_boundary(*i))
-        .unwrap_or(0)
+    (0..=offset).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
 }
 
 fn line_start(text: &str, offset: usize) -> usize {
@@ -290,23 +229,10 @@ mod tests {
 
     fn sample() -> (Diagnostic, Vec<Source>) {
         let text = "name: Änne\nname: Bo\n".to_owned();
-        let mut diagnostic = Diagnostic::error(
-            "YM002",
-            &"a.yaml".into(),
-            Span { start: 12, end: 16 },
-            "duplicate key `name`",
-        );
-        diagnostic
-            .label("again here")
-            .secondary(Span { start: 0, end: 4 }, "first here")
-            .help("remove one");
-        (
-            diagnostic,
-            vec![Source {
-                file: "a.yaml".into(),
-                text,
-            }],
-        )
+        let mut diagnostic =
+            Diagnostic::error("YM002", &"a.yaml".into(), Span { start: 12, end: 16 }, "duplicate key `name`");
+        diagnostic.label("again here").secondary(Span { start: 0, end: 4 }, "first here").help("remove one");
+        (diagnostic, vec![Source { file: "a.yaml".into(), text }])
     }
 
     #[test]
@@ -340,15 +266,9 @@ error[YM002]: duplicate key `name`
 
     #[test]
     fn numbers_lines_as_in_the_file_and_marks_one_line_of_a_long_span() {
-        let source = Source {
-            file: "b".into(),
-            text: "one\ntwo\nthree\nfour\n".into(),
-        };
+        let source = Source { file: "b".into(), text: "one\ntwo\nthree\nfour\n".into() };
         let hint = Diagnostic::hint("X", &"b".into(), Span { start: 8, end: 18 }, "look");
-        assert_eq!(
-            render(&[hint], &[source], false),
-            "hint[X]: look\n --> b:3:1\n  |\n3 | three\n  | ^^^^^\n\n"
-        );
+        assert_eq!(render(&[hint], &[source], false), "hint[X]: look\n --> b:3:1\n  |\n3 | three\n  | ^^^^^\n\n");
     }
 
     #[test]
@@ -360,20 +280,10 @@ error[YM002]: duplicate key `name`
 
     #[test]
     fn spans_outside_the_text_are_brought_inside() {
-        let source = Source {
-            file: "c".into(),
-            text: "é".into(),
-        };
-        for span in [
-            Span { start: 1, end: 1 },
-            Span { start: 9, end: 3 },
-            Span { start: 0, end: 99 },
-        ] {
-            let drawn = render(
-                &[Diagnostic::warning("X", &"c".into(), span, "m")],
-                std::slice::from_ref(&source),
-                false,
-            );
+        let source = Source { file: "c".into(), text: "é".into() };
+        for span in [Span { start: 1, end: 1 }, Span { start: 9, end: 3 }, Span { start: 0, end: 99 }] {
+            let drawn =
+                render(&[Diagnostic::warning("X", &"c".into(), span, "m")], std::slice::from_ref(&source), false);
             assert!(drawn.starts_with("warning[X]: m\n --> c:1:"), "{drawn}");
         }
     }

@@ -116,15 +116,7 @@ impl Failure {
     /// A failure with a text for the client.
     pub fn new(side: Side, kind: Kind, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self {
-            side,
-            kind,
-            detail,
-            internal: None,
-            pointer: None,
-            change: None,
-            supported: Vec::new(),
-        }
+        Self { side, kind, detail, internal: None, pointer: None, change: None, supported: Vec::new() }
     }
 
     /// A document that was not translated; `side` sent it.
@@ -169,8 +161,5 @@ impl std::error::Error for Failure {}
 #[must_use]
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |e| e.source());
-    chain
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

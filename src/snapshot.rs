@@ -45,8 +45,7 @@ pub struct RoutedRules {
 impl Route {
     fn answers(&self, host: Option<&str>, path: &str) -> bool {
         let hosts = &self.config.hosts;
-        let host_matches = hosts.is_empty()
-            || host.is_some_and(|h| hosts.iter().any(|x| x.eq_ignore_ascii_case(h)));
+        let host_matches = hosts.is_empty() || host.is_some_and(|h| hosts.iter().any(|x| x.eq_ignore_ascii_case(h)));
         host_matches && has_prefix(path, &self.config.prefix)
     }
 }
@@ -77,18 +76,11 @@ impl Snapshot {
         for api in &config.apis {
             match routed_rules(api, rules) {
                 Ok(None) if previous.is_some_and(|p| p.has_rules(&api.name)) => {
-                    errors.push(format!(
-                        "rules/{}: expected the rules of this api, found none",
-                        api.name
-                    ));
+                    errors.push(format!("rules/{}: expected the rules of this api, found none", api.name));
                 }
                 Ok(rules) => {
                     let backends = backends(api, previous);
-                    routes.push(Arc::new(Route {
-                        config: api.clone(),
-                        rules,
-                        backends,
-                    }));
+                    routes.push(Arc::new(Route { config: api.clone(), rules, backends }));
                 }
                 Err(more) => errors.extend(more),
             }
@@ -97,23 +89,12 @@ impl Snapshot {
             return Err(errors);
         }
         // A stable sort: equal ones stay in the file's order.
-        routes.sort_by_key(|r| {
-            (
-                r.config.hosts.is_empty(),
-                std::cmp::Reverse(r.config.prefix.len()),
-            )
-        });
-        Ok(Self {
-            generation,
-            hash: rules.hash.clone(),
-            routes,
-        })
+        routes.sort_by_key(|r| (r.config.hosts.is_empty(), std::cmp::Reverse(r.config.prefix.len())));
+        Ok(Self { generation, hash: rules.hash.clone(), routes })
     }
 
     fn has_rules(&self, api: &str) -> bool {
-        self.routes
-            .iter()
-            .any(|r| r.config.name == api && r.rules.is_some())
+        self.routes.iter().any(|r| r.config.name == api && r.rules.is_some())
     }
 
     /// The API that answers for a host (without its port) and a path.
@@ -145,25 +126,14 @@ fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRule
             )),
         }
     }
-    if errors.is_empty() {
-        Ok(Some(RoutedRules {
-            api: Arc::clone(api),
-            speaks,
-        }))
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(Some(RoutedRules { api: Arc::clone(api), speaks })) } else { Err(errors) }
 }
 
 fn backends(config: &ApiConfig, previous: Option<&Snapshot>) -> Vec<Arc<Backend>> {
     let old = previous.and_then(|s| s.routes.iter().find(|r| r.config.name == config.name));
     let connect = config.timeouts.connect;
     let kept = |b| old.and_then(|r| r.backends.iter().find(|o| o.is(b, connect)).cloned());
-    config
-        .backends
-        .iter()
-        .map(|b| kept(b).unwrap_or_else(|| Arc::new(Backend::new(b.clone(), connect))))
-        .collect()
+    config.backends.iter().map(|b| kept(b).unwrap_or_else(|| Arc::new(Backend::new(b.clone(), connect)))).collect()
 }
 
 /// Where the snapshot is loaded and published.

@@ -90,16 +90,11 @@ pub async fn serve(listener: TcpListener, admin: Admin, stop: CancellationToken)
 }
 
 async fn connection(stream: TcpStream, admin: Arc<Admin>) {
-    let service =
-        service_fn(|request| async { Ok::<_, Infallible>(answer(&admin, request).await) });
+    let service = service_fn(|request| async { Ok::<_, Infallible>(answer(&admin, request).await) });
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     // How a client's connection broke changes nothing here.
-    let _ = builder
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -117,9 +112,7 @@ async fn answer(admin: &Admin, request: Request<Incoming>) -> Answer {
             let rendered = metrics::render(&admin.metrics, &snapshot.hash, snapshot.generation);
             text(StatusCode::OK, "text/plain; version=0.0.4", rendered)
         }
-        ("/api/status", _) if is_read => {
-            text(StatusCode::OK, "application/json", status::describe(admin))
-        }
+        ("/api/status", _) if is_read => text(StatusCode::OK, "application/json", status::describe(admin)),
         ("/api/reload", &Method::POST) => match may_write(admin, request.headers()) {
             Ok(()) => reload(admin).await,
             Err(refused) => *refused,
@@ -132,52 +125,31 @@ async fn answer(admin: &Admin, request: Request<Incoming>) -> Answer {
 
 async fn reload(admin: &Admin) -> Answer {
     let Some(report) = admin.reload.reload().await else {
-        return text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "text/plain",
-            "the proxy is ending\n",
-        );
+        return text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the proxy is ending\n");
     };
     let status = match report.outcome {
         Outcome::Published | Outcome::Unchanged => StatusCode::OK,
         Outcome::Failed(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    text(
-        status,
-        "application/json",
-        status::report(&report).to_string(),
-    )
+    text(status, "application/json", status::report(&report).to_string())
 }
 
 /// Whether a request may change something.
 fn may_write(admin: &Admin, headers: &HeaderMap) -> Result<(), Box<Answer>> {
     if is_cross_origin(headers) {
         let error = json!({"error": "requests of pages of another origin are refused"});
-        return Err(Box::new(text(
-            StatusCode::FORBIDDEN,
-            "application/json",
-            error.to_string(),
-        )));
+        return Err(Box::new(text(StatusCode::FORBIDDEN, "application/json", error.to_string())));
     }
     let Some(token) = &admin.token else {
         return Ok(());
     };
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .map_or(&b""[..], HeaderValue::as_bytes);
+    let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
     if is_equal(given, format!("Bearer {token}").as_bytes()) {
         return Ok(());
     }
-    let error =
-        json!({"error": "expected the configured token as `authorization: Bearer <token>`"});
-    let mut refused = text(
-        StatusCode::UNAUTHORIZED,
-        "application/json",
-        error.to_string(),
-    );
-    refused
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    let error = json!({"error": "expected the configured token as `authorization: Bearer <token>`"});
+    let mut refused = text(StatusCode::UNAUTHORIZED, "application/json", error.to_string());
+    refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Err(Box::new(refused))
 }
 
@@ -193,22 +165,12 @@ fn is_cross_origin(headers: &HeaderMap) -> bool {
 
 /// Compares in a time that does not say where two secrets differ.
 fn is_equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len()
-        && a.iter()
-            .zip(b)
-            .fold(0, |different, (x, y)| different | (x ^ y))
-            == 0
+    a.len() == b.len() && a.iter().zip(b).fold(0, |different, (x, y)| different | (x ^ y)) == 0
 }
 
 fn not_allowed(allow: &'static str) -> Answer {
-    let mut refused = text(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "text/plain",
-        "method not allowed\n",
-    );
-    refused
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static(allow));
+    let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "method not allowed\n");
+    refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     refused
 }
 
@@ -218,10 +180,7 @@ fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) 
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -27,11 +27,7 @@ pub(super) fn describe(admin: &Admin) -> String {
 }
 
 fn api(route: &Route) -> Value {
-    let versions: Vec<&str> = route
-        .rules
-        .iter()
-        .flat_map(|rules| rules.api.versions.labels())
-        .collect();
+    let versions: Vec<&str> = route.rules.iter().flat_map(|rules| rules.api.versions.labels()).collect();
     let backends: Vec<Value> = route
         .backends
         .iter()

@@ -15,11 +15,7 @@ pub(super) fn least_loaded(loads: &[usize], random: u64) -> usize {
     // One of the others: an offset of 1 to count - 1 never comes back to the first.
     let second = (first + 1 + (random >> 32) % (count - 1)) % count;
     let [first, second] = [first, second].map(|i| usize::try_from(i).unwrap_or(0));
-    if loads[second] < loads[first] {
-        second
-    } else {
-        first
-    }
+    if loads[second] < loads[first] { second } else { first }
 }
 
 #[cfg(test)]

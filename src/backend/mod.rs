@@ -71,12 +71,8 @@ impl Backend {
     /// A backend without connections; they are opened on demand.
     #[must_use]
     pub fn new(config: BackendConfig, connect_timeout: Duration) -> Self {
-        let endpoints = config.endpoints.iter().map(|e| {
-            Arc::new(Load {
-                endpoint: e.clone(),
-                in_flight: AtomicUsize::new(0),
-            })
-        });
+        let endpoints =
+            config.endpoints.iter().map(|e| Arc::new(Load { endpoint: e.clone(), in_flight: AtomicUsize::new(0) }));
         Self {
             endpoints: endpoints.collect(),
             turn: AtomicUsize::new(0),
@@ -118,12 +114,7 @@ impl Backend {
 
     /// Each endpoint's authority and how many exchanges run on it.
     pub fn endpoints(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.endpoints.iter().map(|e| {
-            (
-                e.endpoint.authority.as_str(),
-                e.in_flight.load(Ordering::Relaxed),
-            )
-        })
+        self.endpoints.iter().map(|e| (e.endpoint.authority.as_str(), e.in_flight.load(Ordering::Relaxed)))
     }
 
     /// Picks the endpoint for an exchange.
@@ -154,10 +145,7 @@ impl Backend {
     ///
     /// # Errors
     /// The client of the connection pool's, to be told apart by [`send_failure`].
-    pub async fn send(
-        &self,
-        request: Request<Body>,
-    ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
         self.client.request(request).await
     }
 
@@ -173,10 +161,7 @@ impl Backend {
                 Ok(stream)
             }
             Ok(Err(e)) => Err(unreachable(format!("{}: {e}", picked.authority()))),
-            Err(_) => Err(connect_timeout(format!(
-                "{}: no connection in time",
-                picked.authority()
-            ))),
+            Err(_) => Err(connect_timeout(format!("{}: no connection in time", picked.authority()))),
         }
     }
 }
@@ -184,9 +169,7 @@ impl Backend {
 /// Has small writes leave at once, and has the system find out when a silent peer is gone. A system that refuses
 /// either is no reason not to serve.
 pub fn supervise(stream: &TcpStream) {
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE)
-        .with_interval(KEEPALIVE_INTERVAL);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }
@@ -198,22 +181,13 @@ pub fn send_failure(error: &hyper_util::client::legacy::Error, authority: &str) 
     if !error.is_connect() {
         return bad_response(error, internal);
     }
-    let timed_out = sources(error).any(|e| {
-        e.downcast_ref::<std::io::Error>()
-            .is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut)
-    });
-    if timed_out {
-        connect_timeout(internal)
-    } else {
-        unreachable(internal)
-    }
+    let timed_out = sources(error)
+        .any(|e| e.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut));
+    if timed_out { connect_timeout(internal) } else { unreachable(internal) }
 }
 
 fn bad_response(error: &hyper_util::client::legacy::Error, internal: String) -> Failure {
-    let parse = sources(error).any(|e| {
-        e.downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_parse)
-    });
+    let parse = sources(error).any(|e| e.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
     let detail = if parse {
         "the backend's response is not valid HTTP"
     } else {
@@ -223,21 +197,12 @@ fn bad_response(error: &hyper_util::client::legacy::Error, internal: String) -> 
 }
 
 fn unreachable(internal: String) -> Failure {
-    Failure::new(
-        Side::Backend,
-        Kind::Unreachable,
-        "the backend cannot be reached",
-    )
-    .because(internal)
+    Failure::new(Side::Backend, Kind::Unreachable, "the backend cannot be reached").because(internal)
 }
 
 fn connect_timeout(internal: String) -> Failure {
-    Failure::new(
-        Side::Backend,
-        Kind::ConnectTimeout,
-        "the backend did not accept a connection in time",
-    )
-    .because(internal)
+    Failure::new(Side::Backend, Kind::ConnectTimeout, "the backend did not accept a connection in time")
+        .because(internal)
 }
 
 fn sources<'a>(

@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
-use super::file::{
-    not_empty, not_empty_list, not_supported, number, positive, report_not_supported, set, size,
-};
-use super::{
-    ApiConfig, ApiLimits, BackendConfig, Balance, Endpoint, Protocol, Timeouts, code, endpoint,
-    units,
-};
+use super::file::{not_empty, not_empty_list, not_supported, number, positive, report_not_supported, set, size};
+use super::{ApiConfig, ApiLimits, BackendConfig, Balance, Endpoint, Protocol, Timeouts, code, endpoint, units};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Reader};
 
@@ -20,49 +15,27 @@ pub(super) fn apis(node: &Node, reader: &mut Reader) -> Option<Vec<ApiConfig>> {
     if entries.is_empty() {
         reader.bad_value(node, "`apis` must have at least one API");
     }
-    let apis: Vec<Option<Placed>> = entries
-        .iter()
-        .map(|(key, value)| api(key, value, reader))
-        .collect();
+    let apis: Vec<Option<Placed>> = entries.iter().map(|(key, value)| api(key, value, reader)).collect();
     let known: Vec<&Placed> = apis.iter().flatten().collect();
     check_matches(&known, reader);
-    apis.into_iter()
-        .map(|placed| placed.map(|(api, _)| api))
-        .collect()
+    apis.into_iter().map(|placed| placed.map(|(api, _)| api)).collect()
 }
 
 fn api(key: &Node, node: &Node, reader: &mut Reader) -> Option<Placed> {
     let name = name(key, "an API", reader);
     let mut fields = reader.fields(node, "an API")?;
     let matched = fields.get("match");
-    let (hosts, prefix) = matched
-        .and_then(|node| api_match(node, reader))
-        .unwrap_or_else(|| (Vec::new(), "/".into()));
-    let backends = fields
-        .require(reader, "backends")
-        .and_then(|node| backends(node, reader));
-    let timeouts = fields
-        .get("timeouts")
-        .and_then(|node| timeouts(node, reader))
-        .unwrap_or_default();
-    let limits = fields
-        .get("limits")
-        .and_then(|node| limits(node, reader))
-        .unwrap_or_default();
+    let (hosts, prefix) = matched.and_then(|node| api_match(node, reader)).unwrap_or_else(|| (Vec::new(), "/".into()));
+    let backends = fields.require(reader, "backends").and_then(|node| backends(node, reader));
+    let timeouts = fields.get("timeouts").and_then(|node| timeouts(node, reader)).unwrap_or_default();
+    let limits = fields.get("limits").and_then(|node| limits(node, reader)).unwrap_or_default();
     for key in ["split", "versions", "rollout", "shadow"] {
         not_supported(&mut fields, key, None, reader);
     }
     not_supported(&mut fields, "forwarded", Some(r#"{"trust":[]}"#), reader);
     fields.finish(reader);
 
-    let api = ApiConfig {
-        name: name?,
-        hosts,
-        prefix,
-        backends: backends?,
-        timeouts,
-        limits,
-    };
+    let api = ApiConfig { name: name?, hosts, prefix, backends: backends?, timeouts, limits };
     Some((api, matched.unwrap_or(key).span))
 }
 
@@ -71,28 +44,17 @@ fn name(key: &Node, what: &str, reader: &mut Reader) -> Option<String> {
     let text = key.text().unwrap_or_default();
     let is_name = !text.is_empty()
         && text.len() <= 64
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     if !is_name {
-        reader.bad_value(
-            key,
-            format!("the name of {what} is up to 64 letters, digits, `-` and `_`"),
-        );
+        reader.bad_value(key, format!("the name of {what} is up to 64 letters, digits, `-` and `_`"));
     }
     is_name.then(|| text.to_owned())
 }
 
 fn api_match(node: &Node, reader: &mut Reader) -> Option<(Vec<String>, String)> {
     let mut fields = reader.fields(node, "a match")?;
-    let hosts = fields
-        .get("hosts")
-        .and_then(|node| not_empty_list(node, "`hosts`", "host", reader));
-    let hosts = hosts
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|node| host(node, reader))
-        .collect();
+    let hosts = fields.get("hosts").and_then(|node| not_empty_list(node, "`hosts`", "host", reader));
+    let hosts = hosts.unwrap_or_default().iter().filter_map(|node| host(node, reader)).collect();
     let prefix = fields.get("prefix").and_then(|node| prefix(node, reader));
     fields.finish(reader);
     Some((hosts, prefix.unwrap_or_else(|| "/".into())))
@@ -100,24 +62,15 @@ fn api_match(node: &Node, reader: &mut Reader) -> Option<(Vec<String>, String)> 
 
 fn host(node: &Node, reader: &mut Reader) -> Option<String> {
     let text = reader.string(node, "a host")?;
-    endpoint::host(text)
-        .map_err(|message| reader.bad_value(node, message))
-        .ok()
+    endpoint::host(text).map_err(|message| reader.bad_value(node, message)).ok()
 }
 
 fn prefix(node: &Node, reader: &mut Reader) -> Option<String> {
     let text = reader.string(node, "`prefix`")?;
-    let is_plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && !b"?#{}*".contains(&byte));
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#{}*".contains(&byte));
     if !text.starts_with('/') || !is_plain {
-        reader.bad_value(
-            node,
-            format!(
-                "`prefix` must be a path that starts with `/`, found `{}`",
-                text.escape_debug()
-            ),
-        );
+        reader
+            .bad_value(node, format!("`prefix` must be a path that starts with `/`, found `{}`", text.escape_debug()));
         return None;
     }
     let trimmed = text.trim_end_matches('/');
@@ -129,14 +82,9 @@ fn check_matches(apis: &[&Placed], reader: &mut Reader) {
     for (i, (second, span)) in apis.iter().enumerate() {
         let same = apis[..i].iter().find(|(first, _)| meets(first, second));
         if let Some((first, first_span)) = same {
-            let message = format!(
-                "APIs `{}` and `{}` answer for the same requests",
-                first.name, second.name
-            );
+            let message = format!("APIs `{}` and `{}` answer for the same requests", first.name, second.name);
             let diagnostic = reader.error(code::SAME_MATCH, *span, message);
-            diagnostic
-                .secondary(*first_span, "first here")
-                .help("give them different `match: {hosts, prefix}`");
+            diagnostic.secondary(*first_span, "first here").help("give them different `match: {hosts, prefix}`");
         }
     }
 }
@@ -154,59 +102,30 @@ fn backends(node: &Node, reader: &mut Reader) -> Option<Vec<BackendConfig>> {
     if let Some((second, _)) = entries.get(1) {
         report_not_supported(second, "more than one backend", reader);
     }
-    let backends: Vec<_> = entries
-        .iter()
-        .map(|(key, value)| backend(key, value, reader))
-        .collect();
+    let backends: Vec<_> = entries.iter().map(|(key, value)| backend(key, value, reader)).collect();
     backends.into_iter().collect()
 }
 
-const BALANCES: [(&str, Balance); 2] = [
-    ("least_loaded", Balance::LeastLoaded),
-    ("round_robin", Balance::RoundRobin),
-];
+const BALANCES: [(&str, Balance); 2] = [("least_loaded", Balance::LeastLoaded), ("round_robin", Balance::RoundRobin)];
 
 /// `auto` chooses by ALPN, which endpoints without TLS do not have.
-const PROTOCOLS: [(&str, Protocol); 3] = [
-    ("auto", Protocol::H1),
-    ("h1", Protocol::H1),
-    ("h2", Protocol::H2),
-];
+const PROTOCOLS: [(&str, Protocol); 3] = [("auto", Protocol::H1), ("h1", Protocol::H1), ("h2", Protocol::H2)];
 
 fn backend(key: &Node, node: &Node, reader: &mut Reader) -> Option<BackendConfig> {
     let name = name(key, "a backend", reader);
     let mut fields = reader.fields(node, "a backend")?;
-    let speaks = fields
-        .require(reader, "speaks")
-        .and_then(|node| speaks(node, reader));
-    let endpoints = fields
-        .require(reader, "endpoints")
-        .and_then(|node| endpoints(node, reader));
-    let balance = fields
-        .get("balance")
-        .and_then(|node| reader.one_of(node, "`balance`", &BALANCES));
-    let protocol = fields
-        .get("protocol")
-        .and_then(|node| reader.one_of(node, "`protocol`", &PROTOCOLS));
+    let speaks = fields.require(reader, "speaks").and_then(|node| speaks(node, reader));
+    let endpoints = fields.require(reader, "endpoints").and_then(|node| endpoints(node, reader));
+    let balance = fields.get("balance").and_then(|node| reader.one_of(node, "`balance`", &BALANCES));
+    let protocol = fields.get("protocol").and_then(|node| reader.one_of(node, "`protocol`", &PROTOCOLS));
     not_supported(&mut fields, "health", None, reader);
-    not_supported(
-        &mut fields,
-        "retries",
-        Some(r#"{"attempts":1,"on":["connect","reset_before_response"]}"#),
-        reader,
-    );
+    not_supported(&mut fields, "retries", Some(r#"{"attempts":1,"on":["connect","reset_before_response"]}"#), reader);
     not_supported(&mut fields, "tls", None, reader);
     fields.finish(reader);
 
     let balance = balance.copied().unwrap_or_default();
     let protocol = protocol.copied().unwrap_or_default();
-    Some(BackendConfig {
-        name: name?,
-        speaks: speaks?,
-        endpoints: endpoints?,
-        balance,
-        protocol,
-    })
+    Some(BackendConfig { name: name?, speaks: speaks?, endpoints: endpoints?, balance, protocol })
 }
 
 fn speaks(node: &Node, reader: &mut Reader) -> Option<String> {
@@ -226,18 +145,11 @@ fn endpoints(node: &Node, reader: &mut Reader) -> Option<Vec<Endpoint>> {
         };
         if let Some((_, first)) = endpoints.iter().find(|(known, _)| *known == endpoint) {
             let message = format!("endpoint `{}` stands here twice", endpoint.authority);
-            reader
-                .error(code::DUPLICATE_ADDRESS, item.span, message)
-                .secondary(*first, "first here");
+            reader.error(code::DUPLICATE_ADDRESS, item.span, message).secondary(*first, "first here");
         }
         endpoints.push((endpoint, item.span));
     }
-    Some(
-        endpoints
-            .into_iter()
-            .map(|(endpoint, _)| endpoint)
-            .collect(),
-    )
+    Some(endpoints.into_iter().map(|(endpoint, _)| endpoint).collect())
 }
 
 fn endpoint(node: &Node, reader: &mut Reader) -> Option<Endpoint> {
@@ -246,37 +158,17 @@ fn endpoint(node: &Node, reader: &mut Reader) -> Option<Endpoint> {
         report_not_supported(node, "`https://`", reader);
         return None;
     }
-    endpoint::parse(text)
-        .map_err(|message| reader.bad_value(node, message))
-        .ok()
+    endpoint::parse(text).map_err(|message| reader.bad_value(node, message)).ok()
 }
 
 fn timeouts(node: &Node, reader: &mut Reader) -> Option<Timeouts> {
     let mut fields = reader.fields(node, "the timeouts of an API")?;
     let mut timeouts = Timeouts::default();
-    set(&mut timeouts.connect, fields.get("connect"), |node| {
-        positive(node, "`connect`", reader)
-    });
-    set(
-        &mut timeouts.response_head,
-        fields.get("response_head"),
-        |node| positive(node, "`response_head`", reader),
-    );
-    set(&mut timeouts.idle, fields.get("idle"), |node| {
-        positive(node, "`idle`", reader)
-    });
-    set_bound(
-        &mut timeouts.request,
-        fields.get("request"),
-        "`request`",
-        reader,
-    );
-    set_bound(
-        &mut timeouts.websocket_idle,
-        fields.get("websocket_idle"),
-        "`websocket_idle`",
-        reader,
-    );
+    set(&mut timeouts.connect, fields.get("connect"), |node| positive(node, "`connect`", reader));
+    set(&mut timeouts.response_head, fields.get("response_head"), |node| positive(node, "`response_head`", reader));
+    set(&mut timeouts.idle, fields.get("idle"), |node| positive(node, "`idle`", reader));
+    set_bound(&mut timeouts.request, fields.get("request"), "`request`", reader);
+    set_bound(&mut timeouts.websocket_idle, fields.get("websocket_idle"), "`websocket_idle`", reader);
     fields.finish(reader);
     Some(timeouts)
 }
@@ -293,23 +185,12 @@ fn set_bound(bound: &mut Option<Duration>, node: Option<&Node>, what: &str, read
 fn limits(node: &Node, reader: &mut Reader) -> Option<ApiLimits> {
     let mut fields = reader.fields(node, "the limits of an API")?;
     let mut limits = ApiLimits::default();
-    set(&mut limits.body, fields.get("body"), |node| {
-        size(node, "`body`", 1..=u64::MAX, reader)
-    });
-    set(&mut limits.buffer, fields.get("buffer"), |node| {
-        size(node, "`buffer`", 1..=1 << 40, reader)
-    });
-    set(&mut limits.depth, fields.get("depth"), |node| {
-        number(node, "`depth`", 1..=65_536, reader)
-    });
-    set(&mut limits.message, fields.get("message"), |node| {
-        size(node, "`message`", 1..=1 << 40, reader)
-    });
+    set(&mut limits.body, fields.get("body"), |node| size(node, "`body`", 1..=u64::MAX, reader));
+    set(&mut limits.buffer, fields.get("buffer"), |node| size(node, "`buffer`", 1..=1 << 40, reader));
+    set(&mut limits.depth, fields.get("depth"), |node| number(node, "`depth`", 1..=65_536, reader));
+    set(&mut limits.message, fields.get("message"), |node| size(node, "`message`", 1..=1 << 40, reader));
     for (key, default) in [("decompressed", 256 << 20), ("ratio", 200)] {
-        let is_default = |node: &Node| {
-            node.text()
-                .is_some_and(|text| units::size(text) == Ok(default))
-        };
+        let is_default = |node: &Node| node.text().is_some_and(|text| units::size(text) == Ok(default));
         if let Some((name, _)) = fields.entry(key).filter(|(_, value)| !is_default(value)) {
             report_not_supported(name, &format!("`limits.{key}`"), reader);
         }

@@ -13,9 +13,7 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
     let rest = text.strip_prefix("http://").ok_or_else(expected)?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if let Some(c) = rest.chars().find(|c| matches!(c, '/' | '?' | '#' | '@')) {
-        return Err(format!(
-            "an endpoint is a host and a port, without path, query or user: `{c}` in `{text}`"
-        ));
+        return Err(format!("an endpoint is a host and a port, without path, query or user: `{c}` in `{text}`"));
     }
     let authority: Authority = rest.parse().map_err(|_| expected())?;
     if authority.host().is_empty() || authority.host() == "[]" {
@@ -26,24 +24,18 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
         _ => authority.port_u16().filter(|port| *port != 0),
     };
     let port = port.ok_or_else(|| format!("expected a port from 1 to 65535 in `{text}`"))?;
-    Ok(Endpoint {
-        authority: format!("{}:{port}", authority.host()),
-    })
+    Ok(Endpoint { authority: format!("{}:{port}", authority.host()) })
 }
 
 /// A host that an API answers for, in lower case.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    let address = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
+    let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let is_address = address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
     if is_address || !text.is_empty() && text.bytes().all(is_name_byte) {
         return Ok(text.to_ascii_lowercase());
     }
-    Err(format!(
-        "expected a host name without port or `*`, found `{text}`"
-    ))
+    Err(format!("expected a host name without port or `*`, found `{text}`"))
 }
 
 #[cfg(test)]
@@ -58,56 +50,20 @@ mod tests {
             ("http://chat.internal/", Ok("chat.internal:80")),
             ("http://[::1]:8080", Ok("[::1]:8080")),
             ("http://[::1]", Ok("[::1]:80")),
-            (
-                "chat.internal:80",
-                Err("expected `http://host:port`, found `chat.internal:80`"),
-            ),
-            (
-                "ftp://a",
-                Err("expected `http://host:port`, found `ftp://a`"),
-            ),
-            (
-                "http://",
-                Err("expected `http://host:port`, found `http://`"),
-            ),
-            (
-                "http://:80",
-                Err("expected `http://host:port`, found `http://:80`"),
-            ),
-            (
-                "http://a b",
-                Err("expected `http://host:port`, found `http://a b`"),
-            ),
-            (
-                "http://a:0",
-                Err("expected a port from 1 to 65535 in `http://a:0`"),
-            ),
-            (
-                "http://a:",
-                Err("expected a port from 1 to 65535 in `http://a:`"),
-            ),
-            (
-                "http://a:65536",
-                Err("expected a port from 1 to 65535 in `http://a:65536`"),
-            ),
+            ("chat.internal:80", Err("expected `http://host:port`, found `chat.internal:80`")),
+            ("ftp://a", Err("expected `http://host:port`, found `ftp://a`")),
+            ("http://", Err("expected `http://host:port`, found `http://`")),
+            ("http://:80", Err("expected `http://host:port`, found `http://:80`")),
+            ("http://a b", Err("expected `http://host:port`, found `http://a b`")),
+            ("http://a:0", Err("expected a port from 1 to 65535 in `http://a:0`")),
+            ("http://a:", Err("expected a port from 1 to 65535 in `http://a:`")),
+            ("http://a:65536", Err("expected a port from 1 to 65535 in `http://a:65536`")),
             (
                 "http://a/api",
-                Err(
-                    "an endpoint is a host and a port, without path, query or user: `/` in `http://a/api`",
-                ),
+                Err("an endpoint is a host and a port, without path, query or user: `/` in `http://a/api`"),
             ),
-            (
-                "http://a?b",
-                Err(
-                    "an endpoint is a host and a port, without path, query or user: `?` in `http://a?b`",
-                ),
-            ),
-            (
-                "http://u@a",
-                Err(
-                    "an endpoint is a host and a port, without path, query or user: `@` in `http://u@a`",
-                ),
-            ),
+            ("http://a?b", Err("an endpoint is a host and a port, without path, query or user: `?` in `http://a?b`")),
+            ("http://u@a", Err("an endpoint is a host and a port, without path, query or user: `@` in `http://u@a`")),
         ];
         for (text, want) in cases {
             let found = parse(text).map(|endpoint| endpoint.authority);
@@ -117,20 +73,11 @@ mod tests {
 
     #[test]
     fn reads_hosts() {
-        for (text, want) in [
-            ("Chat.Example.com", "chat.example.com"),
-            ("10.0.0.1", "10.0.0.1"),
-            ("[::1]", "[::1]"),
-        ] {
+        for (text, want) in [("Chat.Example.com", "chat.example.com"), ("10.0.0.1", "10.0.0.1"), ("[::1]", "[::1]")] {
             assert_eq!(host(text).as_deref(), Ok(want));
         }
         for text in ["", "a:80", "*.example.com", "a/b", "[a]", "a b"] {
-            assert_eq!(
-                host(text),
-                Err(format!(
-                    "expected a host name without port or `*`, found `{text}`"
-                ))
-            );
+            assert_eq!(host(text), Err(format!("expected a host name without port or `*`, found `{text}`")));
         }
     }
 }

@@ -12,28 +12,20 @@ pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 pub(super) fn expand(node: Node, environment: Environment<'_>, reader: &mut Reader) -> Node {
     let span = node.span;
     let kind = match node.kind {
-        Kind::Scalar(scalar) if scalar.text.contains("${") => {
-            match expand_text(&scalar.text, environment) {
-                Ok(text) => Kind::Scalar(scalar.with_text(text)),
-                Err(Wrong { message, help }) => {
-                    reader.error(code::ENVIRONMENT, span, message).help(help);
-                    Kind::Scalar(scalar)
-                }
+        Kind::Scalar(scalar) if scalar.text.contains("${") => match expand_text(&scalar.text, environment) {
+            Ok(text) => Kind::Scalar(scalar.with_text(text)),
+            Err(Wrong { message, help }) => {
+                reader.error(code::ENVIRONMENT, span, message).help(help);
+                Kind::Scalar(scalar)
             }
-        }
+        },
         Kind::Scalar(scalar) => Kind::Scalar(scalar),
-        Kind::Sequence(nodes) => Kind::Sequence(
-            nodes
-                .into_iter()
-                .map(|node| expand(node, environment, reader))
-                .collect(),
-        ),
-        Kind::Mapping(entries) => Kind::Mapping(
-            entries
-                .into_iter()
-                .map(|(key, value)| (key, expand(value, environment, reader)))
-                .collect(),
-        ),
+        Kind::Sequence(nodes) => {
+            Kind::Sequence(nodes.into_iter().map(|node| expand(node, environment, reader)).collect())
+        }
+        Kind::Mapping(entries) => {
+            Kind::Mapping(entries.into_iter().map(|(key, value)| (key, expand(value, environment, reader))).collect())
+        }
     };
     Node { span, kind }
 }
@@ -51,9 +43,7 @@ fn expand_text(text: &str, environment: Environment<'_>) -> Result<String, Wrong
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         out.push_str(before);
-        let (reference, after) = after
-            .split_once('}')
-            .ok_or_else(|| malformed("`${` without `}`"))?;
+        let (reference, after) = after.split_once('}').ok_or_else(|| malformed("`${` without `}`"))?;
         out.push_str(&value(reference, environment)?);
         rest = after;
     }
@@ -63,14 +53,9 @@ fn expand_text(text: &str, environment: Environment<'_>) -> Result<String, Wrong
 
 /// As in a shell, the default also stands for a name that is set to nothing.
 fn value(reference: &str, environment: Environment<'_>) -> Result<String, Wrong> {
-    let (name, default) = reference
-        .split_once(":-")
-        .map_or((reference, None), |(name, default)| (name, Some(default)));
+    let (name, default) = reference.split_once(":-").map_or((reference, None), |(name, default)| (name, Some(default)));
     if !is_name(name) {
-        return Err(malformed(&format!(
-            "`{}` is not the name of an environment variable",
-            name.escape_debug()
-        )));
+        return Err(malformed(&format!("`{}` is not the name of an environment variable", name.escape_debug())));
     }
     match (environment(name), default) {
         (Some(value), None) => Ok(value),
@@ -84,18 +69,13 @@ fn value(reference: &str, environment: Environment<'_>) -> Result<String, Wrong>
 }
 
 fn malformed(message: &str) -> Wrong {
-    Wrong {
-        message: message.to_owned(),
-        help: "write `${NAME}` or `${NAME:-default}`".into(),
-    }
+    Wrong { message: message.to_owned(), help: "write `${NAME}` or `${NAME:-default}`".into() }
 }
 
 fn is_name(text: &str) -> bool {
     !text.starts_with(|c: char| c.is_ascii_digit())
         && !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -122,22 +102,12 @@ mod tests {
             ("${UNSET}", Err("environment variable `UNSET` is not set")),
             ("${HOST", Err("`${` without `}`")),
             ("${}", Err("`` is not the name of an environment variable")),
-            (
-                "${1A}",
-                Err("`1A` is not the name of an environment variable"),
-            ),
-            (
-                "${A B}",
-                Err("`A B` is not the name of an environment variable"),
-            ),
+            ("${1A}", Err("`1A` is not the name of an environment variable")),
+            ("${A B}", Err("`A B` is not the name of an environment variable")),
         ];
         for (text, want) in cases {
             let found = expand_text(text, &environment);
-            assert_eq!(
-                found.as_deref().map_err(|wrong| wrong.message.as_str()),
-                want,
-                "{text}"
-            );
+            assert_eq!(found.as_deref().map_err(|wrong| wrong.message.as_str()), want, "{text}");
         }
     }
 }

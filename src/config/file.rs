@@ -37,13 +37,9 @@ pub(super) fn parse(
 
 /// Without what else is wrong with a value whose reference to the environment could not be replaced.
 fn without_consequences(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let of_environment = diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.code == code::ENVIRONMENT);
+    let of_environment = diagnostics.iter().filter(|diagnostic| diagnostic.code == code::ENVIRONMENT);
     let unknown: HashSet<Span> = of_environment.map(|diagnostic| diagnostic.span).collect();
-    diagnostics.retain(|diagnostic| {
-        diagnostic.code == code::ENVIRONMENT || !unknown.contains(&diagnostic.span)
-    });
+    diagnostics.retain(|diagnostic| diagnostic.code == code::ENVIRONMENT || !unknown.contains(&diagnostic.span));
     diagnostics
 }
 
@@ -52,25 +48,13 @@ fn config(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Config> {
     if let Some(node) = fields.require(reader, "legato") {
         format(node, reader);
     }
-    let listen = fields
-        .require(reader, "listen")
-        .and_then(|node| listeners(node, reader));
+    let listen = fields.require(reader, "listen").and_then(|node| listeners(node, reader));
     let admin = fields.get("admin").and_then(|node| admin(node, reader));
-    let rules = fields
-        .require(reader, "rules")
-        .and_then(|node| rules(node, base_dir, reader));
-    let apis = fields
-        .require(reader, "apis")
-        .and_then(|node| api::apis(node, reader));
-    let workers = fields
-        .get("workers")
-        .and_then(|node| number(node, "`workers`", 1..=1024, reader));
-    let access_log = fields
-        .get("access_log")
-        .and_then(|node| access_log(node, base_dir, reader));
-    let drain = fields
-        .get("drain")
-        .and_then(|node| duration(node, "`drain`", reader));
+    let rules = fields.require(reader, "rules").and_then(|node| rules(node, base_dir, reader));
+    let apis = fields.require(reader, "apis").and_then(|node| api::apis(node, reader));
+    let workers = fields.get("workers").and_then(|node| number(node, "`workers`", 1..=1024, reader));
+    let access_log = fields.get("access_log").and_then(|node| access_log(node, base_dir, reader));
+    let drain = fields.get("drain").and_then(|node| duration(node, "`drain`", reader));
     not_supported(&mut fields, "tracing", Some("\"off\""), reader);
     fields.finish(reader);
 
@@ -95,38 +79,24 @@ fn format(node: &Node, reader: &mut Reader) {
 fn listeners(node: &Node, reader: &mut Reader) -> Option<Vec<Listener>> {
     let items = not_empty_list(node, "`listen`", "listener", reader)?;
     let mut seen = HashMap::new();
-    let listeners: Vec<Option<Listener>> = items
-        .iter()
-        .map(|item| listener(item, &mut seen, reader))
-        .collect();
+    let listeners: Vec<Option<Listener>> = items.iter().map(|item| listener(item, &mut seen, reader)).collect();
     listeners.into_iter().collect()
 }
 
-fn listener(
-    node: &Node,
-    seen: &mut HashMap<SocketAddr, Span>,
-    reader: &mut Reader,
-) -> Option<Listener> {
+fn listener(node: &Node, seen: &mut HashMap<SocketAddr, Span>, reader: &mut Reader) -> Option<Listener> {
     let mut fields = reader.fields(node, "a listener")?;
     let node = fields.require(reader, "address");
     let address = node.and_then(|node| Some((node, address(node, reader)?)));
-    let limits = fields
-        .get("limits")
-        .and_then(|node| listen_limits(node, reader));
+    let limits = fields.get("limits").and_then(|node| listen_limits(node, reader));
     not_supported(&mut fields, "tls", None, reader);
     fields.finish(reader);
 
     let (node, address) = address?;
     if let (Some(first), false) = (seen.insert(address, node.span), address.port() == 0) {
         let message = format!("`{address}` is listened on twice");
-        reader
-            .error(code::DUPLICATE_ADDRESS, node.span, message)
-            .secondary(first, "first here");
+        reader.error(code::DUPLICATE_ADDRESS, node.span, message).secondary(first, "first here");
     }
-    Some(Listener {
-        address,
-        limits: limits.unwrap_or_default(),
-    })
+    Some(Listener { address, limits: limits.unwrap_or_default() })
 }
 
 fn listen_limits(node: &Node, reader: &mut Reader) -> Option<ListenLimits> {
@@ -136,20 +106,10 @@ fn listen_limits(node: &Node, reader: &mut Reader) -> Option<ListenLimits> {
         number(node, "`connections`", 1..=1_000_000, reader)
     });
     // The HTTP/1 parser needs at least 8 KiB to work in.
-    set(&mut limits.head, fields.get("head"), |node| {
-        size(node, "`head`", 8 << 10..=16 << 20, reader)
-    });
-    set(&mut limits.headers, fields.get("headers"), |node| {
-        number(node, "`headers`", 1..=10_000, reader)
-    });
-    set(
-        &mut limits.head_timeout,
-        fields.get("head_timeout"),
-        |node| positive(node, "`head_timeout`", reader),
-    );
-    set(&mut limits.streams, fields.get("streams"), |node| {
-        number(node, "`streams`", 1..=1_000_000, reader)
-    });
+    set(&mut limits.head, fields.get("head"), |node| size(node, "`head`", 8 << 10..=16 << 20, reader));
+    set(&mut limits.headers, fields.get("headers"), |node| number(node, "`headers`", 1..=10_000, reader));
+    set(&mut limits.head_timeout, fields.get("head_timeout"), |node| positive(node, "`head_timeout`", reader));
+    set(&mut limits.streams, fields.get("streams"), |node| number(node, "`streams`", 1..=1_000_000, reader));
     fields.finish(reader);
     Some(limits)
 }
@@ -164,21 +124,15 @@ fn admin(node: &Node, reader: &mut Reader) -> Option<Admin> {
 
     let address = address?;
     if let (Some(node), None, false) = (address_node, token_node, address.ip().is_loopback()) {
-        let message = format!(
-            "the admin address `{address}` can be reached from elsewhere and there is no `token`"
-        );
-        reader
-            .error(code::OPEN_ADMIN, node.span, message)
-            .help("add `token: ${ADMIN_TOKEN}`, or listen on 127.0.0.1");
+        let message = format!("the admin address `{address}` can be reached from elsewhere and there is no `token`");
+        reader.error(code::OPEN_ADMIN, node.span, message).help("add `token: ${ADMIN_TOKEN}`, or listen on 127.0.0.1");
     }
     Some(Admin { address, token })
 }
 
 /// Any scalar, since a token of digits is one too; no message shows it.
 fn token(node: &Node, reader: &mut Reader) -> Option<String> {
-    let text = node
-        .text()
-        .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
+    let text = node.text().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
     if text.is_none() {
         reader.bad_value(node, "`token` must be one or more visible ASCII characters");
     }
@@ -190,9 +144,7 @@ fn address(node: &Node, reader: &mut Reader) -> Option<SocketAddr> {
     let address = text.parse().ok();
     if address.is_none() {
         let message = format!("expected an IP address and a port, found `{text}`");
-        reader
-            .bad_value(node, message)
-            .help("write `127.0.0.1:8080`, `0.0.0.0:8080` or `[::]:8080`");
+        reader.bad_value(node, message).help("write `127.0.0.1:8080`, `0.0.0.0:8080` or `[::]:8080`");
     }
     address
 }
@@ -226,12 +178,7 @@ pub(super) fn set<T>(value: &mut T, node: Option<&Node>, read: impl FnOnce(&Node
 }
 
 /// Reports a key that this release does not carry out, unless its value is the documented default, in JSON.
-pub(super) fn not_supported(
-    fields: &mut Fields<'_>,
-    key: &'static str,
-    default: Option<&str>,
-    reader: &mut Reader,
-) {
+pub(super) fn not_supported(fields: &mut Fields<'_>, key: &'static str, default: Option<&str>, reader: &mut Reader) {
     let Some((name, value)) = fields.entry(key) else {
         return;
     };
@@ -243,11 +190,7 @@ pub(super) fn not_supported(
 
 pub(super) fn report_not_supported(node: &Node, what: &str, reader: &mut Reader) {
     let verb = if what.ends_with('s') { "are" } else { "is" };
-    reader.error(
-        code::NOT_SUPPORTED,
-        node.span,
-        format!("{what} {verb} not supported yet"),
-    );
+    reader.error(code::NOT_SUPPORTED, node.span, format!("{what} {verb} not supported yet"));
 }
 
 pub(super) fn not_empty<'n>(node: &'n Node, what: &str, reader: &mut Reader) -> Option<&'n str> {
@@ -259,12 +202,7 @@ pub(super) fn not_empty<'n>(node: &'n Node, what: &str, reader: &mut Reader) -> 
     Some(text)
 }
 
-pub(super) fn not_empty_list<'n>(
-    node: &'n Node,
-    what: &str,
-    item: &str,
-    reader: &mut Reader,
-) -> Option<&'n [Node]> {
+pub(super) fn not_empty_list<'n>(node: &'n Node, what: &str, item: &str, reader: &mut Reader) -> Option<&'n [Node]> {
     let items = reader.list(node, what)?;
     if items.is_empty() {
         reader.bad_value(node, format!("{what} must have at least one {item}"));
@@ -316,15 +254,10 @@ fn within<T: TryFrom<u64>>(
     range: &RangeInclusive<u64>,
     reader: &mut Reader,
 ) -> Option<T> {
-    let value = Some(number)
-        .filter(|number| range.contains(number))
-        .and_then(|number| T::try_from(number).ok());
+    let value = Some(number).filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
     if value.is_none() {
         let (low, high) = (range.start(), range.end());
-        reader.bad_value(
-            node,
-            format!("{what} must be from {low} to {high}, found {number}"),
-        );
+        reader.bad_value(node, format!("{what} must be from {low} to {high}, found {number}"));
     }
     value
 }

@@ -91,13 +91,7 @@ pub struct ListenLimits {
 
 impl Default for ListenLimits {
     fn default() -> Self {
-        Self {
-            connections: 10_000,
-            head: 64 << 10,
-            headers: 100,
-            head_timeout: Duration::from_secs(10),
-            streams: 200,
-        }
+        Self { connections: 10_000, head: 64 << 10, headers: 100, head_timeout: Duration::from_secs(10), streams: 200 }
     }
 }
 
@@ -114,10 +108,7 @@ pub struct Admin {
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.token.as_ref().map(|_| "***");
-        f.debug_struct("Admin")
-            .field("address", &self.address)
-            .field("token", &token)
-            .finish()
+        f.debug_struct("Admin").field("address", &self.address).field("token", &token).finish()
     }
 }
 
@@ -233,11 +224,6 @@ pub struct ApiLimits {
 
 impl Default for ApiLimits {
     fn default() -> Self {
-        Self {
-            body: 1 << 30,
-            buffer: 4 << 20,
-            depth: 512,
-            message: 16 << 20,
-        }
+        Self { body: 1 << 30, buffer: 4 << 20, depth: 512, message: 16 << 20 }
     }
 }

@@ -19,10 +19,7 @@ fn good(text: &str) -> Config {
 }
 
 fn draw(text: &str, diagnostics: &[Diagnostic]) -> String {
-    let source = Source {
-        file: "legato.yaml".into(),
-        text: text.into(),
-    };
+    let source = Source { file: "legato.yaml".into(), text: text.into() };
     render(diagnostics, &[source], false).trim_end().to_owned()
 }
 
@@ -56,9 +53,7 @@ fn what_is_not_said_has_its_documented_default() {
             backends: vec![BackendConfig {
                 name: "legacy".into(),
                 speaks: "1".into(),
-                endpoints: vec![Endpoint {
-                    authority: "127.0.0.1:4000".into(),
-                }],
+                endpoints: vec![Endpoint { authority: "127.0.0.1:4000".into() }],
                 balance: Balance::LeastLoaded,
                 protocol: Protocol::H1,
             }],
@@ -69,12 +64,7 @@ fn what_is_not_said_has_its_documented_default() {
                 request: None,
                 websocket_idle: None,
             },
-            limits: ApiLimits {
-                body: 1_073_741_824,
-                buffer: 4_194_304,
-                depth: 512,
-                message: 16_777_216,
-            },
+            limits: ApiLimits { body: 1_073_741_824, buffer: 4_194_304, depth: 512, message: 16_777_216 },
         }],
         workers: None,
         access_log: AccessLog::Stderr,
@@ -111,47 +101,20 @@ drain: 0s
 "#,
     );
     let limits = &config.listen[0].limits;
-    let read = (
-        limits.connections,
-        limits.head,
-        limits.headers,
-        limits.head_timeout,
-        limits.streams,
-    );
+    let read = (limits.connections, limits.head, limits.headers, limits.head_timeout, limits.streams);
     assert_eq!(read, (5, 8192, 7, Duration::from_millis(250), 3));
-    assert_eq!(
-        config
-            .admin
-            .as_ref()
-            .and_then(|admin| admin.token.as_deref()),
-        Some("123456")
-    );
+    assert_eq!(config.admin.as_ref().and_then(|admin| admin.token.as_deref()), Some("123456"));
     assert_eq!(config.rules, Path::new("/srv/rules"));
     assert_eq!(config.workers, Some(4));
-    assert_eq!(
-        config.access_log,
-        AccessLog::File("/etc/legato/logs/access.log".into())
-    );
+    assert_eq!(config.access_log, AccessLog::File("/etc/legato/logs/access.log".into()));
     assert_eq!(config.drain, Duration::ZERO);
 
-    let [chat, rest] = config.apis.as_slice() else {
-        panic!("two APIs")
-    };
-    assert_eq!(
-        (chat.hosts.join(" ").as_str(), chat.prefix.as_str()),
-        ("chat.example.com other.example", "/chat")
-    );
+    let [chat, rest] = config.apis.as_slice() else { panic!("two APIs") };
+    assert_eq!((chat.hosts.join(" ").as_str(), chat.prefix.as_str()), ("chat.example.com other.example", "/chat"));
     let backend = &chat.backends[0];
-    let authorities: Vec<&str> = backend
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.authority.as_str())
-        .collect();
+    let authorities: Vec<&str> = backend.endpoints.iter().map(|endpoint| endpoint.authority.as_str()).collect();
     assert_eq!(authorities, ["a:1", "b:80"]);
-    assert_eq!(
-        (backend.balance, backend.protocol, backend.speaks.as_str()),
-        (Balance::RoundRobin, Protocol::H2, "v1")
-    );
+    assert_eq!((backend.balance, backend.protocol, backend.speaks.as_str()), (Balance::RoundRobin, Protocol::H2, "v1"));
     let want = Timeouts {
         connect: Duration::from_millis(1),
         response_head: Duration::from_secs(2),
@@ -160,19 +123,8 @@ drain: 0s
         websocket_idle: Some(Duration::from_secs(5)),
     };
     assert_eq!(chat.timeouts, want);
-    assert_eq!(
-        chat.limits,
-        ApiLimits {
-            body: 10,
-            buffer: 1024,
-            depth: 4,
-            message: 2 << 20
-        }
-    );
-    assert_eq!(
-        (rest.timeouts.clone(), rest.name.as_str()),
-        (Timeouts::default(), "rest")
-    );
+    assert_eq!(chat.limits, ApiLimits { body: 10, buffer: 1024, depth: 4, message: 2 << 20 });
+    assert_eq!((rest.timeouts.clone(), rest.name.as_str()), (Timeouts::default(), "rest"));
 }
 
 #[test]
@@ -187,9 +139,7 @@ fn documented_defaults_may_be_written_out() {
 
 #[test]
 fn a_token_stays_out_of_logs() {
-    let config = good(&format!(
-        "{SMALLEST}admin: {{address: 127.0.0.1:1, token: hush}}\n"
-    ));
+    let config = good(&format!("{SMALLEST}admin: {{address: 127.0.0.1:1, token: hush}}\n"));
     assert!(format!("{config:?}").contains(r#"token: Some("***")"#));
 }
 
@@ -198,20 +148,15 @@ fn every_wrong_value_is_reported() {
     let mut replaced = "";
     let mut count = 0;
     for line in include_str!("cases.txt").lines().skip(2) {
-        if let Some(text) = line
-            .strip_prefix('[')
-            .and_then(|line| line.strip_suffix(']'))
-            .filter(|_| !line.contains(" => "))
+        if let Some(text) =
+            line.strip_prefix('[').and_then(|line| line.strip_suffix(']')).filter(|_| !line.contains(" => "))
         {
             replaced = text;
         } else if let Some((new, want)) = line.split_once("=> ") {
             let text = SMALLEST.replace(replaced, &new.trim_end().replace("\\n", "\n"));
             assert_ne!(text, SMALLEST, "{replaced}");
             let found = read(&text).unwrap_err();
-            let found: Vec<String> = found
-                .iter()
-                .map(|d| format!("{} {}", d.code, d.message))
-                .collect();
+            let found: Vec<String> = found.iter().map(|d| format!("{} {}", d.code, d.message)).collect();
             assert_eq!(found, [want], "{line}");
             count += 1;
         }
@@ -221,15 +166,10 @@ fn every_wrong_value_is_reported() {
 
 #[test]
 fn apis_that_hide_each_other_are_reported() {
-    let api = |matched: &str| {
-        format!("{{match: {matched}, backends: {{b: {{speaks: x, endpoints: [\"http://a\"]}}}}}}")
-    };
+    let api =
+        |matched: &str| format!("{{match: {matched}, backends: {{b: {{speaks: x, endpoints: [\"http://a\"]}}}}}}");
     let file = |a: &str, b: &str| {
-        format!(
-            "legato: 1\nlisten: [{{address: 127.0.0.1:0}}]\nrules: r\napis:\n  a: {}\n  b: {}\n",
-            api(a),
-            api(b)
-        )
+        format!("legato: 1\nlisten: [{{address: 127.0.0.1:0}}]\nrules: r\napis:\n  a: {}\n  b: {}\n", api(a), api(b))
     };
     let apart = [
         ("{prefix: /a}", "{prefix: /b}"),
@@ -240,11 +180,7 @@ fn apis_that_hide_each_other_are_reported() {
     for (a, b) in apart {
         good(&file(a, b));
     }
-    for (a, b) in [
-        ("{}", "{prefix: /}"),
-        ("{prefix: /a}", "{prefix: /a/}"),
-        ("{hosts: [x, y]}", "{hosts: [Y]}"),
-    ] {
+    for (a, b) in [("{}", "{prefix: /}"), ("{prefix: /a}", "{prefix: /a/}"), ("{hosts: [x, y]}", "{hosts: [Y]}")] {
         let found = read(&file(a, b)).unwrap_err();
         let codes: Vec<_> = found.iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(codes, [code::SAME_MATCH], "{a} {b}");

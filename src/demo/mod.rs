@@ -44,10 +44,7 @@ pub const RULES: &[(&str, &str)] = &[
         "chat/changes/2/20250120120000_envelope.yaml",
         include_str!("../../rules/chat/changes/2/20250120120000_envelope.yaml"),
     ),
-    (
-        "chat/tests/chain.yaml",
-        include_str!("../../rules/chat/tests/chain.yaml"),
-    ),
+    ("chat/tests/chain.yaml", include_str!("../../rules/chat/tests/chain.yaml")),
 ];
 
 /// A configuration for the proxy before the demo's backend. Its rules are those of [`RULES`].
@@ -132,16 +129,8 @@ mod tests {
 
     #[test]
     fn the_welcome_fits_a_screen() {
-        let text = welcome(
-            ([127, 0, 0, 1], 8080).into(),
-            ([127, 0, 0, 1], 9900).into(),
-            ([127, 0, 0, 1], 4000).into(),
-        );
-        assert!(
-            text.starts_with(
-                "listening on http://127.0.0.1:8080\nadmin on http://127.0.0.1:9900\n"
-            )
-        );
+        let text = welcome(([127, 0, 0, 1], 8080).into(), ([127, 0, 0, 1], 9900).into(), ([127, 0, 0, 1], 4000).into());
+        assert!(text.starts_with("listening on http://127.0.0.1:8080\nadmin on http://127.0.0.1:9900\n"));
         assert!(text.lines().count() <= 32, "{} lines", text.lines().count());
         assert!(text.lines().all(|line| line.len() <= 120));
     }

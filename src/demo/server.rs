@@ -42,12 +42,7 @@ pub(super) struct Room {
 impl Room {
     fn new(closed: CancellationToken) -> Room {
         let (events, _) = broadcast::channel(MAX_BACKLOG);
-        Room {
-            state: Mutex::default(),
-            events,
-            sockets: Arc::new(Semaphore::new(MAX_SOCKETS)),
-            closed,
-        }
+        Room { state: Mutex::default(), events, sockets: Arc::new(Semaphore::new(MAX_SOCKETS)), closed }
     }
 
     /// Sends an event to every socket.
@@ -86,9 +81,7 @@ pub async fn serve(listener: TcpListener) {
         };
         let room = Arc::clone(&room);
         tokio::spawn(async move {
-            room.closed
-                .run_until_cancelled(connection(&room, stream))
-                .await;
+            room.closed.run_until_cancelled(connection(&room, stream)).await;
             drop(permit);
         });
     }
@@ -98,26 +91,17 @@ async fn connection(room: &Arc<Room>, stream: TcpStream) {
     let service = service_fn(|request| answer(Arc::clone(room), request));
     let io = TokioIo::new(stream);
     // A connection that breaks concerns its client alone, who notices by itself.
-    let _broken = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(io, service)
-        .with_upgrades()
-        .await;
+    let _broken = http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service).with_upgrades().await;
 }
 
-async fn answer(
-    room: Arc<Room>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(room: Arc<Room>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     if socket::is_upgrade(&request) {
         return Ok(socket::open(room, request).unwrap_or_else(respond));
     }
     let (head, body) = request.into_parts();
     let reply = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => room.call(&head.method, head.uri.path(), &body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "body too large")
-        }
+        Err(error) if error.is::<LengthLimitError>() => Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "body too large"),
         Err(_) => Reply::error(StatusCode::BAD_REQUEST, "body incomplete"),
     };
     if let Some(event) = &reply.event {
@@ -139,8 +123,6 @@ fn respond(reply: Reply) -> Response<Full<Bytes>> {
 
 /// Epoch milliseconds.
 fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -38,15 +38,10 @@ pub(super) fn is_upgrade<B>(request: &Request<B>) -> bool {
 }
 
 /// Accepts the handshake and starts the session, or says why not.
-pub(super) fn open<B>(
-    room: Arc<Room>,
-    mut request: Request<B>,
-) -> Result<Response<Full<Bytes>>, Reply> {
+pub(super) fn open<B>(room: Arc<Room>, mut request: Request<B>) -> Result<Response<Full<Bytes>>, Reply> {
     let accept = accept_key(request.headers())?;
     let too_many = |_| Reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many sockets");
-    let permit = Arc::clone(&room.sockets)
-        .try_acquire_owned()
-        .map_err(too_many)?;
+    let permit = Arc::clone(&room.sockets).try_acquire_owned().map_err(too_many)?;
     let response = switching(accept, request.headers());
     let user = user(request.uri().query().unwrap_or_default());
     let upgrade = hyper::upgrade::on(&mut request);
@@ -61,18 +56,10 @@ pub(super) fn open<B>(
 }
 
 fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Reply> {
-    if headers
-        .get(header::SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
-    {
-        return Err(Reply::error(
-            StatusCode::UPGRADE_REQUIRED,
-            "expected WebSocket version 13",
-        ));
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Reply::error(StatusCode::UPGRADE_REQUIRED, "expected WebSocket version 13"));
     }
-    let key = headers
-        .get(header::SEC_WEBSOCKET_KEY)
-        .map(|key| derive_accept_key(key.as_bytes()));
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
     key.and_then(|key| key.try_into().ok())
         .ok_or_else(|| Reply::error(StatusCode::BAD_REQUEST, "expected a sec-websocket-key"))
 }
@@ -85,32 +72,20 @@ fn switching(accept: HeaderValue, offered: &HeaderMap) -> Response<Full<Bytes>> 
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     if offers_subprotocol(offered) {
-        headers.insert(
-            header::SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(SUBPROTOCOL),
-        );
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
     response
 }
 
 fn offers_subprotocol(headers: &HeaderMap) -> bool {
-    let lines = headers
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
-    lines
-        .flat_map(|line| line.split(','))
-        .any(|name| name.trim() == SUBPROTOCOL)
+    let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|name| name.trim() == SUBPROTOCOL)
 }
 
 /// The name after `user=`, or `guest`.
 fn user(query: &str) -> String {
-    let named = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("user="))
-        .filter(|name| !name.is_empty());
-    let decoded =
-        percent_encoding::percent_decode_str(named.unwrap_or("guest")).decode_utf8_lossy();
+    let named = query.split('&').find_map(|pair| pair.strip_prefix("user=")).filter(|name| !name.is_empty());
+    let decoded = percent_encoding::percent_decode_str(named.unwrap_or("guest")).decode_utf8_lossy();
     Cow::into_owned(decoded).chars().take(64).collect()
 }
 
@@ -120,16 +95,12 @@ async fn session(room: &Room, user: &str, upgraded: Upgraded) {
         .read_buffer_size(8 * 1024)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
-    let mut socket =
-        WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
+    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
     let events = room.subscribe();
     room.broadcast(join_event(user));
     let left = converse(room, user, &mut socket, events).await;
     let reason = left.as_ref().filter(|frame| !frame.reason.is_empty());
-    room.broadcast(leave_event(
-        user,
-        reason.map(|frame| (frame.code.into(), frame.reason.as_str())),
-    ));
+    room.broadcast(leave_event(user, reason.map(|frame| (frame.code.into(), frame.reason.as_str()))));
 }
 
 /// Relays until one side ends it; the client's close frame, if that did.
@@ -164,23 +135,14 @@ async fn converse(
                 Err(_) => return None,
             },
         };
-        timeout(PATIENCE, socket.send(Message::Text(outgoing)))
-            .await
-            .ok()?
-            .ok()?;
+        timeout(PATIENCE, socket.send(Message::Text(outgoing))).await.ok()?.ok()?;
     }
 }
 
 /// Closes from this side; always `None`, since the client gave no reason.
 async fn close(socket: &mut Socket, code: CloseCode, reason: &'static str) -> Option<CloseFrame> {
-    let frame = CloseFrame {
-        code,
-        reason: Utf8Bytes::from_static(reason),
-    };
-    timeout(PATIENCE, socket.send(Message::Close(Some(frame))))
-        .await
-        .ok()?
-        .ok()?;
+    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    timeout(PATIENCE, socket.send(Message::Close(Some(frame)))).await.ok()?.ok()?;
     finish(socket).await;
     None
 }

@@ -16,18 +16,9 @@ const SEED: &str = include_str!("messages.jsonl");
 
 /// `GET /api/users/{id}`.
 const USERS: [(&str, &str); 3] = [
-    (
-        "1",
-        r#"{"id":1,"name":"ada","joined":1683000000000,"status":"active"}"#,
-    ),
-    (
-        "2",
-        r#"{"id":2,"name":"grace","joined":1685600000500,"status":"away"}"#,
-    ),
-    (
-        "3",
-        r#"{"id":3,"name":"alan","joined":1688200000000,"status":"off"}"#,
-    ),
+    ("1", r#"{"id":1,"name":"ada","joined":1683000000000,"status":"active"}"#),
+    ("2", r#"{"id":2,"name":"grace","joined":1685600000500,"status":"away"}"#),
+    ("3", r#"{"id":3,"name":"alan","joined":1688200000000,"status":"off"}"#),
 ];
 
 /// All that the service remembers.
@@ -101,14 +92,10 @@ impl State {
         };
         match event["type"].as_str() {
             Some("say") => match event["text"].as_str() {
-                Some(text) if !text.is_empty() => {
-                    Reaction::Broadcast(message_event(self.append(text, user, now)))
-                }
+                Some(text) if !text.is_empty() => Reaction::Broadcast(message_event(self.append(text, user, now))),
                 _ => Reaction::Answer(error_event("text must be a string that is not empty")),
             },
-            Some("typing") => {
-                Reaction::Broadcast(json!({"type": "typing", "user": user}).to_string())
-            }
+            Some("typing") => Reaction::Broadcast(json!({"type": "typing", "user": user}).to_string()),
             Some("quit") => Reaction::Quit,
             _ => Reaction::Answer(error_event("unknown event")),
         }
@@ -120,14 +107,8 @@ impl State {
     }
 
     fn message(&self, id: &str) -> Reply {
-        let found = id
-            .parse()
-            .ok()
-            .and_then(|id: u64| self.messages.iter().find(|m| m.id == id));
-        found.map_or_else(
-            || Reply::error(StatusCode::NOT_FOUND, "no such message"),
-            |m| Reply::ok(m.json.clone()),
-        )
+        let found = id.parse().ok().and_then(|id: u64| self.messages.iter().find(|m| m.id == id));
+        found.map_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no such message"), |m| Reply::ok(m.json.clone()))
     }
 
     fn post(&mut self, body: &[u8], now: i64) -> Reply {
@@ -135,19 +116,13 @@ impl State {
             return Reply::error(StatusCode::BAD_REQUEST, "malformed JSON");
         };
         let (Some(text), Some(user)) = (filled(&posted, "text"), filled(&posted, "user")) else {
-            return Reply::error(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "text and user must be strings that are not empty",
-            );
+            return Reply::error(StatusCode::UNPROCESSABLE_ENTITY, "text and user must be strings that are not empty");
         };
         let message = self.append(text, user, now);
         Reply {
             status: StatusCode::CREATED,
             body: message.json.clone(),
-            header: Some((
-                http::header::LOCATION,
-                format!("/api/messages/{}", message.id),
-            )),
+            header: Some((http::header::LOCATION, format!("/api/messages/{}", message.id))),
             event: Some(message_event(message)),
         }
     }
@@ -174,10 +149,7 @@ impl Message {
     /// `None` where the line is not an object with an integer `id`.
     fn read(line: &str) -> Option<Message> {
         let id = serde_json::from_str::<Value>(line).ok()?["id"].as_u64()?;
-        Some(Message {
-            id,
-            json: line.to_owned(),
-        })
+        Some(Message { id, json: line.to_owned() })
     }
 }
 
@@ -186,29 +158,16 @@ impl Reply {
     #[must_use]
     pub fn error(status: StatusCode, error: &str) -> Reply {
         let body = json!({"error": error, "code": status.as_u16()}).to_string();
-        Reply {
-            status,
-            body,
-            header: None,
-            event: None,
-        }
+        Reply { status, body, header: None, event: None }
     }
 
     fn ok(body: String) -> Reply {
-        Reply {
-            status: StatusCode::OK,
-            body,
-            header: None,
-            event: None,
-        }
+        Reply { status: StatusCode::OK, body, header: None, event: None }
     }
 
     fn not_allowed(allow: &str) -> Reply {
         let header = Some((http::header::ALLOW, allow.to_owned()));
-        Reply {
-            header,
-            ..Reply::error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
-        }
+        Reply { header, ..Reply::error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed") }
     }
 }
 
@@ -247,10 +206,7 @@ fn read_only(method: &Method, answer: impl FnOnce() -> Reply) -> Reply {
 
 fn user(id: &str) -> Reply {
     let found = USERS.iter().find(|(known, _)| *known == id);
-    found.map_or_else(
-        || Reply::error(StatusCode::NOT_FOUND, "no such user"),
-        |(_, json)| Reply::ok((*json).to_owned()),
-    )
+    found.map_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no such user"), |(_, json)| Reply::ok((*json).to_owned()))
 }
 
 fn filled<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
@@ -269,13 +225,7 @@ mod tests {
     fn the_seed_is_read_whole_and_sent_as_it_is_spelt() {
         assert_eq!(State::new().messages.len(), SEED.lines().count());
         let list = get("/api/messages").body;
-        for lexeme in [
-            "9007199254740993",
-            r"caf\u00e9",
-            "🎼",
-            "\"rating\":1.0",
-            "\"tags\":[]",
-        ] {
+        for lexeme in ["9007199254740993", r"caf\u00e9", "🎼", "\"rating\":1.0", "\"tags\":[]"] {
             assert!(list.contains(lexeme), "{lexeme} is missing in {list}");
         }
         assert_eq!(list, format!("[{}]", SEED.trim_end().replace('\n', ",")));
@@ -292,22 +242,13 @@ mod tests {
             (Method::DELETE, "/api/users/1", "", 405),
             (Method::POST, "/api/messages", "{", 400),
             (Method::POST, "/api/messages", "[]", 422),
-            (
-                Method::POST,
-                "/api/messages",
-                r#"{"text":"","user":"ada"}"#,
-                422,
-            ),
+            (Method::POST, "/api/messages", r#"{"text":"","user":"ada"}"#, 422),
             (Method::GET, "/ws", "", 426),
         ];
         for (method, path, body, status) in cases {
             let reply = State::new().call(&method, path, body.as_bytes(), 0);
             assert_eq!(reply.status.as_u16(), status, "{method} {path} {body}");
-            assert!(
-                reply.body.ends_with(&format!("\"code\":{status}}}")),
-                "{}",
-                reply.body
-            );
+            assert!(reply.body.ends_with(&format!("\"code\":{status}}}")), "{}", reply.body);
             assert_eq!(reply.header.is_some(), status == 405);
         }
     }
@@ -315,19 +256,11 @@ mod tests {
     #[test]
     fn a_posted_message_can_be_read_and_is_broadcast() {
         let mut state = State::new();
-        let reply = state.call(
-            &Method::POST,
-            "/api/messages",
-            br#"{"text":"hi","user":"ada"}"#,
-            17,
-        );
+        let reply = state.call(&Method::POST, "/api/messages", br#"{"text":"hi","user":"ada"}"#, 17);
         let message = r#"{"id":9007199254740996,"text":"hi","user":"ada","ts":17,"tags":[]}"#;
         assert_eq!(reply.status, StatusCode::CREATED);
         assert_eq!(reply.body, message);
-        assert_eq!(
-            reply.event,
-            Some(message.replacen('{', "{\"type\":\"msg\",", 1))
-        );
+        assert_eq!(reply.event, Some(message.replacen('{', "{\"type\":\"msg\",", 1)));
         let (_, location) = reply.header.expect("a 201 has a location");
         assert_eq!(state.call(&Method::GET, &location, b"", 0).body, message);
     }
@@ -345,21 +278,12 @@ mod tests {
     #[test]
     fn events_are_answered() {
         let cases = [
-            (
-                r#"{"type":"typing"}"#,
-                Reaction::Broadcast(r#"{"type":"typing","user":"ada"}"#.to_owned()),
-            ),
+            (r#"{"type":"typing"}"#, Reaction::Broadcast(r#"{"type":"typing","user":"ada"}"#.to_owned())),
             (r#"{"type":"quit"}"#, Reaction::Quit),
-            (
-                r#"{"type":"msg"}"#,
-                Reaction::Answer(error_event("unknown event")),
-            ),
+            (r#"{"type":"msg"}"#, Reaction::Answer(error_event("unknown event"))),
             ("[]", Reaction::Answer(error_event("unknown event"))),
             ("{", Reaction::Answer(error_event("malformed JSON"))),
-            (
-                r#"{"type":"say"}"#,
-                Reaction::Answer(error_event("text must be a string that is not empty")),
-            ),
+            (r#"{"type":"say"}"#, Reaction::Answer(error_event("text must be a string that is not empty"))),
         ];
         for (event, reaction) in cases {
             assert_eq!(State::new().event("ada", event, 0), reaction, "{event}");

@@ -56,32 +56,15 @@ pub(crate) fn from_client(inner: Incoming, bounds: Bounds) -> Result<Body, Failu
 ///
 /// # Errors
 /// [`Kind::BodyTooLarge`] where it announces more than the limit.
-pub(crate) fn from_backend(
-    inner: Incoming,
-    bounds: Bounds,
-    picked: Picked,
-) -> Result<Body, Failure> {
+pub(crate) fn from_backend(inner: Incoming, bounds: Bounds, picked: Picked) -> Result<Body, Failure> {
     watched(inner, Side::Backend, bounds, Some(picked))
 }
 
-fn watched(
-    inner: Incoming,
-    side: Side,
-    bounds: Bounds,
-    picked: Option<Picked>,
-) -> Result<Body, Failure> {
+fn watched(inner: Incoming, side: Side, bounds: Bounds, picked: Option<Picked>) -> Result<Body, Failure> {
     if inner.size_hint().lower() > bounds.size {
         return Err(too_large(side, bounds.size));
     }
-    Ok(Watched {
-        inner,
-        side,
-        bounds,
-        seen: 0,
-        timer: None,
-        _picked: picked,
-    }
-    .boxed_unsync())
+    Ok(Watched { inner, side, bounds, seen: 0, timer: None, _picked: picked }.boxed_unsync())
 }
 
 impl Watched {
@@ -89,9 +72,7 @@ impl Watched {
         let Bounds { idle, deadline, .. } = self.bounds;
         let timer = self.timer.get_or_insert_with(|| {
             let until = Instant::now() + idle;
-            Box::pin(tokio::time::sleep_until(
-                deadline.map_or(until, |d| until.min(d)),
-            ))
+            Box::pin(tokio::time::sleep_until(deadline.map_or(until, |d| until.min(d))))
         });
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(late(self.side, deadline))
@@ -99,11 +80,7 @@ impl Watched {
 
     fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), Failure> {
         self.seen += frame.data_ref().map_or(0, |d| d.len() as u64);
-        if self.seen > self.bounds.size {
-            Err(too_large(self.side, self.bounds.size))
-        } else {
-            Ok(())
-        }
+        if self.seen > self.bounds.size { Err(too_large(self.side, self.bounds.size)) } else { Ok(()) }
     }
 }
 
@@ -111,10 +88,7 @@ impl HttpBody for Watched {
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let this = &mut *self;
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Pending => this.poll_late(cx).map(|late| Some(Err(late))),
@@ -139,45 +113,21 @@ impl HttpBody for Watched {
 
 fn late(side: Side, deadline: Option<Instant>) -> Failure {
     if deadline.is_some_and(|d| d <= Instant::now()) {
-        return Failure::new(
-            Side::Legato,
-            Kind::RequestTimeout,
-            "the exchange did not end in time",
-        );
+        return Failure::new(Side::Legato, Kind::RequestTimeout, "the exchange did not end in time");
     }
-    let who = if side == Side::Client {
-        "client"
-    } else {
-        "backend"
-    };
-    Failure::new(
-        side,
-        Kind::IdleTimeout,
-        format!("the {who} stopped in the middle of a body"),
-    )
+    let who = if side == Side::Client { "client" } else { "backend" };
+    Failure::new(side, Kind::IdleTimeout, format!("the {who} stopped in the middle of a body"))
 }
 
 fn incomplete(side: Side, error: &hyper::Error) -> Failure {
-    let who = if side == Side::Client {
-        "client"
-    } else {
-        "backend"
-    };
-    Failure::new(
-        side,
-        Kind::Incomplete,
-        format!("the {who}'s body ended before its announced end"),
-    )
-    .because(causes(error))
+    let who = if side == Side::Client { "client" } else { "backend" };
+    Failure::new(side, Kind::Incomplete, format!("the {who}'s body ended before its announced end"))
+        .because(causes(error))
 }
 
 /// A body above the limit.
 pub(crate) fn too_large(side: Side, limit: u64) -> Failure {
-    Failure::new(
-        side,
-        Kind::BodyTooLarge,
-        format!("expected a body of at most {limit} bytes, found a longer one"),
-    )
+    Failure::new(side, Kind::BodyTooLarge, format!("expected a body of at most {limit} bytes, found a longer one"))
 }
 
 /// The beginning of a body, or all of it.
@@ -216,11 +166,7 @@ pub(crate) struct Pieces {
 
 /// A body of these bytes and trailers.
 pub(crate) fn pieces(chunks: Vec<Bytes>, trailers: Option<HeaderMap>) -> Body {
-    Pieces {
-        chunks: chunks.into(),
-        trailers,
-    }
-    .boxed_unsync()
+    Pieces { chunks: chunks.into(), trailers }.boxed_unsync()
 }
 
 /// A body of these bytes.
@@ -237,15 +183,9 @@ impl HttpBody for Pieces {
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let next = self.chunks.pop_front().map(Frame::data);
-        Poll::Ready(
-            next.or_else(|| self.trailers.take().map(Frame::trailers))
-                .map(Ok),
-        )
+        Poll::Ready(next.or_else(|| self.trailers.take().map(Frame::trailers)).map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -293,10 +233,7 @@ impl HttpBody for Primed {
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         match self.first.take() {
             Some(first) => Poll::Ready(Some(Ok(first))),
             None => Pin::new(&mut self.rest).poll_frame(cx),
@@ -349,10 +286,7 @@ impl<O: Observer> HttpBody for Observed<O> {
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let this = &mut *self;
         let Poll::Ready(next) = Pin::new(&mut this.inner).poll_frame(cx) else {
             this.observer.waiting();

@@ -48,31 +48,16 @@ impl Exchange {
     ///
     /// # Errors
     /// Those that concern the request's target and version.
-    pub(crate) fn open(
-        snapshot: &Snapshot,
-        peer: SocketAddr,
-        head: &Parts,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn open(snapshot: &Snapshot, peer: SocketAddr, head: &Parts) -> Result<Self, Failure> {
         headers::check_framing(head)?;
         let authority = headers::authority(head)?;
         let host = authority.as_deref().map(headers::host_of);
         let route = snapshot.find(host, head.uri.path()).ok_or_else(no_route)?;
-        let rules = route
-            .rules
-            .as_ref()
-            .ok_or_else(|| no_rules(&route.config.name))?;
+        let rules = route.rules.as_ref().ok_or_else(|| no_rules(&route.config.name))?;
         let (path, query) = (head.uri.path(), head.uri.query());
-        let view = RequestView {
-            headers: &head.headers,
-            host: authority.as_deref(),
-            path,
-            query,
-        };
+        let view = RequestView { headers: &head.headers, host: authority.as_deref(), path, query };
         let api = &rules.api;
-        let resolved = api
-            .resolver
-            .resolve(&api.versions, &view)
-            .map_err(|e| unresolved(api, &e))?;
+        let resolved = api.resolver.resolve(&api.versions, &view).map_err(|e| unresolved(api, &e))?;
         check_sunset(api, resolved.version, jiff::Timestamp::now())?;
         Ok(Self {
             peer,
@@ -132,39 +117,24 @@ impl Exchange {
     /// Bounds on reading a body.
     pub(crate) fn bounds(&self) -> Bounds {
         let config = &self.route.config;
-        Bounds {
-            idle: config.timeouts.idle,
-            deadline: self.deadline,
-            size: config.limits.body,
-        }
+        Bounds { idle: config.timeouts.idle, deadline: self.deadline, size: config.limits.body }
     }
 
     /// Bounds on one document.
     pub(crate) fn json_limits(&self) -> json::Limits {
-        json::Limits {
-            depth: self.route.config.limits.depth,
-            buffer: self.route.config.limits.buffer,
-        }
+        json::Limits { depth: self.route.config.limits.depth, buffer: self.route.config.limits.buffer }
     }
 
     /// The mark of translated representations.
     pub(crate) fn mark(&self) -> Mark {
-        Mark::new(
-            &self.hash,
-            &self.client_version().label,
-            &self.backend_version().label,
-        )
+        Mark::new(&self.hash, &self.client_version().label, &self.backend_version().label)
     }
 
     /// How errors look to this client.
     pub(crate) fn audience(&self) -> Audience<'_> {
         Audience {
             version: Some(&self.client_version().label),
-            shape: self
-                .api
-                .problems
-                .get(&self.resolved.version)
-                .map(Vec::as_slice),
+            shape: self.api.problems.get(&self.resolved.version).map(Vec::as_slice),
         }
     }
 
@@ -173,9 +143,7 @@ impl Exchange {
         let version = self.client_version();
         headers::insert(headers, self.api.resolver.echo_header(), &version.label);
         for name in self.api.resolver.vary() {
-            if !headers::tokens(headers, &header::VARY)
-                .any(|t| t == "*" || t.eq_ignore_ascii_case(name.as_str()))
-            {
+            if !headers::tokens(headers, &header::VARY).any(|t| t == "*" || t.eq_ignore_ascii_case(name.as_str())) {
                 headers.append(header::VARY, HeaderValue::from(name));
             }
         }
@@ -188,11 +156,7 @@ impl Exchange {
         }
         if let Some(guide) = &version.guide {
             let sunset = version.sunset.map(|_| "sunset");
-            for relation in ["deprecation"]
-                .into_iter()
-                .chain(sunset)
-                .chain(["successor-version"])
-            {
+            for relation in ["deprecation"].into_iter().chain(sunset).chain(["successor-version"]) {
                 if let Ok(link) = HeaderValue::from_str(&format!("<{guide}>; rel=\"{relation}\"")) {
                     headers.append(header::LINK, link);
                 }
@@ -207,11 +171,7 @@ pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnErr
         OnError::Reject => json::OnError::Reject,
         OnError::BestEffort => json::OnError::BestEffort,
     };
-    Values {
-        now: format!("{now:.3}"),
-        version: Arc::clone(&version.label),
-        on_error,
-    }
+    Values { now: format!("{now:.3}"), version: Arc::clone(&version.label), on_error }
 }
 
 /// A time as RFC 9110 section 5.6.7 writes it.
@@ -221,19 +181,11 @@ fn http_date(seconds: i64) -> Option<String> {
 }
 
 fn no_route() -> Failure {
-    Failure::new(
-        Side::Client,
-        Kind::NoRoute,
-        "no api answers for this host and path",
-    )
+    Failure::new(Side::Client, Kind::NoRoute, "no api answers for this host and path")
 }
 
 fn no_rules(api: &str) -> Failure {
-    Failure::new(
-        Side::Legato,
-        Kind::NoRules,
-        format!("the api `{api}` has no rule set"),
-    )
+    Failure::new(Side::Legato, Kind::NoRules, format!("the api `{api}` has no rule set"))
 }
 
 fn unresolved(api: &Api, error: &ResolveError) -> Failure {
@@ -251,13 +203,8 @@ fn check_sunset(api: &Api, version: VersionId, now: jiff::Timestamp) -> Result<(
         AfterSunset::Gone => declared.sunset.is_some_and(|s| s <= now.as_second()),
     };
     if gone {
-        let detail = format!(
-            "version `{}` of this api is past its sunset",
-            declared.label
-        );
-        return Err(
-            Failure::new(Side::Client, Kind::VersionGone, detail).supporting(api.versions.labels())
-        );
+        let detail = format!("version `{}` of this api is past its sunset", declared.label);
+        return Err(Failure::new(Side::Client, Kind::VersionGone, detail).supporting(api.versions.labels()));
     }
     Ok(())
 }
@@ -268,9 +215,6 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_http() {
-        assert_eq!(
-            http_date(784_111_777).as_deref(),
-            Some("Sun, 06 Nov 1994 08:49:37 GMT")
-        );
+        assert_eq!(http_date(784_111_777).as_deref(), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
     }
 }

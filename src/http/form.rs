@@ -41,11 +41,9 @@ impl Form {
     pub(crate) fn is_translated(self, side: Side) -> Result<bool, Failure> {
         match self.media_type {
             MediaType::Other => Ok(false),
-            MediaType::JsonElsewhere => Err(Failure::new(
-                side,
-                Kind::UnsupportedCharset,
-                "expected JSON in UTF-8, found another charset",
-            )),
+            MediaType::JsonElsewhere => {
+                Err(Failure::new(side, Kind::UnsupportedCharset, "expected JSON in UTF-8, found another charset"))
+            }
             MediaType::Json if self.is_coded => Err(Failure::new(
                 side,
                 Kind::UnknownCoding,
@@ -57,18 +55,8 @@ impl Form {
 }
 
 /// A plan's translation of a body.
-pub(crate) fn translation(
-    exchange: &Exchange,
-    plan: &MessagePlan,
-    values: Values,
-    side: Side,
-) -> Translation {
-    Translation {
-        program: Arc::clone(&plan.body),
-        values,
-        limits: exchange.json_limits(),
-        side,
-    }
+pub(crate) fn translation(exchange: &Exchange, plan: &MessagePlan, values: Values, side: Side) -> Translation {
+    Translation { program: Arc::clone(&plan.body), values, limits: exchange.json_limits(), side }
 }
 
 /// How much of a body is read before the head is sent: enough to fail cleanly, or all where the plan needs it.

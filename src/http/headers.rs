@@ -46,9 +46,7 @@ pub(crate) fn authority(request: &http::request::Parts) -> Result<Option<String>
 }
 
 fn parse_authority(bytes: &[u8]) -> Result<String, Failure> {
-    let parsed = http::uri::Authority::try_from(bytes)
-        .ok()
-        .filter(|a| !a.as_str().contains('@'));
+    let parsed = http::uri::Authority::try_from(bytes).ok().filter(|a| !a.as_str().contains('@'));
     parsed
         .map(|a| a.as_str().to_owned())
         .ok_or_else(|| bad_request("expected `host` or `host:port` in the host header"))
@@ -69,22 +67,14 @@ pub(crate) fn host_of(authority: &str) -> &str {
 pub(crate) fn check_framing(request: &http::request::Parts) -> Result<(), Failure> {
     let headers = &request.headers;
     if request.method == Method::CONNECT {
-        return Err(Failure::new(
-            Side::Client,
-            Kind::MethodNotSupported,
-            "this server opens no tunnels",
-        ));
+        return Err(Failure::new(Side::Client, Kind::MethodNotSupported, "this server opens no tunnels"));
     }
     if request.extensions.get::<Ambiguous>().is_some() {
-        return Err(bad_request(
-            "expected content-length or transfer-encoding, found both",
-        ));
+        return Err(bad_request("expected content-length or transfer-encoding, found both"));
     }
     let coding = headers.get(header::TRANSFER_ENCODING);
     if coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return Err(bad_request(
-            "expected `chunked` as the only transfer coding",
-        ));
+        return Err(bad_request("expected `chunked` as the only transfer coding"));
     }
     Ok(())
 }
@@ -107,10 +97,7 @@ pub(crate) fn count_hop(method: &Method, headers: &mut HeaderMap) -> Hops {
     if method != Method::OPTIONS && method != Method::TRACE {
         return Hops::Left;
     }
-    let left = headers
-        .get(header::MAX_FORWARDS)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.parse::<u64>().ok());
+    let left = headers.get(header::MAX_FORWARDS).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     match left {
         Some(0) => Hops::None,
         Some(n) => {
@@ -124,9 +111,7 @@ pub(crate) fn count_hop(method: &Method, headers: &mut HeaderMap) -> Hops {
 /// Takes off what concerns one connection. `te: trailers` is put back: it says that the client reads trailers,
 /// and this proxy forwards them.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
-        .filter_map(|t| t.parse().ok())
-        .collect();
+    let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION).filter_map(|t| t.parse().ok()).collect();
     let trailers = tokens(headers, &header::TE).any(|t| t.eq_ignore_ascii_case("trailers"));
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
@@ -137,15 +122,9 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// The elements of a header that is a comma-separated list; lines that are not text have none.
-pub(crate) fn tokens<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> impl Iterator<Item = &'a str> {
+pub(crate) fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).iter().filter_map(|v| v.to_str().ok());
-    lines
-        .flat_map(|v| v.split(','))
-        .map(str::trim)
-        .filter(|t| !t.is_empty())
+    lines.flat_map(|v| v.split(',')).map(str::trim).filter(|t| !t.is_empty())
 }
 
 /// Whether a request asks to become a WebSocket. Whether it may is the handshake's business.
@@ -167,11 +146,7 @@ pub(crate) fn add_via(headers: &mut HeaderMap, received: Version) {
 /// trusted to say it (RFC 7239 section 8.1).
 pub(crate) fn set_forwarded(headers: &mut HeaderMap, peer: SocketAddr, authority: Option<&str>) {
     let ip = peer.ip().to_canonical();
-    let mut forwarded = if ip.is_ipv6() {
-        format!("for=\"[{ip}]\"")
-    } else {
-        format!("for={ip}")
-    };
+    let mut forwarded = if ip.is_ipv6() { format!("for=\"[{ip}]\"") } else { format!("for={ip}") };
     for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
         headers.remove(name);
     }
@@ -201,11 +176,7 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     if let Entry::Occupied(cookies) = headers.entry(header::COOKIE) {
         let (name, lines) = cookies.remove_entry_mult();
         let lines: Vec<HeaderValue> = lines.collect();
-        let joined = lines
-            .iter()
-            .map(HeaderValue::as_bytes)
-            .collect::<Vec<_>>()
-            .join(&b"; "[..]);
+        let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
         if let Ok(value) = HeaderValue::from_bytes(&joined) {
             headers.insert(name, value);
         }
@@ -225,10 +196,7 @@ pub(crate) enum MediaType {
 
 /// Reads a message's content type.
 pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
-    let Some(text) = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-    else {
+    let Some(text) = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) else {
         return MediaType::Other;
     };
     let mut parts = text.split(';').map(str::trim);
@@ -236,14 +204,10 @@ pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
     if essence != "application/json" && !essence.ends_with("+json") {
         return MediaType::Other;
     }
-    let charset = parts
-        .filter_map(|p| p.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    let charset = parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
     match charset.map(|(_, value)| value.trim().trim_matches('"').to_ascii_lowercase()) {
         None => MediaType::Json,
-        Some(charset) if matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii") => {
-            MediaType::Json
-        }
+        Some(charset) if matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii") => MediaType::Json,
         Some(_) => MediaType::JsonElsewhere,
     }
 }
@@ -263,12 +227,7 @@ mod tests {
     use super::*;
 
     fn map(lines: &[(&str, &str)]) -> HeaderMap {
-        let pair = |&(n, v): &(&str, &str)| {
-            (
-                n.parse::<HeaderName>().unwrap(),
-                v.parse::<HeaderValue>().unwrap(),
-            )
-        };
+        let pair = |&(n, v): &(&str, &str)| (n.parse::<HeaderName>().unwrap(), v.parse::<HeaderValue>().unwrap());
         let mut headers = HeaderMap::new();
         lines.iter().map(pair).for_each(|(n, v)| {
             headers.append(n, v);
@@ -312,24 +271,14 @@ mod tests {
 
     #[test]
     fn a_client_cannot_say_whom_it_forwards_for() {
-        let mut headers = map(&[
-            ("x-forwarded-for", "1.1.1.1"),
-            ("forwarded", "for=1.1.1.1"),
-            ("x-forwarded-host", "x"),
-        ]);
-        set_forwarded(
-            &mut headers,
-            "192.0.2.7:1234".parse().unwrap(),
-            Some("api.example:8080"),
-        );
+        let mut headers =
+            map(&[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1"), ("x-forwarded-host", "x")]);
+        set_forwarded(&mut headers, "192.0.2.7:1234".parse().unwrap(), Some("api.example:8080"));
         let want = map(&[
             ("x-forwarded-host", "api.example:8080"),
             ("x-forwarded-for", "192.0.2.7"),
             ("x-forwarded-proto", "http"),
-            (
-                "forwarded",
-                "for=192.0.2.7;host=\"api.example:8080\";proto=http",
-            ),
+            ("forwarded", "for=192.0.2.7;host=\"api.example:8080\";proto=http"),
         ]);
         assert_eq!(headers, want);
     }

@@ -29,13 +29,8 @@ enum Answer {
 }
 
 /// Answers a request.
-pub(crate) async fn serve(
-    plane: &Arc<Plane>,
-    peer: SocketAddr,
-    mut request: Request<Incoming>,
-) -> Response<Body> {
-    let upgrade =
-        headers::asks_for_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
+pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Request<Incoming>) -> Response<Body> {
+    let upgrade = headers::asks_for_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
     let record = Record::new(peer, head.method.clone(), head.uri.path().to_owned());
     let mut recorder = Recorder::new(Arc::clone(plane), record);
@@ -84,11 +79,7 @@ fn note(exchange: &Exchange, record: &mut Record) {
 }
 
 /// Hands the record over to the response's body, which ends it.
-fn finish(
-    mut recorder: Recorder,
-    response: Response<Body>,
-    failure: Option<&Failure>,
-) -> Response<Body> {
+fn finish(mut recorder: Recorder, response: Response<Body>, failure: Option<&Failure>) -> Response<Body> {
     recorder.record().status = response.status().as_u16();
     if let Some(failure) = failure {
         recorder.fail(failure);
@@ -111,15 +102,11 @@ async fn forward(
 
     // The call decides which rules apply; it is found by what the client sent.
     let path = exchange.rule_path(&head);
-    let call = exchange
-        .pair()
-        .find(&head.method, path.split('?').next().unwrap_or(&path));
+    let call = exchange.pair().find(&head.method, path.split('?').next().unwrap_or(&path));
     recorder.record().call = Some(call.label().to_owned());
 
     // The handshake is checked before anything is sent to the backend.
-    let handshake = upgrade
-        .map(|upgrade| ws::Handshake::check(&head, upgrade))
-        .transpose()?;
+    let handshake = upgrade.map(|upgrade| ws::Handshake::check(&head, upgrade)).transpose()?;
 
     // Rules see the message, never the connection.
     headers::remove_hop_by_hop(&mut head.headers);
@@ -144,18 +131,12 @@ async fn forward(
     let (response, picked) = send::send(exchange, &outgoing, body).await?;
 
     // The response, translated where a rule matches it.
-    response::message(exchange, &call, recorder, &head.method, response, picked)
-        .await
-        .map(Answer::Message)
+    response::message(exchange, &call, recorder, &head.method, response, picked).await.map(Answer::Message)
 }
 
 fn last_hop(method: &Method) -> Result<Response<Body>, Failure> {
     if *method == Method::OPTIONS {
         return Ok(respond::options());
     }
-    Err(Failure::new(
-        Side::Client,
-        Kind::MethodNotSupported,
-        "this server does not echo requests",
-    ))
+    Err(Failure::new(Side::Client, Kind::MethodNotSupported, "this server does not echo requests"))
 }

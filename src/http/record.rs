@@ -22,11 +22,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Begins a record.
     pub(crate) fn new(plane: Arc<Plane>, record: Record) -> Self {
-        Self {
-            plane,
-            record,
-            ended: false,
-        }
+        Self { plane, record, ended: false }
     }
 
     /// The record, to add to.
@@ -39,9 +35,7 @@ impl Recorder {
         if self.record.failure.is_none() {
             self.record.failure = Some(failure.kind.code());
             self.record.reason = Some(failure.for_log().to_owned());
-            if let (crate::failure::Kind::Translation(code), Some(api)) =
-                (failure.kind, &self.record.api)
-            {
+            if let (crate::failure::Kind::Translation(code), Some(api)) = (failure.kind, &self.record.api) {
                 metrics::translate_failure(api, failure.change.as_deref(), code.name());
             }
         }

@@ -46,11 +46,7 @@ pub(crate) fn head(
     head.headers.remove(header::EXPECT);
     head.headers.remove(header::HOST);
     headers::join_cookies(&mut head.headers);
-    headers::set_forwarded(
-        &mut head.headers,
-        exchange.peer,
-        exchange.authority.as_deref(),
-    );
+    headers::set_forwarded(&mut head.headers, exchange.peer, exchange.authority.as_deref());
     headers::add_via(&mut head.headers, head.version);
     Ok(Outgoing {
         method: target.method,
@@ -80,9 +76,7 @@ pub(crate) async fn body(
     let body = match body::hold(body, most_held(exchange, plan)).await? {
         Held::Whole(chunks, trailers) if chunks.is_empty() => body::pieces(chunks, trailers),
         Held::Whole(chunks, trailers) => {
-            let whole = translation
-                .whole(&chunks)
-                .map_err(|e| Failure::translation(Side::Client, &e))?;
+            let whole = translation.whole(&chunks).map_err(|e| Failure::translation(Side::Client, &e))?;
             body::pieces(whole.chunks, trailers)
         }
         Held::Beginning(..) if plan.body.class() == Class::S3 => {

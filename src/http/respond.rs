@@ -21,32 +21,14 @@ fn status(failure: &Failure) -> StatusCode {
         Kind::NoRules => StatusCode::SERVICE_UNAVAILABLE,
         Kind::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         Kind::Unreachable | Kind::BadResponse => StatusCode::BAD_GATEWAY,
-        Kind::ConnectTimeout | Kind::ResponseHeadTimeout | Kind::RequestTimeout => {
-            StatusCode::GATEWAY_TIMEOUT
+        Kind::ConnectTimeout | Kind::ResponseHeadTimeout | Kind::RequestTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::UnsupportedCharset | Kind::UnknownCoding => {
+            of_client_or(failure.side, StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::BAD_GATEWAY)
         }
-        Kind::UnsupportedCharset | Kind::UnknownCoding => of_client_or(
-            failure.side,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            StatusCode::BAD_GATEWAY,
-        ),
-        Kind::BodyTooLarge => of_client_or(
-            failure.side,
-            StatusCode::PAYLOAD_TOO_LARGE,
-            StatusCode::BAD_GATEWAY,
-        ),
-        Kind::Incomplete => of_client_or(
-            failure.side,
-            StatusCode::BAD_REQUEST,
-            StatusCode::BAD_GATEWAY,
-        ),
-        Kind::IdleTimeout => of_client_or(
-            failure.side,
-            StatusCode::REQUEST_TIMEOUT,
-            StatusCode::GATEWAY_TIMEOUT,
-        ),
-        Kind::Translation(code) => {
-            of_client_or(failure.side, untranslatable(code), StatusCode::BAD_GATEWAY)
-        }
+        Kind::BodyTooLarge => of_client_or(failure.side, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::BAD_GATEWAY),
+        Kind::Incomplete => of_client_or(failure.side, StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY),
+        Kind::IdleTimeout => of_client_or(failure.side, StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT),
+        Kind::Translation(code) => of_client_or(failure.side, untranslatable(code), StatusCode::BAD_GATEWAY),
     }
 }
 
@@ -109,14 +91,8 @@ pub(crate) struct Audience<'a> {
 pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Body> {
     let status = status(failure);
     let (content_type, text) = match audience.shape {
-        None => (
-            "application/problem+json",
-            document(failure, status, audience.version),
-        ),
-        Some(shape) => (
-            "application/json",
-            fill(&String::from_utf8_lossy(shape), failure, status),
-        ),
+        None => ("application/problem+json", document(failure, status, audience.version)),
+        Some(shape) => ("application/json", fill(&String::from_utf8_lossy(shape), failure, status)),
     };
     let mut response = Response::new(body::full(text));
     *response.status_mut() = status;
@@ -124,10 +100,7 @@ pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Bod
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if failure.kind == Kind::UpgradeRequired {
-        headers.insert(
-            header::SEC_WEBSOCKET_VERSION,
-            HeaderValue::from_static("13"),
-        );
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     }
@@ -160,11 +133,9 @@ fn document(failure: &Failure, status: StatusCode, version: Option<&str>) -> Str
         status.as_u16(),
         quoted(&failure.detail)
     );
-    for (name, value) in [
-        ("pointer", failure.pointer.as_deref()),
-        ("change", failure.change.as_deref()),
-        ("version", version),
-    ] {
+    for (name, value) in
+        [("pointer", failure.pointer.as_deref()), ("change", failure.change.as_deref()), ("version", version)]
+    {
         if let Some(value) = value {
             text.extend([r#",""#, name, r#"":"#, &quoted(value)]);
         }
@@ -217,22 +188,14 @@ mod tests {
             (Side::Legato, Kind::NoRules, 503),
         ];
         for (side, kind, want) in cases {
-            assert_eq!(
-                status(&Failure::new(side, kind, "x")).as_u16(),
-                want,
-                "{side:?} {kind:?}"
-            );
+            assert_eq!(status(&Failure::new(side, kind, "x")).as_u16(), want, "{side:?} {kind:?}");
         }
     }
 
     #[test]
     fn a_problem_names_what_it_knows_and_hides_what_the_log_needs() {
-        let mut failure = Failure::new(
-            Side::Client,
-            Kind::Translation(Code::NoMapping),
-            "no pair for \"x\"",
-        )
-        .because("10.0.0.1 said so");
+        let mut failure = Failure::new(Side::Client, Kind::Translation(Code::NoMapping), "no pair for \"x\"")
+            .because("10.0.0.1 said so");
         failure.pointer = Some("/a/0".to_owned());
         failure.change = Some("rename".into());
         let want = concat!(
@@ -246,8 +209,7 @@ mod tests {
     fn a_version_may_have_its_own_error_shape() {
         let failure = Failure::new(Side::Legato, Kind::NoRoute, r#"found "$code" in it"#);
         let shape = r#"{"error":"$title","code":"$status","kind":"$code","why":"$detail"}"#;
-        let want =
-            r#"{"error":"No such API","code":404,"kind":"no_route","why":"found \"$code\" in it"}"#;
+        let want = r#"{"error":"No such API","code":404,"kind":"no_route","why":"found \"$code\" in it"}"#;
         assert_eq!(fill(shape, &failure, StatusCode::NOT_FOUND), want);
     }
 }

@@ -32,22 +32,15 @@ pub(crate) async fn message(
 ) -> Result<Response<Body>, Failure> {
     let (mut head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Failure::new(
-            Side::Backend,
-            Kind::BadResponse,
-            "the backend changed the protocol unasked",
-        ));
+        return Err(Failure::new(Side::Backend, Kind::BadResponse, "the backend changed the protocol unasked"));
     }
     headers::remove_hop_by_hop(&mut head.headers);
     headers::add_via(&mut head.headers, head.version);
     let form = Form::of(&head.headers);
     let original = head.status;
     let plan = call.response(represented(original));
-    let on_error = if method.is_safe() {
-        exchange.api.on_error.response
-    } else {
-        exchange.api.on_error.response_to_unsafe
-    };
+    let on_error =
+        if method.is_safe() { exchange.api.on_error.response } else { exchange.api.on_error.response_to_unsafe };
     response_head(exchange, plan, &mut head, on_error)?;
     // hyper writes the version that the client speaks.
     head.version = Version::HTTP_11;
@@ -76,20 +69,13 @@ pub(crate) async fn message(
 
 /// The status whose plan describes a response: 304 stands for a 200 that the client has.
 fn represented(status: StatusCode) -> StatusCode {
-    if status == StatusCode::NOT_MODIFIED {
-        StatusCode::OK
-    } else {
-        status
-    }
+    if status == StatusCode::NOT_MODIFIED { StatusCode::OK } else { status }
 }
 
 /// RFC 9110 sections 9.3.2, 15.3.5, 15.3.6 and 15.4.5.
 fn has_no_body(method: &Method, status: StatusCode) -> bool {
     *method == Method::HEAD
-        || matches!(
-            status,
-            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
-        )
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 fn response_head(
@@ -100,10 +86,7 @@ fn response_head(
 ) -> Result<(), Failure> {
     let before = (on_error == OnError::BestEffort).then(|| head.headers.clone());
     let values = exchange.response_values(plan, on_error);
-    match (
-        plan.response_head(head.status, &mut head.headers, &values),
-        before,
-    ) {
+    match (plan.response_head(head.status, &mut head.headers, &values), before) {
         (Ok(status), _) => {
             let client = exchange.client_version();
             exchange.api.resolver.tell_client(client, &mut head.headers);
@@ -164,11 +147,7 @@ async fn response_body(
         // The write has happened: an answer as the backend gave it does less harm than an error, after which
         // clients would write again.
         Err(error) if on_error == OnError::BestEffort => {
-            metrics::translate_failure(
-                &exchange.route.config.name,
-                error.change.as_deref(),
-                error.code.name(),
-            );
+            metrics::translate_failure(&exchange.route.config.name, error.change.as_deref(), error.code.name());
             mark_partial(headers);
             Ok(body::pieces(chunks, trailers))
         }

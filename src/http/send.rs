@@ -47,12 +47,8 @@ impl Outgoing {
 
 /// A target that is not one of HTTP's.
 pub(crate) fn bad_target(error: &http::Error) -> Failure {
-    Failure::new(
-        Side::Client,
-        Kind::BadRequest,
-        "the translated request target is not a valid path and query",
-    )
-    .because(error.to_string())
+    Failure::new(Side::Client, Kind::BadRequest, "the translated request target is not a valid path and query")
+        .because(error.to_string())
 }
 
 /// Sends a request. One without a body tries the next endpoint where a connection is refused; one with a body
@@ -67,21 +63,14 @@ pub(crate) async fn send(
     let Some(body) = body else {
         for _ in 1..backend.len() {
             match send_once(exchange, outgoing, &picked, None).await {
-                Err(Failure {
-                    kind: Kind::Unreachable | Kind::ConnectTimeout,
-                    ..
-                }) => {}
+                Err(Failure { kind: Kind::Unreachable | Kind::ConnectTimeout, .. }) => {}
                 result => return result.map(|response| (response, picked)),
             }
             picked = backend.pick_after(&picked);
         }
-        return send_once(exchange, outgoing, &picked, None)
-            .await
-            .map(|response| (response, picked));
+        return send_once(exchange, outgoing, &picked, None).await.map(|response| (response, picked));
     };
-    send_once(exchange, outgoing, &picked, Some(body))
-        .await
-        .map(|response| (response, picked))
+    send_once(exchange, outgoing, &picked, Some(body)).await.map(|response| (response, picked))
 }
 
 async fn send_once(
@@ -96,18 +85,8 @@ async fn send_once(
         None => body::empty(),
     };
     let sending = exchange.backend.send(outgoing.request(picked, body)?);
-    let sent = wait(
-        sending,
-        &upload,
-        &exchange.route.config.timeouts,
-        exchange.deadline,
-    )
-    .await?;
-    sent.map_err(|e| {
-        upload
-            .failure()
-            .unwrap_or_else(|| backend::send_failure(&e, picked.authority()))
-    })
+    let sent = wait(sending, &upload, &exchange.route.config.timeouts, exchange.deadline).await?;
+    sent.map_err(|e| upload.failure().unwrap_or_else(|| backend::send_failure(&e, picked.authority())))
 }
 
 /// Waits for a response's head: as long as the request's body moves, and then for `response_head`.
@@ -136,10 +115,7 @@ async fn wait<T>(
 fn late(kind: Kind) -> Failure {
     let (side, detail) = match kind {
         Kind::RequestTimeout => (Side::Legato, "the exchange did not end in time"),
-        Kind::IdleTimeout => (
-            Side::Backend,
-            "the backend stopped reading the request's body",
-        ),
+        Kind::IdleTimeout => (Side::Backend, "the backend stopped reading the request's body"),
         _ => (Side::Backend, "the backend did not answer in time"),
     };
     Failure::new(side, kind, detail)
@@ -162,16 +138,8 @@ struct State {
 
 impl Upload {
     fn new(has_body: bool) -> Self {
-        let state = State {
-            moved: Instant::now(),
-            is_sending: has_body,
-            is_waiting: false,
-            failure: None,
-        };
-        Self {
-            state: Mutex::new(state),
-            ended: Notify::new(),
-        }
+        let state = State { moved: Instant::now(), is_sending: has_body, is_waiting: false, failure: None };
+        Self { state: Mutex::new(state), ended: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -182,17 +150,10 @@ impl Upload {
     fn patience(&self, timeouts: &Timeouts, deadline: Option<Instant>) -> (Kind, Instant) {
         let state = self.state();
         let (kind, until) = if state.is_sending {
-            let since = if state.is_waiting {
-                Instant::now()
-            } else {
-                state.moved
-            };
+            let since = if state.is_waiting { Instant::now() } else { state.moved };
             (Kind::IdleTimeout, since + timeouts.idle)
         } else {
-            (
-                Kind::ResponseHeadTimeout,
-                state.moved + timeouts.response_head,
-            )
+            (Kind::ResponseHeadTimeout, state.moved + timeouts.response_head)
         };
         match deadline {
             Some(deadline) if deadline < until => (Kind::RequestTimeout, deadline),
@@ -208,12 +169,7 @@ impl Upload {
     fn end(&self, failure: Option<Failure>) {
         let mut state = self.state();
         if state.is_sending {
-            *state = State {
-                moved: Instant::now(),
-                is_sending: false,
-                is_waiting: false,
-                failure,
-            };
+            *state = State { moved: Instant::now(), is_sending: false, is_waiting: false, failure };
             drop(state);
             self.ended.notify_one();
         }

@@ -50,8 +50,7 @@ pub async fn accept(listener: TcpListener, limits: ListenLimits, plane: Arc<Plan
         };
         match next {
             Ok((slot, stream, peer)) => {
-                let connection =
-                    connection(stream, peer, Arc::clone(&limits), Arc::clone(&plane), slot);
+                let connection = connection(stream, peer, Arc::clone(&limits), Arc::clone(&plane), slot);
                 plane.tasks.spawn(connection);
             }
             Err(e) => {
@@ -66,10 +65,7 @@ async fn next_connection(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
 ) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let slot = Arc::clone(slots)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((slot, stream, peer))
 }
@@ -77,9 +73,7 @@ async fn next_connection(
 /// A connection's place among those that may be open; given back when the last clone is dropped. A socket keeps
 /// the one of the connection that it was.
 #[derive(Debug, Clone)]
-pub(crate) struct Slot(
-    #[expect(dead_code, reason = "held, never read")] Arc<(OwnedSemaphorePermit, Open)>,
-);
+pub(crate) struct Slot(#[expect(dead_code, reason = "held, never read")] Arc<(OwnedSemaphorePermit, Open)>);
 
 /// Serves one connection.
 async fn connection(
@@ -138,13 +132,7 @@ async fn refuse_slow(stream: &mut TcpStream) {
     let _ = stream.shutdown().await;
 }
 
-async fn serve_http1(
-    stream: TcpStream,
-    peer: SocketAddr,
-    limits: &ListenLimits,
-    plane: &Arc<Plane>,
-    slot: Slot,
-) {
+async fn serve_http1(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits, plane: &Arc<Plane>, slot: Slot) {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -160,15 +148,8 @@ async fn serve_http1(
         request.extensions_mut().insert(slot.clone());
         answer(plane, peer, request)
     });
-    let mut connection = builder
-        .serve_connection(TokioIo::new(tap), service)
-        .with_upgrades();
-    let ended = drive(
-        &mut connection,
-        plane,
-        UpgradeableConnection::graceful_shutdown,
-    )
-    .await;
+    let mut connection = builder.serve_connection(TokioIo::new(tap), service).with_upgrades();
+    let ended = drive(&mut connection, plane, UpgradeableConnection::graceful_shutdown).await;
     if !ended.is_some_and(|result| result.is_err_and(|e| e.is_timeout())) {
         return;
     }
@@ -178,12 +159,7 @@ async fn serve_http1(
     }
 }
 
-async fn serve_http2(
-    stream: TcpStream,
-    peer: SocketAddr,
-    limits: &ListenLimits,
-    plane: &Arc<Plane>,
-) {
+async fn serve_http2(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits, plane: &Arc<Plane>) {
     let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
     let owned = Arc::clone(plane);
     let service = service_fn(move |request| {

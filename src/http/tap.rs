@@ -37,9 +37,7 @@ impl Seen {
     /// Marks a request that was sent with two framings, and forgets what was seen until then.
     pub(crate) fn mark<B>(&self, request: &mut Request<B>) {
         let seen = std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner));
-        let is_chunked = request
-            .headers()
-            .contains_key(http::header::TRANSFER_ENCODING);
+        let is_chunked = request.headers().contains_key(http::header::TRANSFER_ENCODING);
         if is_chunked && has_two_framings(&seen, request.method().as_str()) {
             request.extensions_mut().insert(Ambiguous);
         }
@@ -68,8 +66,7 @@ fn has_two_framings(seen: &[u8], method: &str) -> bool {
 }
 
 fn is_header(line: &[u8], name: &[u8]) -> bool {
-    line.get(..name.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(name))
+    line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
 /// A connection whose reads are seen.
@@ -81,14 +78,8 @@ pub(crate) struct Tap<T> {
 impl<T> Tap<T> {
     /// Keeps at least the last `most` bytes, which has to be what the parser may read ahead.
     pub(crate) fn new(inner: T, most: usize) -> (Self, Seen) {
-        let seen = Seen {
-            bytes: Arc::default(),
-            most,
-        };
-        let tap = Self {
-            inner,
-            seen: seen.clone(),
-        };
+        let seen = Seen { bytes: Arc::default(), most };
+        let tap = Self { inner, seen: seen.clone() };
         (tap, seen)
     }
 
@@ -99,11 +90,7 @@ impl<T> Tap<T> {
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
         self.seen.add(&buffer.filled()[before..]);
@@ -112,11 +99,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
@@ -148,30 +131,12 @@ mod tests {
     #[test]
     fn two_framings_of_one_head_are_found() {
         let cases = [
-            (
-                "POST / HTTP/1.1\r\nContent-Length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
-                true,
-            ),
-            (
-                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH:1\r\n\r\n",
-                true,
-            ),
-            (
-                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
-                false,
-            ),
-            (
-                "rest of a body\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n",
-                true,
-            ),
-            (
-                "--part\r\ncontent-length: 1\r\n\r\nx\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
-                false,
-            ),
-            (
-                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\ncontent-length: 1\r\n",
-                false,
-            ),
+            ("POST / HTTP/1.1\r\nContent-Length: 1\r\ntransfer-encoding: chunked\r\n\r\n", true),
+            ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH:1\r\n\r\n", true),
+            ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", false),
+            ("rest of a body\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n", true),
+            ("--part\r\ncontent-length: 1\r\n\r\nx\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", false),
+            ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\ncontent-length: 1\r\n", false),
         ];
         for (seen, want) in cases {
             assert_eq!(has_two_framings(seen.as_bytes(), "POST"), want, "{seen:?}");

@@ -50,10 +50,7 @@ impl Translation {
         }
         translator.finish()?;
         chunks.extend(translator.take());
-        Ok(Whole {
-            chunks,
-            is_partial: translator.is_partial(),
-        })
+        Ok(Whole { chunks, is_partial: translator.is_partial() })
     }
 
     /// Translates a document while it comes.
@@ -92,10 +89,7 @@ impl Stream {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let chunk = match self.beginning.pop_front() {
             Some(chunk) => chunk,
-            None => match ready!(Pin::new(&mut self.rest).poll_frame(cx))
-                .transpose()?
-                .map(Frame::into_data)
-            {
+            None => match ready!(Pin::new(&mut self.rest).poll_frame(cx)).transpose()?.map(Frame::into_data) {
                 Some(Ok(chunk)) => chunk,
                 Some(Err(trailers)) => return Poll::Ready(self.end(trailers.into_trailers().ok())),
                 None => return Poll::Ready(self.end(None)),
@@ -105,17 +99,13 @@ impl Stream {
     }
 
     fn push(&mut self, chunk: Bytes) -> Result<(), Failure> {
-        self.translator
-            .push(chunk)
-            .map_err(|e| Failure::translation(self.side, &e))?;
+        self.translator.push(chunk).map_err(|e| Failure::translation(self.side, &e))?;
         self.ready.extend(self.translator.take());
         Ok(())
     }
 
     fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), Failure> {
-        self.translator
-            .finish()
-            .map_err(|e| Failure::translation(self.side, &e))?;
+        self.translator.finish().map_err(|e| Failure::translation(self.side, &e))?;
         self.ready.extend(self.translator.take());
         self.state = State::Ended(trailers);
         Ok(())
@@ -126,10 +116,7 @@ impl HttpBody for Stream {
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         loop {
             if let Some(chunk) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(chunk))));

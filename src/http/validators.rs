@@ -45,10 +45,7 @@ pub(crate) fn own(headers: &mut HeaderMap, mark: &Mark) {
     for name in DIGESTS {
         headers.remove(name);
     }
-    let tag = headers
-        .get(header::ETAG)
-        .and_then(|t| t.to_str().ok())
-        .and_then(|t| mark.mark(t));
+    let tag = headers.get(header::ETAG).and_then(|t| t.to_str().ok()).and_then(|t| mark.mark(t));
     match tag.and_then(|t| HeaderValue::from_str(&t).ok()) {
         Some(tag) => headers.insert(header::ETAG, tag),
         None => headers.remove(header::ETAG),
@@ -60,15 +57,10 @@ pub(crate) fn own(headers: &mut HeaderMap, mark: &Mark) {
 pub(crate) fn map_back(headers: &mut HeaderMap, mark: &Mark) {
     headers.remove(header::RANGE);
     headers.remove(header::IF_RANGE);
-    headers.insert(
-        header::ACCEPT_ENCODING,
-        HeaderValue::from_static("identity"),
-    );
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     map_list(headers, &header::IF_NONE_MATCH, |tag| mark.unmark(tag));
     // A tag of another plan is left as it is: the backend knows no such tag, and the condition fails as it has to.
-    map_list(headers, &header::IF_MATCH, |tag| {
-        Some(mark.unmark(tag).unwrap_or_else(|| tag.to_owned()))
-    });
+    map_list(headers, &header::IF_MATCH, |tag| Some(mark.unmark(tag).unwrap_or_else(|| tag.to_owned())));
 }
 
 fn map_list(headers: &mut HeaderMap, name: &HeaderName, map: impl Fn(&str) -> Option<String>) {
@@ -76,13 +68,7 @@ fn map_list(headers: &mut HeaderMap, name: &HeaderName, map: impl Fn(&str) -> Op
         return;
     }
     let tags: Vec<String> = super::headers::tokens(headers, name)
-        .filter_map(|tag| {
-            if tag == "*" {
-                Some(tag.to_owned())
-            } else {
-                map(tag)
-            }
-        })
+        .filter_map(|tag| if tag == "*" { Some(tag.to_owned()) } else { map(tag) })
         .collect();
     headers.remove(name);
     if !tags.is_empty() {
@@ -102,11 +88,7 @@ mod tests {
             assert_ne!(marked, tag);
             assert_eq!(mark.unmark(&marked).as_deref(), Some(tag));
         }
-        assert_eq!(
-            Mark::new("rules", "3", "1").unmark(&mark.mark("\"a\"").unwrap()),
-            None,
-            "another plan's tag"
-        );
+        assert_eq!(Mark::new("rules", "3", "1").unmark(&mark.mark("\"a\"").unwrap()), None, "another plan's tag");
         assert_eq!(mark.mark("not a tag"), None);
     }
 

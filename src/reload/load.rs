@@ -38,11 +38,7 @@ impl Setup {
         let text = read_config(path)?;
         let config = parse_config(path, &text)?;
         let rules = RuleStore::Directory(config.rules.clone());
-        Ok(Self {
-            config,
-            config_file: Some(path.to_owned()),
-            rules,
-        })
+        Ok(Self { config, config_file: Some(path.to_owned()), rules })
     }
 
     /// The same with another configuration.
@@ -62,10 +58,7 @@ impl Setup {
             // A file that cannot be read has no bytes; the reason is what changes when it can be.
             hash.update(reason.as_bytes());
         }
-        Loaded {
-            fingerprint: hash.digest(),
-            result,
-        }
+        Loaded { fingerprint: hash.digest(), result }
     }
 
     fn load_into(&self, hash: &mut Xxh3) -> Result<(Config, RuleSet), String> {
@@ -78,9 +71,7 @@ impl Setup {
             }
         };
         let store = self.clone().with(config.clone()).rules;
-        let files = store
-            .read()
-            .map_err(|e| format!("cannot read the rules: {e}"))?;
+        let files = store.read().map_err(|e| format!("cannot read the rules: {e}"))?;
         for text in files.iter().flat_map(|f| [&f.file, &f.text]) {
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
@@ -97,27 +88,13 @@ fn read_config(path: &Path) -> Result<String, String> {
 fn parse_config(path: &Path, text: &str) -> Result<Config, String> {
     let file = path.display().to_string();
     let base = path.parent().unwrap_or(Path::new(""));
-    config::parse(text, &file, base, &|name| std::env::var(name).ok()).map_err(|errors| {
-        diagnostic::render(
-            &errors,
-            &[Source {
-                file: file.clone(),
-                text: text.to_owned(),
-            }],
-            false,
-        )
-    })
+    config::parse(text, &file, base, &|name| std::env::var(name).ok())
+        .map_err(|errors| diagnostic::render(&errors, &[Source { file: file.clone(), text: text.to_owned() }], false))
 }
 
 fn compile(files: &[Source]) -> Result<RuleSet, String> {
     let compiled = rules::compile(files);
-    let rules = compiled
-        .rules
-        .ok_or_else(|| diagnostic::render(&compiled.diagnostics, files, false))?;
+    let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, files, false))?;
     let failures = rules::test::run(&rules).failures;
-    if failures.is_empty() {
-        Ok(rules)
-    } else {
-        Err(diagnostic::render(&failures, files, false))
-    }
+    if failures.is_empty() { Ok(rules) } else { Err(diagnostic::render(&failures, files, false)) }
 }

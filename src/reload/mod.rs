@@ -108,8 +108,7 @@ impl Reloader {
         let loaded = setup.load();
         let fingerprint = loaded.fingerprint;
         let (config, rules) = loaded.result?;
-        let snapshot =
-            Snapshot::try_new(1, &config, &rules, None).map_err(|errors| errors.join("\n"))?;
+        let snapshot = Snapshot::try_new(1, &config, &rules, None).map_err(|errors| errors.join("\n"))?;
         let report = Report {
             at: jiff::Timestamp::now(),
             outcome: Outcome::Published,
@@ -119,21 +118,9 @@ impl Reloader {
         note_endpoints(&snapshot);
         let last = Arc::new(ArcSwap::from_pointee(report));
         let (sender, requests) = mpsc::channel(QUEUE);
-        let handle = Handle {
-            requests: sender,
-            last: Arc::clone(&last),
-        };
+        let handle = Handle { requests: sender, last: Arc::clone(&last) };
         let published = Published::new(snapshot);
-        Ok((
-            Self {
-                setup: setup.with(config),
-                published,
-                requests,
-                last,
-                fingerprint,
-            },
-            handle,
-        ))
+        Ok((Self { setup: setup.with(config), published, requests, last, fingerprint }, handle))
     }
 
     /// Where the snapshots are published.
@@ -199,8 +186,7 @@ impl Reloader {
         let current = self.published.load();
         let next = loaded.result.and_then(|(config, rules)| {
             let next = Snapshot::try_new(current.generation + 1, &config, &rules, Some(&current));
-            next.map(|snapshot| (config, snapshot))
-                .map_err(|errors| errors.join("\n"))
+            next.map(|snapshot| (config, snapshot)).map_err(|errors| errors.join("\n"))
         });
         let outcome = match next {
             Err(reason) => Outcome::Failed(reason),
@@ -213,12 +199,7 @@ impl Reloader {
             }
         };
         let now = self.published.load();
-        Report {
-            at: jiff::Timestamp::now(),
-            outcome,
-            generation: now.generation,
-            hash: now.hash.clone(),
-        }
+        Report { at: jiff::Timestamp::now(), outcome, generation: now.generation, hash: now.hash.clone() }
     }
 }
 
@@ -226,32 +207,16 @@ fn note(report: &Report) {
     metrics::reload(report.outcome.name());
     match &report.outcome {
         Outcome::Published => {
-            log::line(
-                Level::Info,
-                &format!(
-                    "published generation {}, rules {}",
-                    report.generation, report.hash
-                ),
-            );
+            log::line(Level::Info, &format!("published generation {}, rules {}", report.generation, report.hash));
         }
         Outcome::Unchanged => log::line(Level::Info, "nothing to reload: files are as they were"),
         Outcome::Failed(reason) => {
             let generation = report.generation;
-            log::line(
-                Level::Warn,
-                &format!("reload failed, generation {generation} stays in service:\n{reason}"),
-            );
+            log::line(Level::Warn, &format!("reload failed, generation {generation} stays in service:\n{reason}"));
         }
     }
 }
 
 fn note_endpoints(snapshot: &Snapshot) {
-    metrics::endpoints(
-        snapshot
-            .routes
-            .iter()
-            .flat_map(|r| &r.backends)
-            .map(|b| b.len())
-            .sum(),
-    );
+    metrics::endpoints(snapshot.routes.iter().flat_map(|r| &r.backends).map(|b| b.len()).sum());
 }

@@ -29,29 +29,13 @@ impl Watch {
         let (sender, changes) = mpsc::channel(1);
         let mut watchers = Vec::new();
         if let RuleStore::Directory(directory) = &setup.rules {
-            watchers.extend(watch(
-                directory,
-                RecursiveMode::Recursive,
-                sender.clone(),
-                |_| true,
-            ));
+            watchers.extend(watch(directory, RecursiveMode::Recursive, sender.clone(), |_| true));
         }
         if let Some((directory, name)) = setup.config_file.as_deref().and_then(place) {
-            let is_ours = move |path: &Path| {
-                path.file_name()
-                    .is_some_and(|n| n == name || n == KUBERNETES_DATA)
-            };
-            watchers.extend(watch(
-                &directory,
-                RecursiveMode::NonRecursive,
-                sender,
-                is_ours,
-            ));
+            let is_ours = move |path: &Path| path.file_name().is_some_and(|n| n == name || n == KUBERNETES_DATA);
+            watchers.extend(watch(&directory, RecursiveMode::NonRecursive, sender, is_ours));
         }
-        Self {
-            _watchers: watchers,
-            changes,
-        }
+        Self { _watchers: watchers, changes }
     }
 
     /// Waits for a change; for ever where nothing can be watched.
@@ -96,10 +80,7 @@ fn watch(
         Ok(watcher) => Some(watcher),
         Err(e) => {
             let directory = directory.display();
-            log::line(
-                Level::Warn,
-                &format!("cannot watch {directory}, its files are read every 30 s instead: {e}"),
-            );
+            log::line(Level::Warn, &format!("cannot watch {directory}, its files are read every 30 s instead: {e}"));
             None
         }
     }

@@ -42,8 +42,7 @@ impl Segment {
             (Self::Rest, _) | (Self::Param(_), Self::Param(_)) => true,
             (Self::Param(_), Self::Literal(text)) => !text.is_empty(),
             (Self::Literal(a), Self::Literal(b)) => a == b,
-            (Self::Param(_) | Self::Literal(_), Self::Rest)
-            | (Self::Literal(_), Self::Param(_)) => false,
+            (Self::Param(_) | Self::Literal(_), Self::Rest) | (Self::Literal(_), Self::Param(_)) => false,
         }
     }
 }
@@ -65,11 +64,7 @@ impl Template {
         let is_longer = other.segments.len() > self.segments.len();
         let same_length = other.segments.len() == self.segments.len();
         (same_length || is_longer && self.has_rest())
-            && self
-                .segments
-                .iter()
-                .zip(&other.segments)
-                .all(|(a, b)| a.covers(b))
+            && self.segments.iter().zip(&other.segments).all(|(a, b)| a.covers(b))
     }
 
     /// Whether the template ends in `/*`.
@@ -82,22 +77,14 @@ impl Template {
     /// A router could only choose by accident, so a set of templates must not have such a pair.
     #[must_use]
     pub fn ambiguous_with(&self, other: &Self) -> bool {
-        let methods_meet =
-            self.method.is_none() || other.method.is_none() || self.method == other.method;
-        methods_meet
-            && self.path_meets(other)
-            && !self.covers_path(other)
-            && !other.covers_path(self)
+        let methods_meet = self.method.is_none() || other.method.is_none() || self.method == other.method;
+        methods_meet && self.path_meets(other) && !self.covers_path(other) && !other.covers_path(self)
     }
 
     fn path_meets(&self, other: &Self) -> bool {
         let (a, b) = (self.segments.len(), other.segments.len());
         (a == b || a < b && self.has_rest() || b < a && other.has_rest())
-            && self
-                .segments
-                .iter()
-                .zip(&other.segments)
-                .all(|(a, b)| a.covers(b) || b.covers(a))
+            && self.segments.iter().zip(&other.segments).all(|(a, b)| a.covers(b) || b.covers(a))
     }
 
     /// Whether this is preferred to the other for calls that both name: its path says more, or its path says the
@@ -160,8 +147,7 @@ impl Template {
 
 /// The first segment of a path without its leading slash, and what follows the next slash.
 fn split_segment(path: &str) -> (&str, Option<&str>) {
-    path.split_once('/')
-        .map_or((path, None), |(segment, rest)| (segment, Some(rest)))
+    path.split_once('/').map_or((path, None), |(segment, rest)| (segment, Some(rest)))
 }
 
 /// As it is written in rule files.

@@ -8,11 +8,7 @@ use percent_encoding::{CONTROLS, utf8_percent_encode};
 /// that starts no `%XX` stays.
 pub(super) fn segment(text: &str) -> Cow<'_, str> {
     let text: Cow<'_, str> = utf8_percent_encode(text, CONTROLS).into();
-    if text.contains('%') {
-        Cow::Owned(decode_unreserved(&text))
-    } else {
-        text
-    }
+    if text.contains('%') { Cow::Owned(decode_unreserved(&text)) } else { text }
 }
 
 fn decode_unreserved(text: &str) -> String {
@@ -41,9 +37,7 @@ fn decode_unreserved(text: &str) -> String {
 
 fn hexadecimal(digits: &str) -> Option<u8> {
     let is_hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    is_hexadecimal
-        .then(|| u8::from_str_radix(digits, 16).ok())
-        .flatten()
+    is_hexadecimal.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
 }
 
 fn is_unreserved(byte: u8) -> bool {

@@ -46,12 +46,7 @@ impl<T> Default for Router<T> {
 
 impl<T> Node<T> {
     fn new() -> Self {
-        Self {
-            literals: HashMap::new(),
-            param: None,
-            here: Vec::new(),
-            rest: Vec::new(),
-        }
+        Self { literals: HashMap::new(), param: None, here: Vec::new(), rest: Vec::new() }
     }
 }
 
@@ -68,9 +63,7 @@ impl<T> Router<T> {
         let mut node = &mut self.root;
         for segment in &template.segments {
             node = match segment {
-                Segment::Literal(text) => {
-                    node.literals.entry(text.clone()).or_insert_with(Node::new)
-                }
+                Segment::Literal(text) => node.literals.entry(text.clone()).or_insert_with(Node::new),
                 Segment::Param(_) => node.param.get_or_insert_with(|| Box::new(Node::new())),
                 Segment::Rest => return put(&mut node.rest, template.method.clone(), value),
             };
@@ -83,9 +76,7 @@ impl<T> Router<T> {
     #[must_use]
     pub fn find<'p>(&self, method: &Method, path: &'p str) -> Option<Found<'_, 'p, T>> {
         let mut params = Vec::new();
-        let value = self
-            .root
-            .find(method, Some(path.strip_prefix('/')?), &mut params)?;
+        let value = self.root.find(method, Some(path.strip_prefix('/')?), &mut params)?;
         Some(Found { value, params })
     }
 }
@@ -101,26 +92,14 @@ fn put<T>(methods: &mut Methods<T>, method: Option<Method>, value: T) -> Option<
 fn by_method<'r, T>(methods: &'r Methods<T>, method: &Method) -> Option<&'r T> {
     let find = |wanted: Option<&Method>| methods.iter().find(|(known, _)| known.as_ref() == wanted);
     let as_get = || {
-        if *method == Method::HEAD {
-            find(Some(&Method::GET))
-        } else {
-            None
-        }
+        if *method == Method::HEAD { find(Some(&Method::GET)) } else { None }
     };
-    find(Some(method))
-        .or_else(as_get)
-        .or_else(|| find(None))
-        .map(|(_, value)| value)
+    find(Some(method)).or_else(as_get).or_else(|| find(None)).map(|(_, value)| value)
 }
 
 impl<T> Node<T> {
     /// `path` is what is left of it after the slash; `None`: it ended. Where nothing is found, `params` is as it was.
-    fn find<'p>(
-        &self,
-        method: &Method,
-        path: Option<&'p str>,
-        params: &mut Vec<&'p str>,
-    ) -> Option<&T> {
+    fn find<'p>(&self, method: &Method, path: Option<&'p str>, params: &mut Vec<&'p str>) -> Option<&T> {
         let Some(path) = path else {
             return by_method(&self.here, method);
         };

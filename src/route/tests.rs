@@ -6,77 +6,37 @@ fn template(text: &str) -> Template {
 
 #[test]
 fn templates_are_written_as_they_are_read() {
-    for text in [
-        "*",
-        "* /a",
-        "GET /",
-        "GET /*",
-        "POST /users/{id}/rooms/{room-id}",
-        "DELETE /a/b/*",
-        "PUT /a/",
-        "TRACE //",
-    ] {
+    for text in
+        ["*", "* /a", "GET /", "GET /*", "POST /users/{id}/rooms/{room-id}", "DELETE /a/b/*", "PUT /a/", "TRACE //"]
+    {
         assert_eq!(template(text).to_string(), text);
     }
-    assert_eq!(
-        template("GET /caf\u{e9}/%7ea/%2f").to_string(),
-        "GET /caf%C3%A9/~a/%2F"
-    );
-    assert_eq!(
-        Template::parse_path("/a/{b}").unwrap().to_string(),
-        "* /a/{b}"
-    );
+    assert_eq!(template("GET /caf\u{e9}/%7ea/%2f").to_string(), "GET /caf%C3%A9/~a/%2F");
+    assert_eq!(Template::parse_path("/a/{b}").unwrap().to_string(), "* /a/{b}");
 }
 
 #[test]
 fn templates_are_checked() {
     let cases = [
-        (
-            "",
-            "expected a method and a path such as `GET /users/{id}`, found ``",
-        ),
-        (
-            "/a",
-            "expected a method and a path such as `GET /users/{id}`, found `/a`",
-        ),
-        (
-            "get /a",
-            "methods are in upper case: write `GET`, not `get`",
-        ),
+        ("", "expected a method and a path such as `GET /users/{id}`, found ``"),
+        ("/a", "expected a method and a path such as `GET /users/{id}`, found `/a`"),
+        ("get /a", "methods are in upper case: write `GET`, not `get`"),
         (
             "FETCH /a",
             "unknown method `FETCH`, expected one of `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`, `TRACE` or `*`",
         ),
         ("GET a", "expected a path that starts with `/`, found `a`"),
-        (
-            "GET  /a",
-            "expected a path that starts with `/`, found ` /a`",
-        ),
+        ("GET  /a", "expected a path that starts with `/`, found ` /a`"),
         ("GET /a?b", "a path template has no '?', found `/a?b`"),
         ("GET /a b", "a path template has no ' ', found `/a b`"),
         ("GET /a/../b", "`..` is not a segment of a template"),
         ("GET /*/a", "`*` must be the whole last segment, found `*`"),
         ("GET /a*", "`*` must be the whole last segment, found `a*`"),
-        (
-            "GET /{id}.json",
-            "a parameter must fill its whole segment, found `{id}.json`",
-        ),
-        (
-            "GET /{a}{b}",
-            "a parameter must fill its whole segment, found `{a}{b}`",
-        ),
-        (
-            "GET /{}",
-            "expected letters, digits, `_` or `-` as a parameter's name, found ``",
-        ),
-        (
-            "GET /{*x}",
-            "`*` must be the whole last segment, found `{*x}`",
-        ),
-        (
-            "GET /{a}/{b}/{a}",
-            "two parameters are called `a` in `/{a}/{b}/{a}`",
-        ),
+        ("GET /{id}.json", "a parameter must fill its whole segment, found `{id}.json`"),
+        ("GET /{a}{b}", "a parameter must fill its whole segment, found `{a}{b}`"),
+        ("GET /{}", "expected letters, digits, `_` or `-` as a parameter's name, found ``"),
+        ("GET /{*x}", "`*` must be the whole last segment, found `{*x}`"),
+        ("GET /{a}/{b}/{a}", "two parameters are called `a` in `/{a}/{b}/{a}`"),
     ];
     for (text, want) in cases {
         assert_eq!(Template::parse(text).unwrap_err(), want);
@@ -118,11 +78,7 @@ fn paths_fit_or_not() {
         ("GET /{a}/*", "/x/y", Some(&["x", "y"])),
     ];
     for (text, path, want) in cases {
-        assert_eq!(
-            template(text).match_path(path).as_deref(),
-            want,
-            "{text} {path}"
-        );
+        assert_eq!(template(text).match_path(path).as_deref(), want, "{text} {path}");
     }
 }
 
@@ -138,10 +94,7 @@ fn values_go_by_position() {
     for (text, params, want) in cases {
         assert_eq!(template(text).expand(params), want);
     }
-    assert_eq!(
-        template("GET /{a}/{b}/*").params().collect::<Vec<_>>(),
-        ["a", "b", "*"]
-    );
+    assert_eq!(template("GET /{a}/{b}/*").params().collect::<Vec<_>>(), ["a", "b", "*"]);
 }
 
 /// How two templates stand to each other, read from the first to the second.
@@ -184,16 +137,8 @@ fn templates_stand_to_each_other() {
             "covered" => "covers",
             other => other,
         };
-        assert_eq!(
-            (relation(&a, &b), relation(&b, &a)),
-            (want, back),
-            "{a} | {b}"
-        );
-        assert_eq!(
-            (a.more_specific(&b), b.more_specific(&a)),
-            (more_specific, false),
-            "{a} | {b}"
-        );
+        assert_eq!((relation(&a, &b), relation(&b, &a)), (want, back), "{a} | {b}");
+        assert_eq!((a.more_specific(&b), b.more_specific(&a)), (more_specific, false), "{a} | {b}");
         assert_eq!(a.same_shape(&b), want == "same", "{a} | {b}");
     }
 }
@@ -227,11 +172,7 @@ fn finds_the_most_specific_template() {
         ("PUT /users/me", "*", &["users/me"]),
         ("GET /users/7/rooms", "* /users/{x}/rooms", &["7"]),
         ("HEAD /users/7/rooms", "HEAD /users/{id}/rooms", &["7"]),
-        (
-            "GET /users/7/rooms/a%2Fb",
-            "GET /users/{id}/rooms/{room}",
-            &["7", "a%2Fb"],
-        ),
+        ("GET /users/7/rooms/a%2Fb", "GET /users/{id}/rooms/{room}", &["7", "a%2Fb"]),
         ("GET /users/me/rooms/1", "GET /users/me/*", &["rooms/1"]),
         ("GET /users/7/desks", "*", &["users/7/desks"]),
         ("GET /users/", "*", &["users/"]),
@@ -243,17 +184,10 @@ fn finds_the_most_specific_template() {
     for (call, want, params) in cases {
         let (method, path) = call.split_once(' ').unwrap();
         let found = router.find(&method.parse().unwrap(), path).unwrap();
-        assert_eq!(
-            (*found.value, found.params.as_slice()),
-            (want, params),
-            "{call}"
-        );
+        assert_eq!((*found.value, found.params.as_slice()), (want, params), "{call}");
     }
     assert_eq!(router.find(&Method::OPTIONS, "*"), None);
-    assert_eq!(
-        router.insert(&template("GET /users/{other}"), "new"),
-        Some("GET /users/{id}")
-    );
+    assert_eq!(router.insert(&template("GET /users/{other}"), "new"), Some("GET /users/{id}"));
 }
 
 /// Of any two templates without a doubt between them, the router finds the more specific one for every path of both.
@@ -272,13 +206,8 @@ fn the_router_and_the_relations_agree() {
         "GET /",
         "*",
     ];
-    let paths = [
-        "/", "/a", "/b", "/a/b", "/a/c", "/c/b", "/a/b/c", "/a/", "//b",
-    ];
-    for (a, b) in texts
-        .iter()
-        .flat_map(|a| texts.iter().map(move |b| (template(a), template(b))))
-    {
+    let paths = ["/", "/a", "/b", "/a/b", "/a/c", "/c/b", "/a/b/c", "/a/", "//b"];
+    for (a, b) in texts.iter().flat_map(|a| texts.iter().map(move |b| (template(a), template(b)))) {
         if a.same_shape(&b) || a.ambiguous_with(&b) {
             continue;
         }
@@ -291,11 +220,7 @@ fn the_router_and_the_relations_agree() {
                 (Some(_), None) => Some(&a),
                 (None, found) => found.map(|_| &b),
             };
-            assert_eq!(
-                router.find(&Method::GET, path).map(|found| *found.value),
-                want,
-                "{a} | {b}: {path}"
-            );
+            assert_eq!(router.find(&Method::GET, path).map(|found| *found.value), want, "{a} | {b}: {path}");
         }
     }
 }

@@ -21,10 +21,7 @@ const DEPTH: usize = 8;
 
 /// Reads all rule files below a directory, in the order of their paths.
 pub(super) fn read(root: &Path) -> io::Result<Vec<Source>> {
-    let mut reading = Reading {
-        files: Vec::new(),
-        bytes: 0,
-    };
+    let mut reading = Reading { files: Vec::new(), bytes: 0 };
     reading.directory(root, "", 0)?;
     reading.files.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(reading.files)
@@ -38,10 +35,7 @@ struct Reading {
 impl Reading {
     fn directory(&mut self, directory: &Path, prefix: &str, depth: usize) -> io::Result<()> {
         if depth > DEPTH {
-            return Err(named(
-                directory,
-                &format!("expected at most {DEPTH} directories inside each other"),
-            ));
+            return Err(named(directory, &format!("expected at most {DEPTH} directories inside each other")));
         }
         for entry in fs::read_dir(directory).map_err(|e| named(directory, &e))? {
             let path = entry.map_err(|e| named(directory, &e))?.path();
@@ -51,11 +45,7 @@ impl Reading {
             if is_leftover(name) {
                 continue;
             }
-            let relative = if prefix.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{prefix}/{name}")
-            };
+            let relative = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
             // Follows links, as the layout of Kubernetes needs.
             let metadata = match fs::metadata(&path) {
                 Ok(metadata) => metadata,
@@ -75,22 +65,13 @@ impl Reading {
     fn file(&mut self, path: &Path, relative: String, bytes: u64) -> io::Result<()> {
         self.bytes += bytes;
         if bytes > FILE_BYTES {
-            return Err(named(
-                path,
-                &format!("expected at most {FILE_BYTES} bytes, found {bytes}"),
-            ));
+            return Err(named(path, &format!("expected at most {FILE_BYTES} bytes, found {bytes}")));
         }
         if self.bytes > TOTAL_BYTES || self.files.len() == FILES {
-            return Err(named(
-                path,
-                &format!("expected at most {FILES} files of {TOTAL_BYTES} bytes in all"),
-            ));
+            return Err(named(path, &format!("expected at most {FILES} files of {TOTAL_BYTES} bytes in all")));
         }
         let text = fs::read_to_string(path).map_err(|e| named(path, &e))?;
-        self.files.push(Source {
-            file: relative,
-            text,
-        });
+        self.files.push(Source { file: relative, text });
         Ok(())
     }
 }
@@ -106,9 +87,7 @@ fn is_rule_file(name: &str) -> bool {
 }
 
 fn has_extension(name: &str, extension: &str) -> bool {
-    Path::new(name)
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case(extension))
+    Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
 
 fn named(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
@@ -120,11 +99,7 @@ mod tests {
     use super::*;
 
     fn names(root: &Path) -> Vec<String> {
-        read(root)
-            .unwrap()
-            .into_iter()
-            .map(|source| source.file)
-            .collect()
+        read(root).unwrap().into_iter().map(|source| source.file).collect()
     }
 
     #[test]
@@ -145,10 +120,7 @@ mod tests {
         for name in files {
             fs::write(root.path().join(name), name).unwrap();
         }
-        assert_eq!(
-            names(root.path()),
-            ["chat/api.yaml", "chat/changes/2/b.yaml", "chat/legato.lock"]
-        );
+        assert_eq!(names(root.path()), ["chat/api.yaml", "chat/changes/2/b.yaml", "chat/legato.lock"]);
     }
 
     #[cfg(unix)]
@@ -161,13 +133,7 @@ mod tests {
         symlink("..2026_01_01", root.path().join("..data")).unwrap();
         symlink("..data/api.yaml", root.path().join("api.yaml")).unwrap();
         let files = read(root.path()).unwrap();
-        assert_eq!(
-            files
-                .iter()
-                .map(|f| (&*f.file, &*f.text))
-                .collect::<Vec<_>>(),
-            [("api.yaml", "text")]
-        );
+        assert_eq!(files.iter().map(|f| (&*f.file, &*f.text)).collect::<Vec<_>>(), [("api.yaml", "text")]);
     }
 
     #[test]

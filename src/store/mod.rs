@@ -25,10 +25,7 @@ impl RuleStore {
         match self {
             Self::Directory(path) => directory::read(path),
             Self::Fixed(files) => {
-                let source = |&(file, text): &(&str, &str)| Source {
-                    file: file.to_owned(),
-                    text: text.to_owned(),
-                };
+                let source = |&(file, text): &(&str, &str)| Source { file: file.to_owned(), text: text.to_owned() };
                 Ok(files.iter().map(source).collect())
             }
         }

@@ -94,9 +94,7 @@ impl Record {
         text("note", self.note);
         text("peer", Some(&self.peer.to_string()));
         let (status, bytes) = (self.status, self.bytes);
-        line + &format!(
-            ",\"status\":{status},\"bytes\":{bytes},\"duration_ms\":{milliseconds:.3}}}\n"
-        )
+        line + &format!(",\"status\":{status},\"bytes\":{bytes},\"duration_ms\":{milliseconds:.3}}}\n")
     }
 }
 
@@ -119,14 +117,11 @@ impl AccessLog {
         let out: Box<dyn Write + Send> = match to {
             config::AccessLog::Off => return Ok((Self::off(), None)),
             config::AccessLog::Stderr => Box::new(io::stderr()),
-            config::AccessLog::File(path) => {
-                Box::new(OpenOptions::new().create(true).append(true).open(path)?)
-            }
+            config::AccessLog::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
         };
         let (sender, receiver) = sync_channel(QUEUE);
-        let writer = std::thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || write_all(out, &receiver))?;
+        let writer =
+            std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(out, &receiver))?;
         Ok((Self(Some(sender)), Some(writer)))
     }
 
@@ -168,11 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_record_is_one_line_of_json() {
-        let mut record = Record::new(
-            "127.0.0.1:5".parse().unwrap(),
-            http::Method::GET,
-            "/a\"b\n".to_owned(),
-        );
+        let mut record = Record::new("127.0.0.1:5".parse().unwrap(), http::Method::GET, "/a\"b\n".to_owned());
         record.api = Some("chat".to_owned());
         record.status = 502;
         record.bytes = 7;

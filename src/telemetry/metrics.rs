@@ -25,9 +25,8 @@ const CONNECTIONS: &str = "legato_connections";
 const ACCESS_RECORDS_DROPPED: &str = "legato_access_records_dropped_total";
 
 /// Upper bounds of the latency histograms' buckets, in seconds.
-const SECONDS: [f64; 14] = [
-    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
-];
+const SECONDS: [f64; 14] =
+    [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 /// What renders the metrics. They are the process's: the first call installs them, later ones find them.
 ///
@@ -42,9 +41,7 @@ pub fn handle() -> PrometheusHandle {
 fn install() -> PrometheusHandle {
     let builder = PrometheusBuilder::new();
     // The bounds are not empty, which is the only thing the builder refuses.
-    let builder = builder
-        .set_buckets(&SECONDS)
-        .unwrap_or_else(|_| PrometheusBuilder::new());
+    let builder = builder.set_buckets(&SECONDS).unwrap_or_else(|_| PrometheusBuilder::new());
     let recorder = builder.build_recorder();
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_ok() {
@@ -54,35 +51,17 @@ fn install() -> PrometheusHandle {
 }
 
 fn describe() {
-    describe_counter!(
-        REQUESTS,
-        "Exchanges by API, client version, backend and status"
-    );
-    describe_histogram!(
-        REQUEST_SECONDS,
-        "Time from a request's head to the end of its response"
-    );
-    describe_histogram!(
-        TRANSLATE_SECONDS,
-        "Time spent translating bodies that were held whole"
-    );
-    describe_counter!(
-        TRANSLATE_FAILURES,
-        "Documents and messages without a translation"
-    );
-    describe_counter!(
-        LOSSES,
-        "Values that a translation dropped as its rule accepts"
-    );
+    describe_counter!(REQUESTS, "Exchanges by API, client version, backend and status");
+    describe_histogram!(REQUEST_SECONDS, "Time from a request's head to the end of its response");
+    describe_histogram!(TRANSLATE_SECONDS, "Time spent translating bodies that were held whole");
+    describe_counter!(TRANSLATE_FAILURES, "Documents and messages without a translation");
+    describe_counter!(LOSSES, "Values that a translation dropped as its rule accepts");
     describe_counter!(MESSAGES, "WebSocket messages by sender and event");
     describe_counter!(RELOADS, "Reloads by result");
     describe_gauge!(BACKEND_ENDPOINTS, "Endpoints by state");
     describe_gauge!(SOCKETS, "Open WebSockets");
     describe_gauge!(CONNECTIONS, "Open client connections");
-    describe_counter!(
-        ACCESS_RECORDS_DROPPED,
-        "Access records lost because the log could not keep up"
-    );
+    describe_counter!(ACCESS_RECORDS_DROPPED, "Access records lost because the log could not keep up");
 }
 
 /// The metrics as text, with the facts of the current rules.
@@ -90,10 +69,7 @@ fn describe() {
 pub fn render(handle: &PrometheusHandle, hash: &str, generation: u64) -> String {
     let mut text = handle.render();
     // Written here instead of kept as a gauge: each reload would leave one more series behind.
-    let _ = write!(
-        text,
-        "# TYPE {RULES_INFO} gauge\n{RULES_INFO}{{hash=\"{hash}\",generation=\"{generation}\"}} 1\n"
-    );
+    let _ = write!(text, "# TYPE {RULES_INFO} gauge\n{RULES_INFO}{{hash=\"{hash}\",generation=\"{generation}\"}} 1\n");
     text
 }
 
@@ -118,8 +94,7 @@ pub fn translated(api: &str, took: Duration) {
 /// A document or message had no translation.
 pub fn translate_failure(api: &str, change: Option<&str>, code: &'static str) {
     let change = change.unwrap_or("none").to_owned();
-    counter!(TRANSLATE_FAILURES, "api" => api.to_owned(), "change" => change, "code" => code)
-        .increment(1);
+    counter!(TRANSLATE_FAILURES, "api" => api.to_owned(), "change" => change, "code" => code).increment(1);
 }
 
 /// A translation dropped a value that its rule allows to be lost.
@@ -140,10 +115,7 @@ pub fn reload(result: &'static str) {
 
 /// How many endpoints are configured.
 pub fn endpoints(count: usize) {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "no configuration has 2^52 endpoints"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "no configuration has 2^52 endpoints")]
     gauge!(BACKEND_ENDPOINTS, "state" => "configured").set(count as f64);
 }
 

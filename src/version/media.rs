@@ -53,10 +53,7 @@ fn thousandths(value: &str) -> u16 {
 
 /// The media types of a list that is separated by commas.
 pub(super) fn parse_list(text: &str) -> Vec<MediaType> {
-    split(text, 0..text.len(), b',')
-        .into_iter()
-        .filter_map(|element| parse(text, element))
-        .collect()
+    split(text, 0..text.len(), b',').into_iter().filter_map(|element| parse(text, element)).collect()
 }
 
 fn parse(text: &str, element: Range<usize>) -> Option<MediaType> {
@@ -77,10 +74,7 @@ fn parse(text: &str, element: Range<usize>) -> Option<MediaType> {
             parameters.push(Parameter { whole, name, value });
         }
     }
-    Some(MediaType {
-        essence,
-        parameters,
-    })
+    Some(MediaType { essence, parameters })
 }
 
 /// The parts between separators that do not stand in quotes.

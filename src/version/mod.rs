@@ -56,11 +56,7 @@ impl Versions {
     /// The version with this label.
     #[must_use]
     pub fn find(&self, label: &str) -> Option<VersionId> {
-        self.0
-            .iter()
-            .position(|v| &*v.label == label)
-            .and_then(|i| u16::try_from(i).ok())
-            .map(VersionId)
+        self.0.iter().position(|v| &*v.label == label).and_then(|i| u16::try_from(i).ok()).map(VersionId)
     }
 
     /// A version's declaration.
@@ -188,10 +184,7 @@ impl fmt::Display for ResolveError {
                 write!(f, "{source} names version `{label}`, which does not exist")
             }
             Self::Missing { sources } => write!(f, "no version is named in {}", sources.join(", ")),
-            Self::Contradiction {
-                labels: [a, b],
-                source,
-            } => {
+            Self::Contradiction { labels: [a, b], source } => {
                 write!(f, "{source} names two versions, `{a}` and `{b}`")
             }
         }
@@ -206,27 +199,16 @@ impl Resolver {
     /// # Errors
     /// None is named and there is no default; one that does not exist is named and the resolver rejects that; one
     /// source names two.
-    pub fn resolve(
-        &self,
-        versions: &Versions,
-        request: &RequestView<'_>,
-    ) -> Result<Resolved, ResolveError> {
+    pub fn resolve(&self, versions: &Versions, request: &RequestView<'_>) -> Result<Resolved, ResolveError> {
         let (version, source) = self.decide(versions, request)?;
         let mut patterns = self.sources.iter().filter_map(|source| match source {
             Source::Path(pattern) => Some(pattern),
             _ => None,
         });
-        let unprefixed =
-            patterns.find_map(|pattern| read::take_prefix(pattern, versions, request.path));
+        let unprefixed = patterns.find_map(|pattern| read::take_prefix(pattern, versions, request.path));
         let (prefix, path) = unprefixed.unzip();
         let subprotocol = self.subprotocol(&versions.get(version).label, request.headers);
-        Ok(Resolved {
-            version,
-            source,
-            path,
-            prefix,
-            subprotocol,
-        })
+        Ok(Resolved { version, source, path, prefix, subprotocol })
     }
 
     fn decide(
@@ -235,45 +217,27 @@ impl Resolver {
         request: &RequestView<'_>,
     ) -> Result<(VersionId, Option<usize>), ResolveError> {
         for (i, source) in self.sources.iter().enumerate() {
-            let named =
-                read::label(source, versions, request).map_err(|read::Contradiction(a, b)| {
-                    ResolveError::Contradiction {
-                        labels: [shown(&a), shown(&b)],
-                        source: source.to_string(),
-                    }
-                })?;
+            let named = read::label(source, versions, request).map_err(|read::Contradiction(a, b)| {
+                ResolveError::Contradiction { labels: [shown(&a), shown(&b)], source: source.to_string() }
+            })?;
             if let Some(label) = named {
                 return match versions.find(&label) {
                     Some(version) => Ok((version, Some(i))),
-                    None => self
-                        .unknown(versions, &label, source)
-                        .map(|version| (version, None)),
+                    None => self.unknown(versions, &label, source).map(|version| (version, None)),
                 };
             }
         }
-        let missing = || ResolveError::Missing {
-            sources: self.sources.iter().map(Source::to_string).collect(),
-        };
-        self.default
-            .map(|version| (version, None))
-            .ok_or_else(missing)
+        let missing = || ResolveError::Missing { sources: self.sources.iter().map(Source::to_string).collect() };
+        self.default.map(|version| (version, None)).ok_or_else(missing)
     }
 
-    fn unknown(
-        &self,
-        versions: &Versions,
-        label: &str,
-        source: &Source,
-    ) -> Result<VersionId, ResolveError> {
+    fn unknown(&self, versions: &Versions, label: &str, source: &Source) -> Result<VersionId, ResolveError> {
         let instead = match self.unknown {
             Unknown::Reject => None,
             Unknown::Default => self.default,
             Unknown::Latest => Some(versions.latest()),
         };
-        instead.ok_or_else(|| ResolveError::Unknown {
-            label: shown(label),
-            source: source.to_string(),
-        })
+        instead.ok_or_else(|| ResolveError::Unknown { label: shown(label), source: source.to_string() })
     }
 
     /// The offered subprotocol that names the version; where none does, the first that names any.
@@ -283,11 +247,8 @@ impl Resolver {
             _ => None,
         });
         let offered = read::offered(headers);
-        let named = patterns.flat_map(|pattern| {
-            offered
-                .iter()
-                .filter_map(move |name| Some((name, pattern.label(name)?)))
-        });
+        let named =
+            patterns.flat_map(|pattern| offered.iter().filter_map(move |name| Some((name, pattern.label(name)?))));
         let named: Vec<(&String, &str)> = named.collect();
         let exact = named.iter().find(|(_, named)| *named == label);
         exact.or(named.first()).map(|(name, _)| (*name).clone())
@@ -297,16 +258,11 @@ impl Resolver {
     /// offered for what it was rewritten to, and everything else as it is.
     #[must_use]
     pub fn answer_subprotocol(&self, resolved: &Resolved, chosen: Option<&str>) -> Option<String> {
-        let fits = |name: &str| {
-            self.sources
-                .iter()
-                .any(|s| matches!(s, Source::Subprotocol(p) if p.label(name).is_some()))
-        };
+        let fits =
+            |name: &str| self.sources.iter().any(|s| matches!(s, Source::Subprotocol(p) if p.label(name).is_some()));
         let own = || resolved.subprotocol.clone();
         match (self.tell_backend, chosen) {
-            (TellBackend::Rewrite, Some(name)) if fits(name) => {
-                own().or_else(|| Some(name.to_owned()))
-            }
+            (TellBackend::Rewrite, Some(name)) if fits(name) => own().or_else(|| Some(name.to_owned())),
             // The backend was not offered the name that says the version, so it could not choose it.
             (TellBackend::Strip, None) => own(),
             (_, chosen) => chosen.map(str::to_owned),
@@ -352,9 +308,7 @@ impl Resolver {
 /// A client's label as a message may show it.
 fn shown(label: &str) -> String {
     const LONGEST: usize = 64;
-    let mut chars = label
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut chars = label.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut shown: String = chars.by_ref().take(LONGEST).collect();
     if chars.next().is_some() {
         shown.push('…');

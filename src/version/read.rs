@@ -27,9 +27,7 @@ pub(super) fn label(
         Source::Header(name) => agree(header_labels(request.headers, name)),
         Source::Query(name) => agree(query_labels(request.query.unwrap_or_default(), name)),
         Source::Path(pattern) => Ok(path_label(pattern, versions, request.path)),
-        Source::MediaType(_) | Source::MediaTypeSuffix(_) => {
-            media_label(source, versions, request.headers)
-        }
+        Source::MediaType(_) | Source::MediaTypeSuffix(_) => media_label(source, versions, request.headers),
         Source::Subprotocol(pattern) => Ok(subprotocol_label(pattern, versions, request.headers)),
         Source::Host(pattern) => Ok(host_label(pattern, versions, request.host)),
         Source::Cookie(name) => agree(cookie_labels(request.headers, name)),
@@ -50,30 +48,18 @@ fn agree(labels: Vec<String>) -> Result<Option<String>, Contradiction> {
 
 /// All values of a header as text. What is not UTF-8 becomes U+FFFD, which no label has.
 fn texts<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Vec<Cow<'h, str>> {
-    headers
-        .get_all(name)
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect()
+    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect()
 }
 
 /// Repeated headers and one with a list are the same thing (RFC 9110, section 5.3).
 fn header_labels(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
-    texts(headers, name)
-        .iter()
-        .flat_map(|text| text.split(','))
-        .map(|label| label.trim().to_owned())
-        .collect()
+    texts(headers, name).iter().flat_map(|text| text.split(',')).map(|label| label.trim().to_owned()).collect()
 }
 
 fn query_labels(query: &str, name: &str) -> Vec<String> {
-    let pairs = query
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let named = pairs.filter(|(key, _)| decode_query(key) == name);
-    named
-        .map(|(_, value)| decode_query(value).trim().to_owned())
-        .collect()
+    named.map(|(_, value)| decode_query(value).trim().to_owned()).collect()
 }
 
 /// A part of a query string without `+` and `%XX`.
@@ -93,19 +79,11 @@ fn path_label(pattern: &Pattern, versions: &Versions, path: &str) -> Option<Stri
 }
 
 /// The path without its version, and what was taken off, where it fits.
-pub(super) fn take_prefix(
-    pattern: &Pattern,
-    versions: &Versions,
-    path: &str,
-) -> Option<(Prefix, String)> {
+pub(super) fn take_prefix(pattern: &Pattern, versions: &Versions, path: &str) -> Option<(Prefix, String)> {
     path_label(pattern, versions, path)?;
     let start = pattern.before.len();
     let end = path[start..].find('/').map_or(path.len(), |i| start + i);
-    let prefix = Prefix {
-        pattern: pattern.clone(),
-        text: path[..end].to_owned(),
-        whole: end == path.len(),
-    };
+    let prefix = Prefix { pattern: pattern.clone(), text: path[..end].to_owned(), whole: end == path.len() };
     let rest = if prefix.whole { "/" } else { &path[end..] };
     Some((prefix, rest.to_owned()))
 }
@@ -113,13 +91,10 @@ pub(super) fn take_prefix(
 /// Whether a label is known, or has digits and is a known one but for digits, dots and dashes: `9` looks like `2`,
 /// `v9` like `v2`, `2024-06-01` like `2025-01-01`, and `ideos` like none of them.
 fn looks_like_version(label: &str, versions: &Versions) -> bool {
-    let skeleton =
-        |text: &str| text.replace(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'), "");
+    let skeleton = |text: &str| text.replace(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'), "");
     versions.find(label).is_some()
         || label.contains(|c: char| c.is_ascii_digit())
-            && versions
-                .labels()
-                .any(|known| skeleton(known) == skeleton(label))
+            && versions.labels().any(|known| skeleton(known) == skeleton(label))
 }
 
 fn host_label(pattern: &Pattern, versions: &Versions, host: Option<&str>) -> Option<String> {
@@ -134,22 +109,15 @@ fn host_label(pattern: &Pattern, versions: &Versions, host: Option<&str>) -> Opt
 
 /// The label of a place that does not tell upper from lower case.
 fn known_spelling(label: &str, versions: &Versions) -> String {
-    let known = versions
-        .labels()
-        .find(|known| known.eq_ignore_ascii_case(label));
+    let known = versions.labels().find(|known| known.eq_ignore_ascii_case(label));
     known.unwrap_or(label).to_owned()
 }
 
 fn cookie_labels(headers: &HeaderMap, name: &str) -> Vec<String> {
     let texts = texts(headers, &COOKIE);
-    let pairs = texts
-        .iter()
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.split_once('='));
+    let pairs = texts.iter().flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
     let named = pairs.filter(|(key, _)| key.trim() == name);
-    named
-        .map(|(_, value)| decode(value.trim().trim_matches('"')))
-        .collect()
+    named.map(|(_, value)| decode(value.trim().trim_matches('"'))).collect()
 }
 
 /// All subprotocols that the client offers, the one it prefers first (RFC 6455, section 4.1).
@@ -158,46 +126,26 @@ pub(super) fn offered(headers: &HeaderMap) -> Vec<String> {
 }
 
 /// The first that is known, else the first.
-fn subprotocol_label(
-    pattern: &Pattern,
-    versions: &Versions,
-    headers: &HeaderMap,
-) -> Option<String> {
+fn subprotocol_label(pattern: &Pattern, versions: &Versions, headers: &HeaderMap) -> Option<String> {
     let names = offered(headers);
-    first_known(
-        names
-            .iter()
-            .filter_map(|name| pattern.label(name))
-            .map(str::to_owned)
-            .collect(),
-        versions,
-    )
+    first_known(names.iter().filter_map(|name| pattern.label(name)).map(str::to_owned).collect(), versions)
 }
 
 fn first_known(labels: Vec<String>, versions: &Versions) -> Option<String> {
-    let known = labels
-        .iter()
-        .position(|label| versions.find(label).is_some())
-        .unwrap_or(0);
+    let known = labels.iter().position(|label| versions.find(label).is_some()).unwrap_or(0);
     labels.into_iter().nth(known)
 }
 
 /// The version of the body, where the client says that it accepts it too, or does not say what it accepts; else of
 /// what it accepts the best that is known.
-fn media_label(
-    source: &Source,
-    versions: &Versions,
-    headers: &HeaderMap,
-) -> Result<Option<String>, Contradiction> {
+fn media_label(source: &Source, versions: &Versions, headers: &HeaderMap) -> Result<Option<String>, Contradiction> {
     let accepted = accepted_labels(source, versions, headers);
     let body = texts(headers, &CONTENT_TYPE)
         .iter()
         .find_map(|text| media_labels(source, versions, text).pop())
         .map(|(_, label)| label);
     match (body, accepted.first()) {
-        (Some(body), Some(first)) if !accepted.contains(&body) => {
-            Err(Contradiction(first.clone(), body))
-        }
+        (Some(body), Some(first)) if !accepted.contains(&body) => Err(Contradiction(first.clone(), body)),
         (Some(body), _) => Ok(Some(body)),
         (None, _) => Ok(first_known(accepted, versions)),
     }
@@ -216,27 +164,18 @@ fn accepted_labels(source: &Source, versions: &Versions, headers: &HeaderMap) ->
 
 /// Weight and label of every media type of a list that names a version.
 fn media_labels(source: &Source, versions: &Versions, text: &str) -> Vec<(u16, String)> {
-    let weighted = media::parse_list(text)
-        .into_iter()
-        .filter_map(|media_type| {
-            let label = media_type_label(source, versions, text, &media_type)?;
-            Some((media_type.weight(text), label))
-        });
+    let weighted = media::parse_list(text).into_iter().filter_map(|media_type| {
+        let label = media_type_label(source, versions, text, &media_type)?;
+        Some((media_type.weight(text), label))
+    });
     weighted.collect()
 }
 
-fn media_type_label(
-    source: &Source,
-    versions: &Versions,
-    text: &str,
-    media_type: &MediaType,
-) -> Option<String> {
+fn media_type_label(source: &Source, versions: &Versions, text: &str, media_type: &MediaType) -> Option<String> {
     let label = match source {
         Source::MediaType(name) => {
             let parameter = media_type.parameter(text, name)?;
-            media::unquote(&text[parameter.value.clone()])
-                .trim()
-                .to_owned()
+            media::unquote(&text[parameter.value.clone()]).trim().to_owned()
         }
         Source::MediaTypeSuffix(pattern) => {
             let essence = text[media_type.essence.clone()].to_ascii_lowercase();

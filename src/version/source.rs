@@ -39,16 +39,8 @@ const PLACEHOLDER: &str = "{version}";
 
 impl Source {
     /// The keys of `client_version` entries that [`parse`](Self::parse) takes.
-    pub const KINDS: [&str; 8] = [
-        "header",
-        "query",
-        "path",
-        "media_type",
-        "media_type_suffix",
-        "subprotocol",
-        "host",
-        "cookie",
-    ];
+    pub const KINDS: [&str; 8] =
+        ["header", "query", "path", "media_type", "media_type_suffix", "subprotocol", "host", "cookie"];
 
     /// An entry of `client_version`: one of [`KINDS`](Self::KINDS) and its value.
     ///
@@ -75,14 +67,10 @@ impl Source {
 fn path_pattern(value: &str) -> Result<Pattern, String> {
     let pattern = Pattern::parse(value)?;
     if !pattern.before.starts_with('/') {
-        return Err(format!(
-            "expected a path that starts with `/`, found `{value}`"
-        ));
+        return Err(format!("expected a path that starts with `/`, found `{value}`"));
     }
     if pattern.after.contains('/') {
-        return Err(format!(
-            "expected {PLACEHOLDER} in the last segment, found `{value}`"
-        ));
+        return Err(format!("expected {PLACEHOLDER} in the last segment, found `{value}`"));
     }
     Ok(pattern)
 }
@@ -90,9 +78,7 @@ fn path_pattern(value: &str) -> Result<Pattern, String> {
 fn media_type_pattern(value: &str) -> Result<Pattern, String> {
     let pattern = Pattern::parse(&value.to_ascii_lowercase())?;
     if !pattern.before.contains('/') {
-        return Err(format!(
-            "expected a type and a subtype with {PLACEHOLDER}, found `{value}`"
-        ));
+        return Err(format!("expected a type and a subtype with {PLACEHOLDER}, found `{value}`"));
     }
     Ok(pattern)
 }
@@ -102,9 +88,7 @@ fn token(value: &str) -> Result<&str, String> {
     if !value.is_empty() && value.bytes().all(is_token_byte) {
         return Ok(value);
     }
-    Err(format!(
-        "expected letters, digits or any of !#$%&'*+-.^_`|~, found `{value}`"
-    ))
+    Err(format!("expected letters, digits or any of !#$%&'*+-.^_`|~, found `{value}`"))
 }
 
 pub(super) fn is_token_byte(byte: u8) -> bool {
@@ -117,25 +101,17 @@ impl Pattern {
     /// # Errors
     /// What is expected of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (before, after) = text
-            .split_once(PLACEHOLDER)
-            .ok_or_else(|| format!("expected {PLACEHOLDER} somewhere in `{text}`"))?;
+        let (before, after) =
+            text.split_once(PLACEHOLDER).ok_or_else(|| format!("expected {PLACEHOLDER} somewhere in `{text}`"))?;
         if format!("{before}{after}").contains(['{', '}']) {
-            return Err(format!(
-                "expected {PLACEHOLDER} once and no other braces in `{text}`"
-            ));
+            return Err(format!("expected {PLACEHOLDER} once and no other braces in `{text}`"));
         }
-        Ok(Self {
-            before: before.into(),
-            after: after.into(),
-        })
+        Ok(Self { before: before.into(), after: after.into() })
     }
 
     /// The label in a text that fits; an empty label fits nothing.
     pub(super) fn label<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let label = text
-            .strip_prefix(self.before.as_str())?
-            .strip_suffix(self.after.as_str())?;
+        let label = text.strip_prefix(self.before.as_str())?.strip_suffix(self.after.as_str())?;
         (!label.is_empty()).then_some(label)
     }
 

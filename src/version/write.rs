@@ -10,11 +10,7 @@ use super::source::Pattern;
 use super::{ApiVersion, Resolved, Resolver, Source, TellBackend, media, read};
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What becomes of a label.
 #[derive(Clone, Copy)]
@@ -50,9 +46,7 @@ impl Resolver {
             }
         }
         match edit {
-            Edit::Replace(label) => with_prefix(&target, resolved, |prefix| {
-                prefix.pattern.with(&encode(label))
-            }),
+            Edit::Replace(label) => with_prefix(&target, resolved, |prefix| prefix.pattern.with(&encode(label))),
             Edit::Remove => target,
         }
     }
@@ -62,19 +56,13 @@ impl Resolver {
         for source in &self.sources {
             if matches!(source, Source::MediaType(_) | Source::MediaTypeSuffix(_)) {
                 let edit = Edit::Replace(&client.label);
-                edit_values(headers, &CONTENT_TYPE, |text| {
-                    Some(edit_media_types(source, text, edit))
-                });
+                edit_values(headers, &CONTENT_TYPE, |text| Some(edit_media_types(source, text, edit)));
             }
         }
     }
 }
 
-fn with_prefix(
-    path_and_query: &str,
-    resolved: &Resolved,
-    text: impl Fn(&super::Prefix) -> String,
-) -> String {
+fn with_prefix(path_and_query: &str, resolved: &Resolved, text: impl Fn(&super::Prefix) -> String) -> String {
     let Some(prefix) = &resolved.prefix else {
         return path_and_query.to_owned();
     };
@@ -103,11 +91,7 @@ fn edit_query(path_and_query: &str, name: &str, edit: Edit<'_>) -> String {
         }
     });
     let edited: Vec<String> = edited.collect();
-    if edited.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{}", edited.join("&"))
-    }
+    if edited.is_empty() { path.to_owned() } else { format!("{path}?{}", edited.join("&")) }
 }
 
 fn edit_headers(source: &Source, headers: &mut HeaderMap, edit: Edit<'_>) {
@@ -117,9 +101,7 @@ fn edit_headers(source: &Source, headers: &mut HeaderMap, edit: Edit<'_>) {
         Source::Subprotocol(pattern) => edit_subprotocols(headers, pattern, edit),
         Source::MediaType(_) | Source::MediaTypeSuffix(_) => {
             for header in [ACCEPT, CONTENT_TYPE] {
-                edit_values(headers, &header, |text| {
-                    Some(edit_media_types(source, text, edit))
-                });
+                edit_values(headers, &header, |text| Some(edit_media_types(source, text, edit)));
             }
         }
         Source::Query(_) | Source::Path(_) | Source::Host(_) => {}
@@ -132,10 +114,7 @@ fn edit_header(headers: &mut HeaderMap, name: &HeaderName, edit: Edit<'_>) {
             headers.remove(name);
         }
         Edit::Replace(label) => {
-            if let (true, Ok(value)) = (
-                headers.contains_key(name),
-                HeaderValue::from_bytes(label.as_bytes()),
-            ) {
+            if let (true, Ok(value)) = (headers.contains_key(name), HeaderValue::from_bytes(label.as_bytes())) {
                 headers.insert(name, value);
             }
         }
@@ -145,15 +124,8 @@ fn edit_header(headers: &mut HeaderMap, name: &HeaderName, edit: Edit<'_>) {
 /// Edits each value of a header; `None` removes it. Values that are not UTF-8 name nothing and stay.
 fn edit_values(headers: &mut HeaderMap, name: &HeaderName, edit: impl Fn(&str) -> Option<String>) {
     let values: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();
-    let edited: Vec<Option<HeaderValue>> = values
-        .iter()
-        .map(|value| edit_value(value, &edit))
-        .collect();
-    if edited
-        .iter()
-        .map(Option::as_ref)
-        .eq(values.iter().map(Some))
-    {
+    let edited: Vec<Option<HeaderValue>> = values.iter().map(|value| edit_value(value, &edit)).collect();
+    if edited.iter().map(Option::as_ref).eq(values.iter().map(Some)) {
         return;
     }
     headers.remove(name);
@@ -203,10 +175,7 @@ fn edit_subprotocols(headers: &mut HeaderMap, pattern: &Pattern, edit: Edit<'_>)
         return;
     }
     headers.remove(SEC_WEBSOCKET_PROTOCOL);
-    if let (false, Ok(value)) = (
-        after.is_empty(),
-        HeaderValue::from_bytes(after.join(", ").as_bytes()),
-    ) {
+    if let (false, Ok(value)) = (after.is_empty(), HeaderValue::from_bytes(after.join(", ").as_bytes())) {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
     }
 }

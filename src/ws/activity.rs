@@ -17,10 +17,7 @@ pub(super) struct Activity {
 impl Activity {
     /// Something moved just now.
     pub(super) fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            moved: AtomicU64::new(0),
-        }
+        Self { started: Instant::now(), moved: AtomicU64::new(0) }
     }
 
     /// Something moves now.

@@ -103,17 +103,10 @@ mod tests {
             let (mut frames, mut at) = (Frames::default(), 0);
             for piece in bytes.chunks(size) {
                 let ended = frames.follow(piece);
-                let last = ends
-                    .iter()
-                    .rev()
-                    .find(|&&e| e > at && e <= at + piece.len());
+                let last = ends.iter().rev().find(|&&e| e > at && e <= at + piece.len());
                 assert_eq!(ended, last.map_or(0, |e| e - at), "pieces of {size}");
                 at += piece.len();
-                assert_eq!(
-                    frames.is_between(),
-                    ends.contains(&at),
-                    "pieces of {size} at {at}"
-                );
+                assert_eq!(frames.is_between(), ends.contains(&at), "pieces of {size} at {at}");
             }
         }
     }

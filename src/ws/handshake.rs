@@ -23,12 +23,8 @@ use crate::http::{Plane, body, headers, respond};
 use super::session::{Legs, Session};
 
 /// The handshake's own headers: each leg has its own.
-const LEG: [HeaderName; 4] = [
-    header::SEC_WEBSOCKET_KEY,
-    header::SEC_WEBSOCKET_VERSION,
-    header::SEC_WEBSOCKET_ACCEPT,
-    header::CONTENT_LENGTH,
-];
+const LEG: [HeaderName; 4] =
+    [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION, header::SEC_WEBSOCKET_ACCEPT, header::CONTENT_LENGTH];
 
 /// A client's request that may become a socket.
 pub(crate) struct Handshake {
@@ -54,9 +50,7 @@ impl Handshake {
         if head.method != Method::GET || head.version != Version::HTTP_11 {
             return Err(bad("expected GET of HTTP/1.1"));
         }
-        if !headers::tokens(&head.headers, &header::CONNECTION)
-            .any(|t| t.eq_ignore_ascii_case("upgrade"))
-        {
+        if !headers::tokens(&head.headers, &header::CONNECTION).any(|t| t.eq_ignore_ascii_case("upgrade")) {
             return Err(bad("expected `upgrade` in the connection header"));
         }
         match only(&head.headers, &header::SEC_WEBSOCKET_VERSION) {
@@ -65,13 +59,8 @@ impl Handshake {
             None => return Err(bad("expected one sec-websocket-version header")),
         }
         let key = only(&head.headers, &header::SEC_WEBSOCKET_KEY).filter(|k| is_key(k));
-        let key =
-            key.ok_or_else(|| bad("expected 16 bytes in base64 in one sec-websocket-key header"))?;
-        Ok(Self {
-            accept: derive_accept_key(key.as_bytes()),
-            upgrade,
-            slot: head.extensions.get().cloned(),
-        })
+        let key = key.ok_or_else(|| bad("expected 16 bytes in base64 in one sec-websocket-key header"))?;
+        Ok(Self { accept: derive_accept_key(key.as_bytes()), upgrade, slot: head.extensions.get().cloned() })
     }
 
     /// Opens the backend's side.
@@ -95,16 +84,10 @@ impl Handshake {
             return refusal(exchange, response, picked).map(Opened::Refused);
         }
         check_answer(response.headers(), &key, is_translated)?;
-        let backend = hyper::upgrade::on(&mut response)
-            .await
-            .map_err(|e| bad_answer("no socket").because(causes(&e)))?;
+        let backend =
+            hyper::upgrade::on(&mut response).await.map_err(|e| bad_answer("no socket").because(causes(&e)))?;
         let answer = self.answer(exchange, response.headers());
-        let legs = Legs {
-            client: self.upgrade,
-            slot: self.slot,
-            backend,
-            picked,
-        };
+        let legs = Legs { client: self.upgrade, slot: self.slot, backend, picked };
         let session = Session::new(plane, exchange, legs, path.to_owned());
         Ok(Opened::Socket(answer, Box::new(session)))
     }
@@ -120,11 +103,7 @@ impl Handshake {
         }
         let chosen = only(backend, &header::SEC_WEBSOCKET_PROTOCOL);
         to.remove(header::SEC_WEBSOCKET_PROTOCOL);
-        if let Some(name) = exchange
-            .api
-            .resolver
-            .answer_subprotocol(&exchange.resolved, chosen)
-        {
+        if let Some(name) = exchange.api.resolver.answer_subprotocol(&exchange.resolved, chosen) {
             headers::insert(to, header::SEC_WEBSOCKET_PROTOCOL, &name);
         }
         headers::add_via(to, Version::HTTP_11);
@@ -147,9 +126,7 @@ fn is_key(key: &str) -> bool {
         return false;
     };
     digits.len() == 22
-        && digits
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+        && digits.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
         && digits.ends_with(['A', 'Q', 'g', 'w'])
 }
 
@@ -158,19 +135,11 @@ fn bad(detail: &str) -> Failure {
 }
 
 fn wrong_version() -> Failure {
-    Failure::new(
-        Side::Client,
-        Kind::UpgradeRequired,
-        "expected version 13 of the WebSocket protocol",
-    )
+    Failure::new(Side::Client, Kind::UpgradeRequired, "expected version 13 of the WebSocket protocol")
 }
 
 fn bad_answer(detail: &str) -> Failure {
-    Failure::new(
-        Side::Backend,
-        Kind::BadResponse,
-        format!("the backend's WebSocket handshake is not valid: {detail}"),
-    )
+    Failure::new(Side::Backend, Kind::BadResponse, format!("the backend's WebSocket handshake is not valid: {detail}"))
 }
 
 fn upgrade_headers(headers: &mut HeaderMap) {
@@ -180,12 +149,7 @@ fn upgrade_headers(headers: &mut HeaderMap) {
 
 /// The request for the backend. Extensions change what frames mean, so they are offered only where no frame is
 /// read here.
-fn request(
-    outgoing: Outgoing,
-    key: &str,
-    picked: &Picked,
-    is_translated: bool,
-) -> Request<Empty<bytes::Bytes>> {
+fn request(outgoing: Outgoing, key: &str, picked: &Picked, is_translated: bool) -> Request<Empty<bytes::Bytes>> {
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = outgoing.target.into();
     let to = request.headers_mut();
@@ -199,10 +163,7 @@ fn request(
     upgrade_headers(to);
     headers::insert(to, header::HOST, picked.authority());
     headers::insert(to, header::SEC_WEBSOCKET_KEY, key);
-    to.insert(
-        header::SEC_WEBSOCKET_VERSION,
-        HeaderValue::from_static("13"),
-    );
+    to.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     request
 }
 
@@ -215,15 +176,12 @@ async fn ask(
 ) -> Result<Response<Incoming>, Failure> {
     let stream = exchange.backend.connect(picked).await?;
     let internal = |e: &hyper::Error| format!("{}: {}", picked.authority(), causes(e));
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|e| bad_answer("no connection").because(internal(&e)))?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|e| bad_answer("no connection").because(internal(&e)))?;
     let abandoned = plane.abandoned.clone();
     plane.tasks.spawn(async move {
         // The connection's failure is the request's as well, and is told there.
-        let _ = abandoned
-            .run_until_cancelled(connection.with_upgrades())
-            .await;
+        let _ = abandoned.run_until_cancelled(connection.with_upgrades()).await;
     });
     let limit = exchange.route.config.timeouts.response_head;
     match tokio::time::timeout(limit, sender.send_request(request)).await {
@@ -231,19 +189,13 @@ async fn ask(
         Ok(Err(e)) => Err(bad_answer("no response").because(internal(&e))),
         Err(_) => {
             let detail = "the backend did not answer the WebSocket handshake in time";
-            Err(Failure::new(
-                Side::Backend,
-                Kind::ResponseHeadTimeout,
-                detail,
-            ))
+            Err(Failure::new(Side::Backend, Kind::ResponseHeadTimeout, detail))
         }
     }
 }
 
 fn check_answer(headers: &HeaderMap, key: &str, is_translated: bool) -> Result<(), Failure> {
-    if only(headers, &header::SEC_WEBSOCKET_ACCEPT)
-        != Some(derive_accept_key(key.as_bytes()).as_str())
-    {
+    if only(headers, &header::SEC_WEBSOCKET_ACCEPT) != Some(derive_accept_key(key.as_bytes()).as_str()) {
         return Err(bad_answer("its accept key is not that of the request"));
     }
     if is_translated && headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
@@ -252,18 +204,11 @@ fn check_answer(headers: &HeaderMap, key: &str, is_translated: bool) -> Result<(
     Ok(())
 }
 
-fn refusal(
-    exchange: &Exchange,
-    response: Response<Incoming>,
-    picked: Picked,
-) -> Result<Response<Body>, Failure> {
+fn refusal(exchange: &Exchange, response: Response<Incoming>, picked: Picked) -> Result<Response<Body>, Failure> {
     let (mut head, incoming) = response.into_parts();
     headers::remove_hop_by_hop(&mut head.headers);
     headers::add_via(&mut head.headers, head.version);
-    Ok(Response::from_parts(
-        head,
-        body::from_backend(incoming, exchange.bounds(), picked)?,
-    ))
+    Ok(Response::from_parts(head, body::from_backend(incoming, exchange.bounds(), picked)?))
 }
 
 #[cfg(test)]

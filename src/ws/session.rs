@@ -98,22 +98,13 @@ impl Session {
             backend: exchange.speaks,
             path,
         };
-        Self {
-            plane: Arc::clone(plane),
-            legs,
-            rules,
-        }
+        Self { plane: Arc::clone(plane), legs, rules }
     }
 
     /// Carries messages until both sides have ended.
     pub(crate) async fn run(self, mut recorder: Recorder) {
         let _open = metrics::socket();
-        let Legs {
-            client,
-            backend,
-            slot: _slot,
-            picked: _picked,
-        } = self.legs;
+        let Legs { client, backend, slot: _slot, picked: _picked } = self.legs;
         let Ok(client) = client.await else { return };
         let bytes = match self.rules.socket() {
             Some(socket) => {
@@ -149,11 +140,7 @@ impl Rules {
 
     async fn tunnel(&self, client: Upgraded, backend: Upgraded, plane: &Plane) -> u64 {
         let idle = self.route.config.timeouts.websocket_idle;
-        let goodbye = Goodbye {
-            client: away(Role::Server),
-            backend: away(Role::Client),
-            grace: CLOSE_GRACE,
-        };
+        let goodbye = Goodbye { client: away(Role::Server), backend: away(Role::Client), grace: CLOSE_GRACE };
         tunnel::run(client, backend, plane.draining.clone(), idle, &goodbye).await
     }
 
@@ -197,10 +184,7 @@ impl<'a> Talk<'a> {
         Self {
             rules,
             socket,
-            limits: json::Limits {
-                depth: limits.depth,
-                buffer: limits.message,
-            },
+            limits: json::Limits { depth: limits.depth, buffer: limits.message },
             bytes: AtomicU64::new(0),
             activity: Activity::new(),
             closing: CancellationToken::new(),
@@ -239,12 +223,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Ends the socket when it has to: gracefully at first. Returns when grace has passed.
-    async fn supervise(
-        &self,
-        plane: &Plane,
-        client: &mpsc::Sender<CloseFrame>,
-        backend: &mpsc::Sender<CloseFrame>,
-    ) {
+    async fn supervise(&self, plane: &Plane, client: &mpsc::Sender<CloseFrame>, backend: &mpsc::Sender<CloseFrame>) {
         let idle = self.rules.route.config.timeouts.websocket_idle;
         let reason = tokio::select! {
             () = self.closing.cancelled() => None,
@@ -297,8 +276,7 @@ impl<'a> Talk<'a> {
             return;
         }
         if pump.side == Side::Server {
-            self.bytes
-                .fetch_add(message.len() as u64, Ordering::Relaxed);
+            self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
         }
         // A receiver that is gone is noticed by the direction that reads from it.
         pump.is_shut |= pump.to.send(message).await.is_err();
@@ -308,9 +286,7 @@ impl<'a> Talk<'a> {
     fn translate(&self, pump: &mut Pump, text: Utf8Bytes) -> Option<Utf8Bytes> {
         let version = self.rules.api.versions.get(self.rules.receiver(pump.side));
         let values = exchange::values(jiff::Timestamp::now(), version, OnError::Reject);
-        let (event, outcome) =
-            self.socket
-                .translate(pump.side, text.as_bytes(), &values, self.limits);
+        let (event, outcome) = self.socket.translate(pump.side, text.as_bytes(), &values, self.limits);
         let api = &self.rules.route.config.name;
         metrics::message(api, pump.side.name(), event);
         match outcome {
@@ -339,11 +315,7 @@ impl<'a> Talk<'a> {
         if let Some(code) = offence(error) {
             // Whatever the sender did, its own side is closed by the other direction.
             let _ = pump.close_sender.try_send(code);
-            self.shut(
-                pump,
-                Some(close(CloseCode::Error, "the peer broke the protocol")),
-            )
-            .await;
+            self.shut(pump, Some(close(CloseCode::Error, "the peer broke the protocol"))).await;
         }
         // A broken connection ends the stream; what that means is decided there.
     }
@@ -360,10 +332,7 @@ impl<'a> Talk<'a> {
 }
 
 fn close(code: CloseCode, reason: &'static str) -> CloseFrame {
-    CloseFrame {
-        code,
-        reason: Utf8Bytes::from_static(reason),
-    }
+    CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
 }
 
 /// A frame, as bytes, by which one in this role says that it goes away.
@@ -388,9 +357,7 @@ fn offence(error: &tungstenite::Error) -> Option<CloseFrame> {
         tungstenite::Error::Capacity(_) => Some(close(CloseCode::Size, "the message is too large")),
         tungstenite::Error::Utf8(_) => Some(close(CloseCode::Invalid, "the message is not UTF-8")),
         tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        tungstenite::Error::Protocol(_) => {
-            Some(close(CloseCode::Protocol, "the frame is not valid"))
-        }
+        tungstenite::Error::Protocol(_) => Some(close(CloseCode::Protocol, "the frame is not valid")),
         _ => None,
     }
 }
@@ -401,8 +368,5 @@ async fn linger(from: Incoming, to: Outgoing) {
     let mut io = leg.into_inner();
     let _ = io.shutdown().await;
     let mut void = [0; 4096];
-    let _ = timeout(LINGER, async {
-        while matches!(io.read(&mut void).await, Ok(1..)) {}
-    })
-    .await;
+    let _ = timeout(LINGER, async { while matches!(io.read(&mut void).await, Ok(1..)) {} }).await;
 }

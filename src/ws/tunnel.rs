@@ -47,18 +47,9 @@ pub(super) async fn run(
 ) -> u64 {
     let (from_client, to_client) = split(TokioIo::new(client));
     let (from_backend, to_backend) = split(TokioIo::new(backend));
-    let tunnel = Tunnel {
-        activity: Activity::new(),
-        stop: stop.child_token(),
-        to_client: AtomicU64::new(0),
-    };
+    let tunnel = Tunnel { activity: Activity::new(), stop: stop.child_token(), to_client: AtomicU64::new(0) };
     let up = tunnel.carry(from_client, to_backend, &goodbye.backend, None);
-    let down = tunnel.carry(
-        from_backend,
-        to_client,
-        &goodbye.client,
-        Some(&tunnel.to_client),
-    );
+    let down = tunnel.carry(from_backend, to_client, &goodbye.client, Some(&tunnel.to_client));
     tokio::select! {
         _ = async { tokio::join!(up, down) } => {}
         () = tunnel.end(idle, goodbye.grace) => {}

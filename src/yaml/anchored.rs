@@ -13,11 +13,7 @@ pub(super) struct Anchored {
 
 impl Anchored {
     pub(super) fn new(node: &Node) -> Self {
-        Self {
-            node: node.clone(),
-            weight: weight(node),
-            depth: depth(node),
-        }
+        Self { node: node.clone(), weight: weight(node), depth: depth(node) }
     }
 }
 
@@ -26,12 +22,7 @@ fn weight(node: &Node) -> usize {
     match &node.kind {
         Kind::Scalar(scalar) => 1 + scalar.text.len() / 64,
         Kind::Sequence(nodes) => 1 + nodes.iter().map(weight).sum::<usize>(),
-        Kind::Mapping(entries) => {
-            1 + entries
-                .iter()
-                .map(|(key, value)| weight(key) + weight(value))
-                .sum::<usize>()
-        }
+        Kind::Mapping(entries) => 1 + entries.iter().map(|(key, value)| weight(key) + weight(value)).sum::<usize>(),
     }
 }
 
@@ -39,12 +30,6 @@ fn depth(node: &Node) -> usize {
     match &node.kind {
         Kind::Scalar(_) => 0,
         Kind::Sequence(nodes) => 1 + nodes.iter().map(depth).max().unwrap_or(0),
-        Kind::Mapping(entries) => {
-            1 + entries
-                .iter()
-                .map(|(_, value)| depth(value))
-                .max()
-                .unwrap_or(0)
-        }
+        Kind::Mapping(entries) => 1 + entries.iter().map(|(_, value)| depth(value)).max().unwrap_or(0),
     }
 }

@@ -67,10 +67,7 @@ fn write_scalar(scalar: &Scalar, span: Span, out: &mut String) -> Result<(), Not
             out.push_str(&scalar.text);
         }
         ScalarKind::Integer | ScalarKind::Float => {
-            return Err(NotJson {
-                span,
-                text: scalar.text.clone(),
-            });
+            return Err(NotJson { span, text: scalar.text.clone() });
         }
     }
     Ok(())
@@ -80,18 +77,11 @@ fn write_scalar(scalar: &Scalar, span: Span, out: &mut String) -> Result<(), Not
 /// no leading zero, a digit on both sides of the point, no `.inf`.
 fn is_json_number(text: &str) -> bool {
     let magnitude = text.strip_prefix('-').unwrap_or(text);
-    let end = magnitude
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(magnitude.len());
+    let end = magnitude.find(|c: char| !c.is_ascii_digit()).unwrap_or(magnitude.len());
     let (whole, rest) = magnitude.split_at(end);
-    let fraction_has_digits = rest
-        .strip_prefix('.')
-        .is_none_or(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let fraction_has_digits = rest.strip_prefix('.').is_none_or(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let other_base = rest.starts_with(['x', 'o']);
-    !whole.is_empty()
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction_has_digits
-        && !other_base
+    !whole.is_empty() && (whole == "0" || !whole.starts_with('0')) && fraction_has_digits && !other_base
 }
 
 fn write_string(text: &str, out: &mut String) {

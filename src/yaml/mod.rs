@@ -88,16 +88,8 @@ impl Scalar {
     /// without.
     #[must_use]
     pub fn with_text(&self, text: String) -> Self {
-        let value = if self.quoted {
-            ScalarKind::String
-        } else {
-            scalar::resolve(&text)
-        };
-        Self {
-            text,
-            quoted: self.quoted,
-            value,
-        }
+        let value = if self.quoted { ScalarKind::String } else { scalar::resolve(&text) };
+        Self { text, quoted: self.quoted, value }
     }
 }
 
@@ -106,11 +98,7 @@ impl Node {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar(Scalar {
-                text,
-                value: ScalarKind::String,
-                ..
-            }) => Some(text),
+            Kind::Scalar(Scalar { text, value: ScalarKind::String, .. }) => Some(text),
             _ => None,
         }
     }
@@ -128,10 +116,7 @@ impl Node {
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match &self.kind {
-            Kind::Scalar(Scalar {
-                value: ScalarKind::Bool(value),
-                ..
-            }) => Some(*value),
+            Kind::Scalar(Scalar { value: ScalarKind::Bool(value), .. }) => Some(*value),
             _ => None,
         }
     }
@@ -140,11 +125,7 @@ impl Node {
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         match &self.kind {
-            Kind::Scalar(Scalar {
-                text,
-                value: ScalarKind::Integer,
-                ..
-            }) => scalar::unsigned(text),
+            Kind::Scalar(Scalar { text, value: ScalarKind::Integer, .. }) => scalar::unsigned(text),
             _ => None,
         }
     }
@@ -152,13 +133,7 @@ impl Node {
     /// Whether it is null, written or left out.
     #[must_use]
     pub fn is_null(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Scalar(Scalar {
-                value: ScalarKind::Null,
-                ..
-            })
-        )
+        matches!(self.kind, Kind::Scalar(Scalar { value: ScalarKind::Null, .. }))
     }
 
     /// The elements of a list.

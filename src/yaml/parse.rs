@@ -24,11 +24,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 8 << 20,
-            depth: 128,
-            copies: 100_000,
-        }
+        Self { bytes: 8 << 20, depth: 128, copies: 100_000 }
     }
 }
 
@@ -49,9 +45,7 @@ pub fn parse(source: &str, file: &str, limits: Limits) -> Result<Node, Vec<Diagn
 #[must_use]
 pub fn parse_partial(source: &str, file: &str, limits: Limits) -> (Option<Node>, Vec<Diagnostic>) {
     let file: Arc<str> = file.into();
-    if let Some(diagnostic) =
-        too_large(source, &file, limits).or_else(|| control_character(source, &file))
-    {
+    if let Some(diagnostic) = too_large(source, &file, limits).or_else(|| control_character(source, &file)) {
         return (None, vec![diagnostic]);
     }
     let mut builder = Builder {
@@ -77,10 +71,7 @@ pub fn parse_partial(source: &str, file: &str, limits: Limits) -> (Option<Node>,
     }
     let nothing = || {
         let scalar = scalar(String::new(), ScalarStyle::Plain, false);
-        Node {
-            span: Span::default(),
-            kind: Kind::Scalar(scalar),
-        }
+        Node { span: Span::default(), kind: Kind::Scalar(scalar) }
     };
     let root = builder.root.unwrap_or_else(nothing);
     (Some(root), builder.diagnostics)
@@ -90,41 +81,17 @@ fn too_large(source: &str, file: &Arc<str>, limits: Limits) -> Option<Diagnostic
     if source.len() <= limits.bytes {
         return None;
     }
-    let message = format!(
-        "the file has {} bytes, at most {} are read",
-        source.len(),
-        limits.bytes
-    );
-    Some(Diagnostic::error(
-        code::LIMIT,
-        file,
-        Span::default(),
-        message,
-    ))
+    let message = format!("the file has {} bytes, at most {} are read", source.len(), limits.bytes);
+    Some(Diagnostic::error(code::LIMIT, file, Span::default(), message))
 }
 
 /// Characters that YAML does not allow. The scanner takes U+0000 for the end of the text and would drop the rest.
 fn control_character(source: &str, file: &Arc<str>) -> Option<Diagnostic> {
-    let (start, c) = source
-        .char_indices()
-        .find(|(_, c)| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))?;
-    let message = format!(
-        "malformed YAML: control character U+{:04X} in the text",
-        u32::from(c)
-    );
-    let mut diagnostic = Diagnostic::error(
-        code::MALFORMED,
-        file,
-        Span {
-            start,
-            end: start + c.len_utf8(),
-        },
-        message,
-    );
-    diagnostic.help(format!(
-        "write \"\\u{:04X}\" in double quotes",
-        u32::from(c)
-    ));
+    let (start, c) =
+        source.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))?;
+    let message = format!("malformed YAML: control character U+{:04X} in the text", u32::from(c));
+    let mut diagnostic = Diagnostic::error(code::MALFORMED, file, Span { start, end: start + c.len_utf8() }, message);
+    diagnostic.help(format!("write \"\\u{:04X}\" in double quotes", u32::from(c)));
     Some(diagnostic)
 }
 
@@ -183,11 +150,7 @@ impl Builder<'_> {
             Event::DocumentStart(_) if self.root.is_some() => {
                 return Err(Box::new(self.second_document(span)));
             }
-            Event::Nothing
-            | Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(_)
-            | Event::DocumentEnd => {}
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
             Event::Alias(anchor) => {
                 let node = self.alias(anchor, span)?;
                 self.add(node, NO_ANCHOR)?;
@@ -196,13 +159,7 @@ impl Builder<'_> {
                 let is_string = self.check_tag(tag.as_deref(), span);
                 let scalar = scalar(text.into_owned(), style, is_string);
                 let span = self.offsets.trim(span);
-                self.add(
-                    Node {
-                        span,
-                        kind: Kind::Scalar(scalar),
-                    },
-                    anchor,
-                )?;
+                self.add(Node { span, kind: Kind::Scalar(scalar) }, anchor)?;
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), span);
@@ -219,11 +176,7 @@ impl Builder<'_> {
 
     fn start(&mut self, anchor: usize, span: Span, items: Items) -> Result<(), Fatal> {
         self.check_depth(self.open.len() + 1, span)?;
-        self.open.push(Open {
-            start: span.start,
-            anchor,
-            items,
-        });
+        self.open.push(Open { start: span.start, anchor, items });
         Ok(())
     }
 
@@ -237,13 +190,7 @@ impl Builder<'_> {
         let start = open.start;
         let end = last.map_or(start, |last| last.end);
         let end = if is_flow { span.end } else { end.max(start) };
-        self.add(
-            Node {
-                span: Span { start, end },
-                kind,
-            },
-            open.anchor,
-        )
+        self.add(Node { span: Span { start, end }, kind }, open.anchor)
     }
 
     /// Puts a complete node where it belongs.
@@ -281,10 +228,7 @@ impl Builder<'_> {
         if self.copied <= self.limits.copies {
             return Ok(());
         }
-        let message = format!(
-            "anchors and aliases copy more than {} nodes",
-            self.limits.copies
-        );
+        let message = format!("anchors and aliases copy more than {} nodes", self.limits.copies);
         Err(self.fatal(code::LIMIT, span, message))
     }
 
@@ -296,37 +240,24 @@ impl Builder<'_> {
         if depth <= self.limits.depth {
             return Ok(());
         }
-        let message = format!(
-            "lists and mappings are nested deeper than {}",
-            self.limits.depth
-        );
+        let message = format!("lists and mappings are nested deeper than {}", self.limits.depth);
         Err(self.fatal(code::LIMIT, span, message))
     }
 
     /// Whether the tag makes the node a string (`!!str`, `!`); any other tag is reported.
     fn check_tag(&mut self, tag: Option<&Tag>, span: Span) -> bool {
         let Some(tag) = tag else { return false };
-        let is_string = (tag.is_yaml_core_schema() && tag.suffix == "str")
-            || (tag.handle.is_empty() && tag.suffix == "!");
+        let is_string =
+            (tag.is_yaml_core_schema() && tag.suffix == "str") || (tag.handle.is_empty() && tag.suffix == "!");
         if !is_string {
             let message = format!("tag `{tag}` is not supported");
-            self.diagnostics.push(Diagnostic::error(
-                code::MALFORMED,
-                &self.file,
-                span,
-                message,
-            ));
+            self.diagnostics.push(Diagnostic::error(code::MALFORMED, &self.file, span, message));
         }
         is_string
     }
 
     fn second_document(&self, span: Span) -> Diagnostic {
-        let mut diagnostic = Diagnostic::error(
-            code::MALFORMED,
-            &self.file,
-            span,
-            "a second document in one file",
-        );
+        let mut diagnostic = Diagnostic::error(code::MALFORMED, &self.file, span, "a second document in one file");
         diagnostic.help("remove this `---` and what follows it, or move that to a file of its own");
         diagnostic
     }
@@ -365,27 +296,15 @@ impl Entries {
             }
             None => check_key(file, &node, &mut self.seen),
         };
-        self.key = Some(if wrong.is_none() {
-            Key::Good(node)
-        } else {
-            Key::Bad
-        });
+        self.key = Some(if wrong.is_none() { Key::Good(node) } else { Key::Bad });
         wrong
     }
 }
 
 fn scalar(text: String, style: ScalarStyle, is_string: bool) -> Scalar {
     let quoted = style != ScalarStyle::Plain;
-    let value = if quoted || is_string {
-        ScalarKind::String
-    } else {
-        scalar::resolve(&text)
-    };
-    Scalar {
-        text,
-        quoted,
-        value,
-    }
+    let value = if quoted || is_string { ScalarKind::String } else { scalar::resolve(&text) };
+    Scalar { text, quoted, value }
 }
 
 /// What is wrong with a key, given those before it in its mapping.
@@ -395,22 +314,12 @@ fn check_key(file: &Arc<str>, key: &Node, seen: &mut HashMap<String, Span>) -> O
         return Some(Diagnostic::error(code::MALFORMED, file, key.span, message));
     };
     if text == "<<" && !quoted {
-        let mut diagnostic = Diagnostic::error(
-            code::MALFORMED,
-            file,
-            key.span,
-            "merge keys are not supported",
-        );
+        let mut diagnostic = Diagnostic::error(code::MALFORMED, file, key.span, "merge keys are not supported");
         diagnostic.help("write the members out, or quote \"<<\" if it is a name");
         return Some(diagnostic);
     }
     let first = seen.insert(text.clone(), key.span)?;
-    let mut diagnostic = Diagnostic::error(
-        code::DUPLICATE_KEY,
-        file,
-        key.span,
-        format!("duplicate key `{text}`"),
-    );
+    let mut diagnostic = Diagnostic::error(code::DUPLICATE_KEY, file, key.span, format!("duplicate key `{text}`"));
     diagnostic.secondary(first, "first here");
     Some(diagnostic)
 }

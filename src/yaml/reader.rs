@@ -19,10 +19,7 @@ impl Reader {
     /// A reader for a file that nothing is wrong with so far.
     #[must_use]
     pub fn new(file: &str) -> Self {
-        Self {
-            file: file.into(),
-            diagnostics: Vec::new(),
-        }
+        Self { file: file.into(), diagnostics: Vec::new() }
     }
 
     /// The file's name, as its diagnostics have it.
@@ -40,18 +37,12 @@ impl Reader {
     /// Everything that was reported, in the order of the file.
     #[must_use]
     pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
-        self.diagnostics
-            .sort_by_key(|diagnostic| diagnostic.span.start);
+        self.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
         self.diagnostics
     }
 
     /// Reports an error.
-    pub fn error(
-        &mut self,
-        code: &'static str,
-        span: Span,
-        message: impl Into<String>,
-    ) -> &mut Diagnostic {
+    pub fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         let diagnostic = Diagnostic::error(code, &self.file, span, message);
         self.report(diagnostic)
     }
@@ -71,12 +62,7 @@ impl Reader {
     /// The keys of a mapping. `what` names the whole in messages: `a change`.
     pub fn fields<'n>(&mut self, node: &'n Node, what: &str) -> Option<Fields<'n>> {
         let entries = self.mapping(node, what)?;
-        Some(Fields {
-            what: what.to_owned(),
-            span: node.span,
-            entries,
-            asked: Vec::new(),
-        })
+        Some(Fields { what: what.to_owned(), span: node.span, entries, asked: Vec::new() })
     }
 
     /// The entries of a mapping whose keys are names of the author's choice.
@@ -94,10 +80,7 @@ impl Reader {
         if let Some(text) = node.as_str() {
             return Some(text);
         }
-        let help = node
-            .text()
-            .filter(|text| !text.is_empty())
-            .map(|text| format!("write \"{}\"", clip(text)));
+        let help = node.text().filter(|text| !text.is_empty()).map(|text| format!("write \"{}\"", clip(text)));
         self.wrong_type(node, what, "a string").help = help;
         None
     }
@@ -109,39 +92,22 @@ impl Reader {
 
     /// An integer from 0 to 2^64 - 1.
     pub fn integer(&mut self, node: &Node, what: &str) -> Option<u64> {
-        self.expect(
-            node,
-            what,
-            "a whole number that is not negative",
-            node.as_u64(),
-        )
+        self.expect(node, what, "a whole number that is not negative", node.as_u64())
     }
 
     /// One of a closed list of strings.
-    pub fn one_of<'t, T>(
-        &mut self,
-        node: &Node,
-        what: &str,
-        choices: &'t [(&str, T)],
-    ) -> Option<&'t T> {
+    pub fn one_of<'t, T>(&mut self, node: &Node, what: &str, choices: &'t [(&str, T)]) -> Option<&'t T> {
         let text = self.string(node, what)?;
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
             return Some(value);
         }
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let help = suggestion(text, &names);
-        self.bad_value(node, format!("unknown value `{}` for {what}", clip(text)))
-            .help(help);
+        self.bad_value(node, format!("unknown value `{}` for {what}", clip(text))).help(help);
         None
     }
 
-    fn expect<T>(
-        &mut self,
-        node: &Node,
-        what: &str,
-        expected: &str,
-        found: Option<T>,
-    ) -> Option<T> {
+    fn expect<T>(&mut self, node: &Node, what: &str, expected: &str, found: Option<T>) -> Option<T> {
         if found.is_none() {
             self.wrong_type(node, what, expected);
         }
@@ -156,11 +122,7 @@ impl Reader {
             }
             _ => node.type_name().to_owned(),
         };
-        self.error(
-            code::WRONG_TYPE,
-            node.span,
-            format!("{what} must be {expected}, found {found}"),
-        )
+        self.error(code::WRONG_TYPE, node.span, format!("{what} must be {expected}, found {found}"))
     }
 }
 
@@ -189,21 +151,14 @@ impl<'n> Fields<'n> {
     /// A key and its value; `None` where it is not there, which is not reported.
     pub fn entry(&mut self, key: &'static str) -> Option<(&'n Node, &'n Node)> {
         self.asked.push(key);
-        self.entries
-            .iter()
-            .find(|(name, _)| name.text() == Some(key))
-            .map(|(name, value)| (name, value))
+        self.entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(name, value)| (name, value))
     }
 
     /// The value of a key that has to be there.
     pub fn require(&mut self, reader: &mut Reader, key: &'static str) -> Option<&'n Node> {
         let value = self.get(key);
         if value.is_none() {
-            reader.error(
-                code::MISSING_KEY,
-                self.span,
-                format!("missing key `{key}` in {}", self.what),
-            );
+            reader.error(code::MISSING_KEY, self.span, format!("missing key `{key}` in {}", self.what));
         }
         value
     }
@@ -214,9 +169,7 @@ impl<'n> Fields<'n> {
             let name = key.text().unwrap_or_default();
             if !self.asked.contains(&name) {
                 let message = format!("unknown key `{}` in {}", clip(name), self.what);
-                reader
-                    .error(code::UNKNOWN_KEY, key.span, message)
-                    .help(suggestion(name, &self.asked));
+                reader.error(code::UNKNOWN_KEY, key.span, message).help(suggestion(name, &self.asked));
             }
         }
     }

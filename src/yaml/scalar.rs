@@ -26,9 +26,7 @@ pub(super) fn unsigned(text: &str) -> Option<u64> {
 }
 
 fn is_integer(text: &str) -> bool {
-    let of = |digits: &str, allowed: fn(&u8) -> bool| {
-        !digits.is_empty() && digits.as_bytes().iter().all(allowed)
-    };
+    let of = |digits: &str, allowed: fn(&u8) -> bool| !digits.is_empty() && digits.as_bytes().iter().all(allowed);
     if let Some(digits) = text.strip_prefix("0x") {
         return of(digits, u8::is_ascii_hexdigit);
     }
@@ -64,9 +62,7 @@ fn unsign(text: &str) -> &str {
 }
 
 fn digits(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -80,24 +76,8 @@ mod tests {
             (ScalarKind::Null, &["", "~", "null", "NULL"]),
             (ScalarKind::Bool(true), &["true", "True", "TRUE"]),
             (ScalarKind::Bool(false), &["false"]),
-            (
-                ScalarKind::Integer,
-                &[
-                    "0",
-                    "-12",
-                    "+1",
-                    "007",
-                    "0o17",
-                    "0xfF",
-                    "123456789012345678901234567890",
-                ],
-            ),
-            (
-                ScalarKind::Float,
-                &[
-                    "1.", ".5", "-1.10", "1e3", "+1.5E-7", ".inf", "-.INF", ".NaN", "1e999",
-                ],
-            ),
+            (ScalarKind::Integer, &["0", "-12", "+1", "007", "0o17", "0xfF", "123456789012345678901234567890"]),
+            (ScalarKind::Float, &["1.", ".5", "-1.10", "1e3", "+1.5E-7", ".inf", "-.INF", ".NaN", "1e999"]),
             (
                 ScalarKind::String,
                 &[

@@ -4,23 +4,17 @@ use super::*;
 use crate::diagnostic::{Diagnostic, Source, render};
 
 fn draw(text: &str, diagnostics: &[Diagnostic]) -> String {
-    let source = Source {
-        file: "f.yaml".into(),
-        text: text.into(),
-    };
+    let source = Source { file: "f.yaml".into(), text: text.into() };
     render(diagnostics, &[source], false).trim_end().to_owned()
 }
 
 fn errors(text: &str) -> String {
-    let Err(diagnostics) = parse(text, "f.yaml", Limits::default()) else {
-        panic!("{text:?} is accepted")
-    };
+    let Err(diagnostics) = parse(text, "f.yaml", Limits::default()) else { panic!("{text:?} is accepted") };
     draw(text, &diagnostics)
 }
 
 fn tree(text: &str) -> Node {
-    parse(text, "f.yaml", Limits::default())
-        .unwrap_or_else(|errors| panic!("{}", draw(text, &errors)))
+    parse(text, "f.yaml", Limits::default()).unwrap_or_else(|errors| panic!("{}", draw(text, &errors)))
 }
 
 #[test]
@@ -30,32 +24,17 @@ fn reads_values() {
         ("# nothing\n", "null"),
         ("---\n...\n", "null"),
         ("\u{feff}a: b\n", r#"{"a":"b"}"#),
-        (
-            "a: 1\nb:\n  - x\n  - {y: z}\nd:\n",
-            r#"{"a":1,"b":["x",{"y":"z"}],"d":null}"#,
-        ),
-        (
-            "no: yes\non: off\ny: n\n",
-            r#"{"no":"yes","on":"off","y":"n"}"#,
-        ),
-        (
-            "[1.10, 1e400, -0, 123456789012345678901234567890]",
-            "[1.10,1e400,-0,123456789012345678901234567890]",
-        ),
+        ("a: 1\nb:\n  - x\n  - {y: z}\nd:\n", r#"{"a":1,"b":["x",{"y":"z"}],"d":null}"#),
+        ("no: yes\non: off\ny: n\n", r#"{"no":"yes","on":"off","y":"n"}"#),
+        ("[1.10, 1e400, -0, 123456789012345678901234567890]", "[1.10,1e400,-0,123456789012345678901234567890]"),
         ("['1', \"true\", !!str 12, ! x]", r#"["1","true","12","x"]"#),
-        (
-            "a: |\n  x\n  y\nb: >\n  x\n  y\n",
-            r#"{"a":"x\ny\n","b":"x y\n"}"#,
-        ),
+        ("a: |\n  x\n  y\nb: >\n  x\n  y\n", r#"{"a":"x\ny\n","b":"x y\n"}"#),
         (r#"["\u0001\t\"\\/é"]"#, r#"["\u0001\t\"\\/é"]"#),
         (
             "a: &x [1, {b: 2}]\nc: *x\nd: [*x, *x]\n",
             r#"{"a":[1,{"b":2}],"c":[1,{"b":2}],"d":[[1,{"b":2}],[1,{"b":2}]]}"#,
         ),
-        (
-            "/path: {~1: 2}\n404: x\n",
-            r#"{"/path":{"~1":2},"404":"x"}"#,
-        ),
+        ("/path: {~1: 2}\n404: x\n", r#"{"/path":{"~1":2},"404":"x"}"#),
         ("\"<<\": 1\n", r#"{"<<":1}"#),
     ];
     for (text, want) in cases {
@@ -65,9 +44,7 @@ fn reads_values() {
 
 #[test]
 fn numbers_that_are_not_json_stay_yaml() {
-    for text in [
-        "0x1f", "0o17", ".5", "1.", "1.e3", "+1", "007", "-.inf", ".nan",
-    ] {
+    for text in ["0x1f", "0o17", ".5", "1.", "1.e3", "+1", "007", "-.inf", ".nan"] {
         let node = tree(&format!("a: {text}"));
         let not_json = node.to_json().unwrap_err();
         assert_eq!((not_json.text.as_str(), not_json.span.start), (text, 3));
@@ -76,8 +53,7 @@ fn numbers_that_are_not_json_stay_yaml() {
 
 #[test]
 fn knows_where_everything_stands() {
-    let text =
-        "é:\n  - über\n  - {k: 'v'}\n\n# why\nlist: [1,\n  2]\r\nblock: |\n  text\n\nlast: x\n";
+    let text = "é:\n  - über\n  - {k: 'v'}\n\n# why\nlist: [1,\n  2]\r\nblock: |\n  text\n\nlast: x\n";
     let mut found = Vec::new();
     slices(text, &tree(text), &mut found);
     let want = [
@@ -105,18 +81,7 @@ fn an_alias_has_its_own_place() {
     let text = "- &x [1]\n- [*x]\n- k: *x\n";
     let mut found = Vec::new();
     slices(text, &tree(text), &mut found);
-    let want = [
-        text.trim_end(),
-        "&x [1]",
-        "1",
-        "[*x]",
-        "*x",
-        "1",
-        "k: *x",
-        "k",
-        "*x",
-        "1",
-    ];
+    let want = [text.trim_end(), "&x [1]", "1", "[*x]", "*x", "1", "k: *x", "k", "*x", "1"];
     assert_eq!(found, want);
 }
 
@@ -143,69 +108,24 @@ fn slices<'t>(text: &'t str, node: &Node, out: &mut Vec<&'t str>) {
 #[test]
 fn refuses_what_is_not_accepted_here() {
     let cases = [
-        (
-            "a:\n\tb: 1",
-            "2:2",
-            "malformed YAML: tabs disallowed within this context (block indentation)",
-        ),
-        (
-            "a: 1\n b: 2",
-            "2:3",
-            "malformed YAML: mapping values are not allowed in this context",
-        ),
-        (
-            "a: [1, 2",
-            "1:9",
-            "malformed YAML: while parsing a flow sequence, expected ',' or ']'",
-        ),
-        (
-            "- a\nb: c",
-            "2:1",
-            "malformed YAML: while parsing a block collection, did not find expected '-' indicator",
-        ),
-        (
-            "a: *x",
-            "1:4",
-            "malformed YAML: while parsing node, found unknown anchor",
-        ),
-        (
-            "a: &x [*x]",
-            "1:8",
-            "malformed YAML: an alias inside of the value that it stands for",
-        ),
-        (
-            "a: 1\0\nb: 2",
-            "1:5",
-            "malformed YAML: control character U+0000 in the text",
-        ),
-        (
-            "? [a]\n: b",
-            "1:3",
-            "a key must be a single value, found a list",
-        ),
+        ("a:\n\tb: 1", "2:2", "malformed YAML: tabs disallowed within this context (block indentation)"),
+        ("a: 1\n b: 2", "2:3", "malformed YAML: mapping values are not allowed in this context"),
+        ("a: [1, 2", "1:9", "malformed YAML: while parsing a flow sequence, expected ',' or ']'"),
+        ("- a\nb: c", "2:1", "malformed YAML: while parsing a block collection, did not find expected '-' indicator"),
+        ("a: *x", "1:4", "malformed YAML: while parsing node, found unknown anchor"),
+        ("a: &x [*x]", "1:8", "malformed YAML: an alias inside of the value that it stands for"),
+        ("a: 1\0\nb: 2", "1:5", "malformed YAML: control character U+0000 in the text"),
+        ("? [a]\n: b", "1:3", "a key must be a single value, found a list"),
         ("a: {<<: x}", "1:5", "merge keys are not supported"),
-        (
-            "a: !!int 1",
-            "1:4",
-            "tag `tag:yaml.org,2002:!int` is not supported",
-        ),
+        ("a: !!int 1", "1:4", "tag `tag:yaml.org,2002:!int` is not supported"),
         ("a: !env x", "1:4", "tag `!env` is not supported"),
         ("a: 1\n---\nb: 2\n", "2:1", "a second document in one file"),
     ];
     for (text, place, message) in cases {
         let drawn = errors(text);
         let mut lines = drawn.lines();
-        assert_eq!(
-            lines.next(),
-            Some(format!("error[YM001]: {message}").as_str()),
-            "{text:?}"
-        );
-        assert!(
-            lines
-                .next()
-                .is_some_and(|line| line.ends_with(&format!("--> f.yaml:{place}"))),
-            "{drawn}"
-        );
+        assert_eq!(lines.next(), Some(format!("error[YM001]: {message}").as_str()), "{text:?}");
+        assert!(lines.next().is_some_and(|line| line.ends_with(&format!("--> f.yaml:{place}"))), "{drawn}");
     }
 }
 
@@ -244,19 +164,10 @@ fn bounds_size_depth_and_copies() {
     let large = "a".repeat((8 << 20) + 1);
     let deep = format!("a: {}1{}", "[".repeat(128), "]".repeat(128));
     let deep_block = (0..129).fold(String::new(), |text, i| text + &" ".repeat(i) + "a:\n");
-    let half = format!(
-        "a: &x {}1{}\nb: {}*x{}",
-        "[".repeat(64),
-        "]".repeat(64),
-        "[".repeat(64),
-        "]".repeat(64)
-    );
+    let half = format!("a: &x {}1{}\nb: {}*x{}", "[".repeat(64), "]".repeat(64), "[".repeat(64), "]".repeat(64));
     let long_text = format!("a: &x {}\nb: [{}]", "t".repeat(1 << 20), "*x, ".repeat(100));
     let cases = [
-        (
-            large,
-            "the file has 8388609 bytes, at most 8388608 are read",
-        ),
+        (large, "the file has 8388609 bytes, at most 8388608 are read"),
         (deep, "lists and mappings are nested deeper than 128"),
         (deep_block, "lists and mappings are nested deeper than 128"),
         (half, "lists and mappings are nested deeper than 128"),
@@ -266,10 +177,7 @@ fn bounds_size_depth_and_copies() {
     for (text, message) in cases {
         let diagnostics = parse(&text, "f.yaml", Limits::default()).unwrap_err();
         assert_eq!(
-            diagnostics
-                .iter()
-                .map(|d| (d.code, d.message.as_str()))
-                .collect::<Vec<_>>(),
+            diagnostics.iter().map(|d| (d.code, d.message.as_str())).collect::<Vec<_>>(),
             [(code::LIMIT, message)]
         );
     }
@@ -288,10 +196,7 @@ fn laughs() -> String {
 
 #[test]
 fn draws_limits() {
-    let limits = Limits {
-        depth: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { depth: 2, ..Limits::default() };
     let text = "a:\n  b: [1]\n";
     assert_eq!(
         draw(text, &parse(text, "f.yaml", limits).unwrap_err()),
@@ -326,10 +231,7 @@ fn read(text: &str) -> String {
 
 #[test]
 fn reads_a_shape() {
-    assert_eq!(
-        read("name: x\ncount: 0x10\nenabled: true\ntags: [a]\ncolor: red\n"),
-        ""
-    );
+    assert_eq!(read("name: x\ncount: 0x10\nenabled: true\ntags: [a]\ncolor: red\n"), "");
 }
 
 #[test]

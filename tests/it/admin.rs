@@ -30,20 +30,12 @@ async fn life_readiness_and_what_is_not_there() {
 async fn the_status_says_what_is_served() {
     let backend = Backend::echo().await;
     let proxy = TestProxy::before(backend.address).await;
-    let status = ask(&proxy, "GET /api/status HTTP/1.1\r\nhost: h")
-        .await
-        .json();
+    let status = ask(&proxy, "GET /api/status HTTP/1.1\r\nhost: h").await.json();
     let api = &status["apis"][0];
     assert_eq!(api["versions"], serde_json::json!(["1", "2"]));
-    assert_eq!(
-        api["backends"][0]["endpoints"][0]["address"],
-        backend.address.to_string()
-    );
+    assert_eq!(api["backends"][0]["endpoints"][0]["address"], backend.address.to_string());
     assert_eq!(status["listening"][0], proxy.address.to_string());
-    assert_eq!(
-        (&status["generation"], &status["last_reload"]["result"]),
-        (&1.into(), &"published".into())
-    );
+    assert_eq!((&status["generation"], &status["last_reload"]["result"]), (&1.into(), &"published".into()));
 }
 
 #[tokio::test]
@@ -58,37 +50,17 @@ async fn metrics_count_what_happened() {
     })
     .await;
     let mut client = proxy.client().await;
-    for request in [
-        "GET / HTTP/1.1\r\nhost: h\r\n\r\n",
-        "GET / HTTP/1.1\r\nhost: h\r\napi-version: 2\r\n\r\n",
-    ] {
+    for request in ["GET / HTTP/1.1\r\nhost: h\r\n\r\n", "GET / HTTP/1.1\r\nhost: h\r\napi-version: 2\r\n\r\n"] {
         assert_eq!(client.ask(request).await.status(), 200);
     }
     let metrics = ask(&proxy, "GET /metrics HTTP/1.1\r\nhost: h").await;
-    assert!(
-        metrics
-            .header("content-type")
-            .unwrap()
-            .starts_with("text/plain")
-    );
+    assert!(metrics.header("content-type").unwrap().starts_with("text/plain"));
     for version in ["1", "2"] {
-        let labels = format!(
-            r#"{{api="counted",client_version="{version}",backend="legacy",status="200"}} 1"#
-        );
-        assert!(
-            metrics
-                .text()
-                .contains(&format!("legato_requests_total{labels}")),
-            "{}",
-            metrics.text()
-        );
+        let labels = format!(r#"{{api="counted",client_version="{version}",backend="legacy",status="200"}} 1"#);
+        assert!(metrics.text().contains(&format!("legato_requests_total{labels}")), "{}", metrics.text());
     }
     assert!(metrics.text().contains("legato_rules_info{hash="));
-    assert!(
-        metrics
-            .text()
-            .contains("legato_request_seconds_bucket{api=\"counted\"")
-    );
+    assert!(metrics.text().contains("legato_request_seconds_bucket{api=\"counted\""));
 }
 
 #[tokio::test]
@@ -97,25 +69,13 @@ async fn a_reload_says_what_is_wrong() {
     let proxy = TestProxy::before(backend.address).await;
     let reload = "POST /api/reload HTTP/1.1\r\nhost: h\r\ncontent-length: 0";
     let same = ask(&proxy, reload).await;
-    assert_eq!(
-        (same.status(), &same.json()["result"]),
-        (200, &"unchanged".into())
-    );
+    assert_eq!((same.status(), &same.json()["result"]), (200, &"unchanged".into()));
     proxy.write_rule("chat/api.yaml", "legato: 1\nbroken: [\n");
     let failed = ask(&proxy, reload).await;
     assert_eq!(failed.status(), 422);
     let result = failed.json();
-    assert_eq!(
-        (&result["result"], &result["generation"]),
-        (&"failed".into(), &1.into())
-    );
-    assert!(
-        result["diagnostics"]
-            .as_str()
-            .unwrap()
-            .contains("chat/api.yaml"),
-        "{result}"
-    );
+    assert_eq!((&result["result"], &result["generation"]), (&"failed".into(), &1.into()));
+    assert!(result["diagnostics"].as_str().unwrap().contains("chat/api.yaml"), "{result}");
 }
 
 #[tokio::test]
@@ -123,20 +83,14 @@ async fn writes_need_the_token_and_no_foreign_page() {
     let backend = Backend::echo().await;
     let proxy = TestProxy::start(&[backend.address], |c| {
         let address = c.admin.as_ref().unwrap().address;
-        c.admin = Some(Admin {
-            address,
-            token: Some("secret".to_owned()),
-        });
+        c.admin = Some(Admin { address, token: Some("secret".to_owned()) });
     })
     .await;
     let cases = [
         ("", 401),
         ("\r\nauthorization: Bearer wrong!", 401),
         ("\r\nauthorization: Bearer secret", 200),
-        (
-            "\r\nauthorization: Bearer secret\r\norigin: https://evil.example",
-            403,
-        ),
+        ("\r\nauthorization: Bearer secret\r\norigin: https://evil.example", 403),
         ("\r\nauthorization: Bearer secret\r\norigin: http://h", 200),
     ];
     for (headers, status) in cases {
@@ -155,20 +109,13 @@ async fn every_request_has_one_access_record() {
     })
     .await;
     let mut client = proxy.client().await;
-    client
-        .ask("GET /a?secret=1 HTTP/1.1\r\nhost: h\r\n\r\n")
-        .await;
-    client
-        .ask("GET /b HTTP/1.1\r\nhost: h\r\napi-version: 9\r\n\r\n")
-        .await;
+    client.ask("GET /a?secret=1 HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    client.ask("GET /b HTTP/1.1\r\nhost: h\r\napi-version: 9\r\n\r\n").await;
     drop(client);
     proxy.drain();
     proxy.ended().await;
     let text = std::fs::read_to_string(path).unwrap();
-    let records: Vec<serde_json::Value> = text
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect();
+    let records: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(records.len(), 2, "{text}");
     let want = serde_json::json!({
         "api": "chat", "client_version": "1", "backend": "legacy", "backend_version": "1", "method": "GET",
@@ -177,8 +124,5 @@ async fn every_request_has_one_access_record() {
     for (name, value) in want.as_object().unwrap() {
         assert_eq!(&records[0][name], value, "{name}");
     }
-    assert_eq!(
-        (&records[1]["status"], &records[1]["failure"]),
-        (&400.into(), &"unknown_version".into())
-    );
+    assert_eq!((&records[1]["status"], &records[1]["failure"]), (&400.into(), &"unknown_version".into()));
 }

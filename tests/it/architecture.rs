@@ -29,15 +29,8 @@ fn read(root: &Path, directory: &Path, files: &mut Vec<File>) {
             read(root, &path, files);
         } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
             let text = fs::read_to_string(&path).unwrap();
-            let relative = path
-                .strip_prefix(root)
-                .unwrap()
-                .to_string_lossy()
-                .replace('\\', "/");
-            files.push(File {
-                path: relative,
-                lines: code(&text),
-            });
+            let relative = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+            files.push(File { path: relative, lines: code(&text) });
         }
     }
 }
@@ -45,19 +38,15 @@ fn read(root: &Path, directory: &Path, files: &mut Vec<File>) {
 /// The lines before the tests, without comments.
 fn code(text: &str) -> Vec<(usize, String)> {
     let numbered = text.lines().enumerate().map(|(i, line)| (i + 1, line));
-    let before_tests = numbered.take_while(|(_, line)| {
-        !line.starts_with("#[cfg(test)]") && !line.starts_with("mod tests")
-    });
-    let code =
-        before_tests.map(|(i, line)| (i, line.split("//").next().unwrap_or_default().to_owned()));
+    let before_tests =
+        numbered.take_while(|(_, line)| !line.starts_with("#[cfg(test)]") && !line.starts_with("mod tests"));
+    let code = before_tests.map(|(i, line)| (i, line.split("//").next().unwrap_or_default().to_owned()));
     code.collect()
 }
 
 /// Whether a file is in one of the modules, given as `json` or `backend/balance`.
 fn is_in(file: &File, modules: &[&str]) -> bool {
-    modules
-        .iter()
-        .any(|m| file.path == format!("{m}.rs") || file.path.starts_with(&format!("{m}/")))
+    modules.iter().any(|m| file.path == format!("{m}.rs") || file.path.starts_with(&format!("{m}/")))
 }
 
 /// Fails for every line of these files that holds one of these texts.
@@ -66,11 +55,7 @@ fn forbid(files: &[&File], texts: &[&str], reason: &str) {
     for file in files {
         for (number, line) in &file.lines {
             for text in texts.iter().filter(|t| line.contains(**t)) {
-                found.push(format!(
-                    "src/{}:{number}: `{text}` in `{}`",
-                    file.path,
-                    line.trim()
-                ));
+                found.push(format!("src/{}:{number}: `{text}` in `{}`", file.path, line.trim()));
             }
         }
     }
@@ -125,28 +110,14 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("route", &["route"]),
     ("yaml", &["yaml", "diagnostic"]),
     ("diagnostic", &["diagnostic"]),
-    (
-        "rules",
-        &["rules", "json", "version", "route", "yaml", "diagnostic"],
-    ),
+    ("rules", &["rules", "json", "version", "route", "yaml", "diagnostic"]),
     ("config", &["config", "yaml", "diagnostic"]),
     ("failure", &["json"]),
     ("telemetry", &["telemetry", "config"]),
     ("backend", &["backend", "config", "telemetry", "failure"]),
     ("snapshot", &["rules", "backend", "config", "version"]),
     ("store", &["store", "diagnostic"]),
-    (
-        "reload",
-        &[
-            "reload",
-            "store",
-            "snapshot",
-            "config",
-            "rules",
-            "diagnostic",
-            "telemetry",
-        ],
-    ),
+    ("reload", &["reload", "store", "snapshot", "config", "rules", "diagnostic", "telemetry"]),
 ];
 
 #[test]
@@ -158,29 +129,18 @@ fn modules_import_downwards() {
         };
         for (number, line) in &file.lines {
             for name in imported(line).filter(|n| !allowed.contains(n)) {
-                found.push(format!(
-                    "src/{}:{number}: `{module}` may not import `{name}`",
-                    file.path
-                ));
+                found.push(format!("src/{}:{number}: `{module}` may not import `{name}`", file.path));
             }
         }
     }
-    assert!(
-        found.is_empty(),
-        "modules import only from lower layers\n{}",
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "modules import only from lower layers\n{}", found.join("\n"));
 }
 
 /// The modules of ours that a line names.
 fn imported(line: &str) -> impl Iterator<Item = &str> {
     let parts = line.split("crate::").skip(1);
     parts
-        .map(|rest| {
-            rest.split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap_or_default()
-        })
+        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
         // `crate::{a, b}` does not say more on this line; `pub(crate)` says nothing.
         .filter(|name| !name.is_empty() && name.starts_with(char::is_lowercase))
 }
@@ -188,34 +148,15 @@ fn imported(line: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn the_planes_meet_in_the_snapshot() {
     let files = sources();
-    let of = |modules: &[&str]| {
-        files
-            .iter()
-            .filter(|f| is_in(f, modules))
-            .collect::<Vec<_>>()
-    };
+    let of = |modules: &[&str]| files.iter().filter(|f| is_in(f, modules)).collect::<Vec<_>>();
     forbid(
         &of(&["http", "ws", "shadow", "backend"]),
-        &[
-            "crate::store",
-            "crate::reload",
-            "crate::lifecycle",
-            "crate::admin",
-            "crate::app",
-            "crate::cli",
-            ".publish(",
-        ],
+        &["crate::store", "crate::reload", "crate::lifecycle", "crate::admin", "crate::app", "crate::cli", ".publish("],
         "the data plane reads snapshots and knows nothing of where they come from",
     );
     forbid(
         &of(&["store", "reload", "lifecycle", "admin"]),
-        &[
-            "crate::http",
-            "crate::ws",
-            "crate::shadow",
-            "crate::app",
-            "crate::cli",
-        ],
+        &["crate::http", "crate::ws", "crate::shadow", "crate::app", "crate::cli"],
         "the control plane publishes snapshots and knows nothing of who reads them",
     );
     let publishers: Vec<&str> = files
@@ -233,10 +174,7 @@ fn statuses_are_picked_in_one_place() {
     // What a status means for framing and validators is a question, not a choice.
     let elsewhere: Vec<&File> = files
         .iter()
-        .filter(|f| {
-            is_in(f, &["http", "ws", "backend", "failure", "snapshot"])
-                && f.path != "http/respond.rs"
-        })
+        .filter(|f| is_in(f, &["http", "ws", "backend", "failure", "snapshot"]) && f.path != "http/respond.rs")
         .collect();
     forbid(
         &elsewhere,
@@ -255,24 +193,14 @@ fn statuses_are_picked_in_one_place() {
 #[test]
 fn close_codes_are_picked_in_one_place() {
     let files = sources();
-    let elsewhere: Vec<&File> = files
-        .iter()
-        .filter(|f| f.path != "ws/session.rs" && !is_in(f, &["demo"]))
-        .collect();
-    forbid(
-        &elsewhere,
-        &["CloseCode", "CloseFrame"],
-        "close codes are picked in ws/session.rs alone",
-    );
+    let elsewhere: Vec<&File> = files.iter().filter(|f| f.path != "ws/session.rs" && !is_in(f, &["demo"])).collect();
+    forbid(&elsewhere, &["CloseCode", "CloseFrame"], "close codes are picked in ws/session.rs alone");
 }
 
 #[test]
 fn metrics_are_named_in_one_list() {
     let files = sources();
-    let elsewhere: Vec<&File> = files
-        .iter()
-        .filter(|f| f.path != "telemetry/metrics.rs")
-        .collect();
+    let elsewhere: Vec<&File> = files.iter().filter(|f| f.path != "telemetry/metrics.rs").collect();
     forbid(
         &elsewhere,
         &["counter!(", "gauge!(", "histogram!(", "\"legato_"],
@@ -286,13 +214,7 @@ fn nothing_panics_on_purpose() {
     let all: Vec<&File> = files.iter().collect();
     forbid(
         &all,
-        &[
-            ".unwrap()",
-            "panic!(",
-            "unreachable!(",
-            "todo!(",
-            "unimplemented!(",
-        ],
+        &[".unwrap()", "panic!(", "unreachable!(", "todo!(", "unimplemented!("],
         "nothing reachable from the network or from a rule file may panic; a fact that holds is said by `expect`",
     );
 }
@@ -301,18 +223,9 @@ fn nothing_panics_on_purpose() {
 fn files_can_be_read_in_one_sitting() {
     let long: Vec<String> = sources()
         .iter()
-        .filter_map(|f| {
-            f.lines
-                .last()
-                .filter(|(n, _)| *n > 600)
-                .map(|(n, _)| format!("src/{}: {n} lines", f.path))
-        })
+        .filter_map(|f| f.lines.last().filter(|(n, _)| *n > 600).map(|(n, _)| format!("src/{}: {n} lines", f.path)))
         .collect();
-    assert!(
-        long.is_empty(),
-        "files end at 600 lines before their tests\n{}",
-        long.join("\n")
-    );
+    assert!(long.is_empty(), "files end at 600 lines before their tests\n{}", long.join("\n"));
 }
 
 #[test]
@@ -321,11 +234,7 @@ fn queues_are_bounded() {
     let all: Vec<&File> = files.iter().collect();
     forbid(
         &all,
-        &[
-            "unbounded_channel",
-            "mpsc::unbounded",
-            "std::sync::mpsc::channel",
-        ],
+        &["unbounded_channel", "mpsc::unbounded", "std::sync::mpsc::channel"],
         "every queue is bounded: what cannot be taken has to slow its sender or be counted and dropped",
     );
 }

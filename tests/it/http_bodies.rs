@@ -22,11 +22,7 @@ async fn a_slow_client_slows_the_backend() {
         let sent = Arc::clone(&counter);
         async move {
             wire.try_message().await;
-            wire.send(format!(
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
-                PIECE * MANY
-            ))
-            .await;
+            wire.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", PIECE * MANY)).await;
             for i in 0..MANY {
                 wire.send(vec![u8::try_from(i % 251).unwrap(); PIECE]).await;
                 sent.fetch_add(PIECE, Ordering::Relaxed);
@@ -39,17 +35,9 @@ async fn a_slow_client_slows_the_backend() {
     client.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
     client.head().await.unwrap();
     settled(&sent).await;
-    assert!(
-        sent.load(Ordering::Relaxed) < ON_THE_WAY,
-        "{} bytes are held",
-        sent.load(Ordering::Relaxed)
-    );
+    assert!(sent.load(Ordering::Relaxed) < ON_THE_WAY, "{} bytes are held", sent.load(Ordering::Relaxed));
     for i in 0..MANY {
-        assert_eq!(
-            client.bytes(PIECE).await,
-            vec![u8::try_from(i % 251).unwrap(); PIECE],
-            "piece {i}"
-        );
+        assert_eq!(client.bytes(PIECE).await, vec![u8::try_from(i % 251).unwrap(); PIECE], "piece {i}");
     }
 }
 
@@ -64,8 +52,7 @@ async fn a_slow_backend_slows_the_client() {
             for _ in 0..MANY {
                 wire.bytes(PIECE).await;
             }
-            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-                .await;
+            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
         }
     })
     .await;
@@ -74,12 +61,7 @@ async fn a_slow_backend_slows_the_client() {
     let sent = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&sent);
     let sending = tokio::spawn(async move {
-        client
-            .send(format!(
-                "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n",
-                PIECE * MANY
-            ))
-            .await;
+        client.send(format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n", PIECE * MANY)).await;
         for _ in 0..MANY {
             client.send(vec![b'x'; PIECE]).await;
             counter.fetch_add(PIECE, Ordering::Relaxed);
@@ -87,11 +69,7 @@ async fn a_slow_backend_slows_the_client() {
         client.message().await
     });
     settled(&sent).await;
-    assert!(
-        sent.load(Ordering::Relaxed) < ON_THE_WAY,
-        "{} bytes are held",
-        sent.load(Ordering::Relaxed)
-    );
+    assert!(sent.load(Ordering::Relaxed) < ON_THE_WAY, "{} bytes are held", sent.load(Ordering::Relaxed));
     go.send(true).unwrap();
     assert_eq!(within("the answer", sending).await.unwrap().text(), "ok");
 }
@@ -110,30 +88,15 @@ async fn settled(counter: &AtomicUsize) {
 async fn bytes_that_no_rule_matches_are_not_even_read() {
     // Neither JSON nor of the announced coding, in a call without rules and in one whose media type has none.
     let bytes = "\u{1}{\"text\": not json";
-    for (path, kind) in [
-        ("/other", "application/json"),
-        ("/m", "text/plain"),
-        ("/m", "application/x-ndjson"),
-    ] {
-        let head = format!(
-            "content-type: {kind}\r\ncontent-encoding: gzip\r\netag: \"a\"\r\nrepr-digest: x"
-        );
-        let response = format!(
-            "HTTP/1.1 200 OK\r\n{head}\r\ncontent-length: {}\r\n\r\n{bytes}",
-            bytes.len()
-        );
+    for (path, kind) in [("/other", "application/json"), ("/m", "text/plain"), ("/m", "application/x-ndjson")] {
+        let head = format!("content-type: {kind}\r\ncontent-encoding: gzip\r\netag: \"a\"\r\nrepr-digest: x");
+        let response = format!("HTTP/1.1 200 OK\r\n{head}\r\ncontent-length: {}\r\n\r\n{bytes}", bytes.len());
         let backend = Backend::answering(response).await;
         let proxy = TestProxy::before(backend.address).await;
         let request = format!("GET {path} HTTP/1.1\r\nhost: h\r\napi-version: 2\r\n\r\n");
         let got = proxy.client().await.ask(&request).await;
         assert_eq!((got.status(), got.text()), (200, bytes), "{path} {kind}");
-        assert_eq!(
-            got.header("content-length"),
-            Some(bytes.len().to_string().as_str())
-        );
-        assert_eq!(
-            (got.header("etag"), got.header("repr-digest")),
-            (Some("\"a\""), Some("x"))
-        );
+        assert_eq!(got.header("content-length"), Some(bytes.len().to_string().as_str()));
+        assert_eq!((got.header("etag"), got.header("repr-digest")), (Some("\"a\""), Some("x")));
     }
 }

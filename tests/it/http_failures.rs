@@ -13,11 +13,7 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(100);
 
 /// Asks a proxy before `backend`, configured by `adjust`.
-async fn ask(
-    backend: &Backend,
-    request: &str,
-    adjust: impl FnOnce(&mut Config),
-) -> crate::support::wire::Message {
+async fn ask(backend: &Backend, request: &str, adjust: impl FnOnce(&mut Config)) -> crate::support::wire::Message {
     let proxy = TestProxy::start(&[backend.address], adjust).await;
     proxy.client().await.ask(request).await
 }
@@ -27,11 +23,7 @@ async fn a_backend_that_is_not_there() {
     let proxy = TestProxy::before(Backend::nobody().await).await;
     let got = proxy.client().await.ask(GET).await;
     assert_eq!((got.status(), got.problem().as_str()), (502, "unreachable"));
-    assert!(
-        !got.text().contains("127.0.0.1"),
-        "an address of ours leaks: {}",
-        got.text()
-    );
+    assert!(!got.text().contains("127.0.0.1"), "an address of ours leaks: {}", got.text());
     assert_eq!(got.json()["version"], "1");
 }
 
@@ -47,11 +39,7 @@ async fn a_backend_that_answers_what_is_not_http() {
     for answer in answers {
         let backend = Backend::answering(answer).await;
         let got = ask(&backend, GET, |_| {}).await;
-        assert_eq!(
-            (got.status(), got.problem().as_str()),
-            (502, "bad_response"),
-            "{answer:?}"
-        );
+        assert_eq!((got.status(), got.problem().as_str()), (502, "bad_response"), "{answer:?}");
     }
 }
 
@@ -66,10 +54,7 @@ async fn a_backend_that_closes_before_its_head() {
         })
         .await;
         let got = ask(&backend, GET, |_| {}).await;
-        assert_eq!(
-            (got.status(), got.problem().as_str()),
-            (502, "bad_response")
-        );
+        assert_eq!((got.status(), got.problem().as_str()), (502, "bad_response"));
     }
 }
 
@@ -81,22 +66,13 @@ async fn a_backend_that_does_not_answer() {
     })
     .await;
     let got = ask(&backend, GET, |c| c.apis[0].timeouts.response_head = SHORT).await;
-    assert_eq!(
-        (got.status(), got.problem().as_str()),
-        (504, "response_head_timeout")
-    );
+    assert_eq!((got.status(), got.problem().as_str()), (504, "response_head_timeout"));
     let got = ask(&backend, GET, |c| c.apis[0].timeouts.request = Some(SHORT)).await;
-    assert_eq!(
-        (got.status(), got.problem().as_str()),
-        (504, "request_timeout")
-    );
+    assert_eq!((got.status(), got.problem().as_str()), (504, "request_timeout"));
     // The limit on the head counts from the request's end.
     let post = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nok";
     let got = ask(&backend, post, |c| c.apis[0].timeouts.response_head = SHORT).await;
-    assert_eq!(
-        (got.status(), got.problem().as_str()),
-        (504, "response_head_timeout")
-    );
+    assert_eq!((got.status(), got.problem().as_str()), (504, "response_head_timeout"));
 }
 
 #[tokio::test]
@@ -111,20 +87,12 @@ async fn a_backend_that_does_not_read() {
     let (mut reading, mut writing) = client.stream.into_split();
     let sending = tokio::spawn(async move {
         use tokio::io::AsyncWriteExt as _;
-        writing
-            .write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 100000000\r\n\r\n")
-            .await
-            .unwrap();
+        writing.write_all(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 100000000\r\n\r\n").await.unwrap();
         let piece = vec![b'x'; 65536];
         while writing.write_all(&piece).await.is_ok() {}
     });
     let mut head = [0; 12];
-    within(
-        "the answer",
-        tokio::io::AsyncReadExt::read_exact(&mut reading, &mut head),
-    )
-    .await
-    .unwrap();
+    within("the answer", tokio::io::AsyncReadExt::read_exact(&mut reading, &mut head)).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 504");
     sending.abort();
 }
@@ -146,11 +114,7 @@ async fn a_body_that_stalls_or_breaks_is_never_whole() {
             })
             .await;
             let got = ask(&backend, GET, |c| c.apis[0].timeouts.idle = SHORT).await;
-            assert_eq!(
-                (got.status(), got.text(), got.is_complete),
-                (200, "half", false),
-                "{beginning:?} {is_stalled}"
-            );
+            assert_eq!((got.status(), got.text(), got.is_complete), (200, "half", false), "{beginning:?} {is_stalled}");
         }
     }
 }
@@ -162,8 +126,7 @@ async fn a_client_that_leaves_takes_the_request_with_it() {
         let told = told.clone();
         async move {
             wire.try_message().await;
-            wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-                .await;
+            wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
             while wire.try_send("4\r\nmore\r\n").await.is_ok() {}
             told.send(()).await.unwrap();
         }
@@ -182,10 +145,7 @@ async fn a_client_that_stops_in_the_middle_of_its_body() {
     let backend = Backend::echo().await;
     let half = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nhalf";
     let got = ask(&backend, half, |c| c.apis[0].timeouts.idle = SHORT).await;
-    assert_eq!(
-        (got.status(), got.problem().as_str()),
-        (408, "idle_timeout")
-    );
+    assert_eq!((got.status(), got.problem().as_str()), (408, "idle_timeout"));
 }
 
 #[tokio::test]
@@ -194,15 +154,13 @@ async fn bodies_above_the_limit() {
     let post = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 11\r\n\r\nhello world";
     let got = ask(&backend, post, |c| c.apis[0].limits.body = 10).await;
     assert_eq!((got.status(), got.problem().as_str()), (413, "too_large"));
-    let backend =
-        Backend::answering("HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\nhello world").await;
+    let backend = Backend::answering("HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\nhello world").await;
     let got = ask(&backend, GET, |c| c.apis[0].limits.body = 10).await;
     assert_eq!((got.status(), got.problem().as_str()), (502, "too_large"));
     // One that does not announce its length is cut off.
     let backend = Backend::scripted(|mut wire| async move {
         wire.try_message().await;
-        wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\nhello \r\n")
-            .await;
+        wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\nhello \r\n").await;
         wire.send("5\r\nworld\r\n0\r\n\r\n").await;
     })
     .await;
@@ -216,16 +174,8 @@ async fn bodies_above_the_limit() {
 #[tokio::test]
 async fn versions_that_do_not_exist() {
     let backend = Backend::echo().await;
-    let got = ask(
-        &backend,
-        "GET / HTTP/1.1\r\nhost: h\r\napi-version: 9\r\n\r\n",
-        |_| {},
-    )
-    .await;
-    assert_eq!(
-        (got.status(), got.problem().as_str()),
-        (400, "unknown_version")
-    );
+    let got = ask(&backend, "GET / HTTP/1.1\r\nhost: h\r\napi-version: 9\r\n\r\n", |_| {}).await;
+    assert_eq!((got.status(), got.problem().as_str()), (400, "unknown_version"));
     assert_eq!(got.json()["supported"], serde_json::json!(["1", "2"]));
 }
 
@@ -248,26 +198,11 @@ async fn requests_that_no_proxy_may_forward() {
         ("GET / HTTP/1.1\r\nhost : h\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nhost: h\r\nx: a\r\n b\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nhost: h\r\nx: a\x01b\r\n\r\n", 400),
-        (
-            "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: -1\r\n\r\n",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: gzip\r\n\r\n",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n",
-            400,
-        ),
+        ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", 400),
+        ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: -1\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: gzip\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n", 400),
         ("CONNECT h:80 HTTP/1.1\r\nhost: h:80\r\n\r\n", 501),
         ("GARBAGE\r\n\r\n", 400),
     ];
@@ -286,11 +221,7 @@ async fn bad_chunk_sizes_are_never_whole() {
     let proxy = TestProxy::before(backend.address).await;
     for chunk in ["x\r\n", "-1\r\n", "2\r\nabc\r\n", "fffffffffffffffff\r\n"] {
         let mut client = proxy.client().await;
-        client
-            .send(format!(
-                "POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
-            ))
-            .await;
+        client.send(format!("POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n")).await;
         let got = client.try_message().await;
         assert!(got.is_none_or(|m| m.status() == 400), "{chunk:?}");
     }
@@ -305,10 +236,7 @@ async fn heads_have_limits() {
         (limits.head, limits.headers) = (16 * 1024, 20);
     })
     .await;
-    let large = format!(
-        "GET / HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n",
-        "x".repeat(20_000)
-    );
+    let large = format!("GET / HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n", "x".repeat(20_000));
     let many = format!("GET / HTTP/1.1\r\nhost: h\r\n{}\r\n", "x: y\r\n".repeat(21));
     for request in [large, many] {
         let mut client = proxy.client().await;
@@ -316,10 +244,7 @@ async fn heads_have_limits() {
         let _ = client.try_send(request).await;
         assert_eq!(client.message().await.status(), 431);
     }
-    let proxy = TestProxy::start(&[backend.address], |c| {
-        c.listen[0].limits.head_timeout = SHORT
-    })
-    .await;
+    let proxy = TestProxy::start(&[backend.address], |c| c.listen[0].limits.head_timeout = SHORT).await;
     for slow in ["G", "GET / HTTP/1.1\r\nhost:", "PR"] {
         let mut client = proxy.client().await;
         client.send(slow).await;
@@ -348,8 +273,7 @@ async fn connections_above_the_limit_wait() {
 async fn a_pooled_connection_that_has_died_is_replaced() {
     let backend = Backend::scripted(|mut wire: Wire| async move {
         wire.try_message().await;
-        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-            .await;
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
     })
     .await;
     let proxy = TestProxy::before(backend.address).await;
@@ -367,8 +291,7 @@ async fn draining_finishes_what_runs_and_accepts_nothing_new() {
         async move {
             wire.try_message().await;
             gone.wait_for(|is| *is).await.unwrap();
-            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-                .await;
+            wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
         }
     })
     .await;
@@ -383,10 +306,7 @@ async fn draining_finishes_what_runs_and_accepts_nothing_new() {
     assert_eq!(admin.ask(ready).await.status(), 503);
     go.send(true).unwrap();
     let last = running.message().await;
-    assert_eq!(
-        (last.text(), last.header("connection")),
-        ("ok", Some("close"))
-    );
+    assert_eq!((last.text(), last.header("connection")), ("ok", Some("close")));
     proxy.ended().await;
 }
 
@@ -396,8 +316,7 @@ async fn half_a_body_is_a_reset_stream_of_http2() {
     use hyper_util::rt::{TokioExecutor, TokioIo};
     let backend = Backend::scripted(|mut wire| async move {
         wire.try_message().await;
-        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
-            .await;
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
     })
     .await;
     let proxy = TestProxy::before(backend.address).await;
@@ -405,15 +324,9 @@ async fn half_a_body_is_a_reset_stream_of_http2() {
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
     let (mut sender, connection) = Box::pin(handshake).await.unwrap();
     let driver = tokio::spawn(connection);
-    let request = http::Request::get("http://h/")
-        .body(Empty::<bytes::Bytes>::new())
-        .unwrap();
+    let request = http::Request::get("http://h/").body(Empty::<bytes::Bytes>::new()).unwrap();
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), 200);
-    assert!(
-        within("the reset", response.into_body().collect())
-            .await
-            .is_err()
-    );
+    assert!(within("the reset", response.into_body().collect()).await.is_err());
     driver.abort();
 }

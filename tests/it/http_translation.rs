@@ -37,45 +37,25 @@ async fn ask(response: String, request: String) -> Message {
 #[tokio::test]
 async fn a_response_is_translated_and_has_its_own_length_and_validators() {
     let headers = "etag: \"a\"\r\ndigest: x\r\ncontent-md5: x\r\naccept-ranges: bytes\r\n";
-    let got = ask(
-        json("200 OK", headers, r#"{"text": "a", "n":1.0}"#),
-        get("/m"),
-    )
-    .await;
-    assert_eq!(
-        (got.status(), got.text()),
-        (200, r#"{"body": "a", "n":1.0}"#)
-    );
-    assert_eq!(
-        got.header("content-length"),
-        Some(got.body.len().to_string().as_str())
-    );
+    let got = ask(json("200 OK", headers, r#"{"text": "a", "n":1.0}"#), get("/m")).await;
+    assert_eq!((got.status(), got.text()), (200, r#"{"body": "a", "n":1.0}"#));
+    assert_eq!(got.header("content-length"), Some(got.body.len().to_string().as_str()));
     assert_ne!(got.header("etag"), Some("\"a\""));
     let of = |name| got.header(name);
-    assert_eq!(
-        (of("accept-ranges"), of("digest"), of("content-md5")),
-        (Some("none"), None, None)
-    );
+    assert_eq!((of("accept-ranges"), of("digest"), of("content-md5")), (Some("none"), None, None));
 }
 
 #[tokio::test]
 async fn a_request_is_translated() {
     let (backend, recorded) = Backend::recording().await;
     let proxy = TestProxy::before(backend.address).await;
-    let request = post(
-        "/m",
-        "range: bytes=0-1\r\naccept-encoding: gzip\r\n",
-        r#"{"body":"a"}"#,
-    );
+    let request = post("/m", "range: bytes=0-1\r\naccept-encoding: gzip\r\n", r#"{"body":"a"}"#);
     assert_eq!(proxy.client().await.ask(&request).await.status(), 200);
     let seen = recorded.only();
     assert_eq!(seen.text(), r#"{"text":"a"}"#);
     assert_eq!(seen.header("content-length"), Some("12"));
     assert_eq!(seen.header("api-version"), Some("1"));
-    assert_eq!(
-        (seen.header("range"), seen.header("accept-encoding")),
-        (None, Some("identity"))
-    );
+    assert_eq!((seen.header("range"), seen.header("accept-encoding")), (None, Some("identity")));
 }
 
 #[tokio::test]
@@ -102,22 +82,17 @@ async fn a_tag_comes_back_to_the_backend_as_it_was() {
     let mut client = proxy.client().await;
     let first = client.ask(&get("/m")).await;
     let tag = first.header("etag").unwrap();
-    let second = client
-        .ask(&get("/m").replace("\r\n\r\n", &format!("\r\nif-none-match: {tag}\r\n\r\n")))
-        .await;
+    let second = client.ask(&get("/m").replace("\r\n\r\n", &format!("\r\nif-none-match: {tag}\r\n\r\n"))).await;
     assert_eq!((second.status(), second.header("etag")), (304, Some(tag)));
     // The backend's own tag is of another representation.
-    let third = client
-        .ask(&get("/m").replace("\r\n\r\n", "\r\nif-none-match: \"a\"\r\n\r\n"))
-        .await;
+    let third = client.ask(&get("/m").replace("\r\n\r\n", "\r\nif-none-match: \"a\"\r\n\r\n")).await;
     assert_eq!(third.status(), 200);
     assert_eq!(seen.lock().unwrap()[2].header("if-none-match"), None);
 }
 
 #[tokio::test]
 async fn the_answer_to_head_says_no_wrong_length() {
-    let response =
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n";
+    let response = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n";
     let got = ask(response.to_owned(), get("/m").replace("GET", "HEAD")).await;
     assert_eq!((got.status(), got.header("content-length")), (200, None));
 }
@@ -128,71 +103,31 @@ async fn json_that_cannot_be_read() {
     let ok = || json("200 OK", "", "{}");
     let cases = [
         (ok(), post("/m", "", "{\"body\":"), 400, "malformed_json"),
-        (
-            ok(),
-            post("/m", "", r#"{"body":1,"body":2}"#),
-            400,
-            "duplicate_key",
-        ),
-        (
-            ok(),
-            post("/m", "", &format!("{}{}", "[".repeat(600), "]".repeat(600))),
-            400,
-            "too_deep",
-        ),
+        (ok(), post("/m", "", r#"{"body":1,"body":2}"#), 400, "duplicate_key"),
+        (ok(), post("/m", "", &format!("{}{}", "[".repeat(600), "]".repeat(600))), 400, "too_deep"),
         (ok(), post("/m", gzip, "{}"), 415, "unknown_coding"),
-        (
-            ok(),
-            post("/m", "", "{}").replace("/json", "/json; charset=utf-16"),
-            415,
-            "unsupported_charset",
-        ),
-        (
-            json("200 OK", "", "{\"text\":"),
-            get("/m"),
-            502,
-            "malformed_json",
-        ),
+        (ok(), post("/m", "", "{}").replace("/json", "/json; charset=utf-16"), 415, "unsupported_charset"),
+        (json("200 OK", "", "{\"text\":"), get("/m"), 502, "malformed_json"),
         (json("200 OK", gzip, "{}"), get("/m"), 502, "unknown_coding"),
-        (
-            ok().replace("/json", "/json; charset=latin1"),
-            get("/m"),
-            502,
-            "unsupported_charset",
-        ),
+        (ok().replace("/json", "/json; charset=latin1"), get("/m"), 502, "unsupported_charset"),
     ];
     for (response, request, status, code) in cases {
         let got = ask(response, request.clone()).await;
-        assert_eq!(
-            (got.status(), got.problem().as_str()),
-            (status, code),
-            "{request}"
-        );
+        assert_eq!((got.status(), got.problem().as_str()), (status, code), "{request}");
         assert_eq!(got.header("api-version"), Some("2"));
     }
 }
 
 #[tokio::test]
 async fn the_answer_to_a_write_passes_even_where_it_has_no_translation() {
-    let got = ask(
-        json("200 OK", "etag: \"a\"\r\n", "{\"text\":"),
-        post("/m", "", "{}"),
-    )
-    .await;
-    assert_eq!(
-        (got.status(), got.text(), got.header("legato-translation")),
-        (200, "{\"text\":", Some("partial"))
-    );
+    let got = ask(json("200 OK", "etag: \"a\"\r\n", "{\"text\":"), post("/m", "", "{}")).await;
+    assert_eq!((got.status(), got.text(), got.header("legato-translation")), (200, "{\"text\":", Some("partial")));
 }
 
 #[tokio::test]
 async fn what_must_not_be_transformed_is_not() {
     let body = r#"{"text":"a"}"#;
-    let got = ask(
-        json("200 OK", "cache-control: max-age=1, no-transform\r\n", body),
-        get("/m"),
-    )
-    .await;
+    let got = ask(json("200 OK", "cache-control: max-age=1, no-transform\r\n", body), get("/m")).await;
     assert_eq!(got.text(), body);
 }
 
@@ -200,12 +135,7 @@ async fn what_must_not_be_transformed_is_not() {
 async fn empty_bodies_are_no_json_and_stay_empty() {
     let got = ask(json("200 OK", "", ""), get("/m")).await;
     assert_eq!((got.status(), got.text()), (200, ""));
-    assert_eq!(
-        ask(json("200 OK", "", "{}"), post("/m", "", ""))
-            .await
-            .status(),
-        200
-    );
+    assert_eq!(ask(json("200 OK", "", "{}"), post("/m", "", "")).await.status(), 200);
 }
 
 #[tokio::test]
@@ -216,40 +146,20 @@ async fn long_bodies_stream_in_both_directions() {
     let body = format!(r#"{{"fill":"{fill}","body":"x"}}"#);
     let got = proxy.client().await.ask(&post("/m", "", &body)).await;
     assert_eq!((got.status(), got.is_complete), (200, true));
-    assert_eq!(
-        (
-            got.header("content-length"),
-            got.header("transfer-encoding")
-        ),
-        (None, Some("chunked"))
-    );
-    assert!(
-        got.text() == body,
-        "there and back again is another document"
-    );
+    assert_eq!((got.header("content-length"), got.header("transfer-encoding")), (None, Some("chunked")));
+    assert!(got.text() == body, "there and back again is another document");
 }
 
 #[tokio::test]
 async fn a_long_body_that_turns_out_bad_is_never_whole() {
     let fill = "0123456789".repeat(100_000);
-    let got = ask(
-        json("200 OK", "", &format!(r#"{{"fill":"{fill}","text":"#)),
-        get("/m"),
-    )
-    .await;
+    let got = ask(json("200 OK", "", &format!(r#"{{"fill":"{fill}","text":"#)), get("/m")).await;
     assert_eq!((got.status(), got.is_complete), (200, false));
 
     let (backend, recorded) = Backend::recording().await;
     let proxy = TestProxy::before(backend.address).await;
-    let got = proxy
-        .client()
-        .await
-        .ask(&post("/m", "", &format!(r#"{{"fill":"{fill}","body":"#)))
-        .await;
-    assert_eq!(
-        (got.status(), got.problem().as_str()),
-        (400, "malformed_json")
-    );
+    let got = proxy.client().await.ask(&post("/m", "", &format!(r#"{{"fill":"{fill}","body":"#))).await;
+    assert_eq!((got.status(), got.problem().as_str()), (400, "malformed_json"));
     assert_eq!(recorded.count(), 0, "half a request looks whole");
 }
 
@@ -257,11 +167,7 @@ async fn a_long_body_that_turns_out_bad_is_never_whole() {
 async fn what_has_to_be_held_is_bounded() {
     let got = ask(json("200 OK", "", r#"{"text":"a"}"#), get("/hold")).await;
     assert_eq!(got.text(), r#"{"in":{"body":"a"}}"#);
-    let long = json(
-        "200 OK",
-        "",
-        &format!(r#"{{"text":"{}"}}"#, "x".repeat(2_000)),
-    );
+    let long = json("200 OK", "", &format!(r#"{{"text":"{}"}}"#, "x".repeat(2_000)));
     let backend = Backend::answering(long).await;
     let proxy = TestProxy::start(&[backend.address], |c| c.apis[0].limits.buffer = 1_000).await;
     let got = proxy.client().await.ask(&get("/hold")).await;

@@ -35,22 +35,10 @@ async fn ask(start: &str, headers: &str) -> (Message, Message) {
 async fn the_backend_reads_its_own_version_where_the_client_wrote_one() {
     let cases = [
         ("/m", "x-version: 2\r\n", "GET /m HTTP/1.1", Some("1"), "2"),
-        (
-            "/m?a=1&version=2",
-            "",
-            "GET /m?a=1&version=1 HTTP/1.1",
-            None,
-            "2",
-        ),
+        ("/m?a=1&version=2", "", "GET /m?a=1&version=1 HTTP/1.1", None, "2"),
         ("/v2/m", "", "GET /v1/m HTTP/1.1", None, "2"),
         ("/m", "", "GET /m HTTP/1.1", None, "2"),
-        (
-            "/v1/m",
-            "x-version: 2\r\n",
-            "GET /v1/m HTTP/1.1",
-            Some("1"),
-            "2",
-        ),
+        ("/v1/m", "x-version: 2\r\n", "GET /v1/m HTTP/1.1", Some("1"), "2"),
     ];
     for (path, headers, start, header, version) in cases {
         let (got, seen) = ask(path, headers).await;
@@ -65,31 +53,18 @@ async fn a_deprecated_version_says_until_when_it_is_served() {
     let (got, _) = ask("/m", "x-version: 1\r\n").await;
     assert_eq!(got.header("deprecation"), Some("@1767225600"));
     assert_eq!(got.header("sunset"), Some("Tue, 03 Feb 2026 00:00:00 GMT"));
-    let links: Vec<&str> = got
-        .headers
-        .iter()
-        .filter(|(n, _)| n == "link")
-        .map(|(_, v)| v.as_str())
-        .collect();
+    let links: Vec<&str> = got.headers.iter().filter(|(n, _)| n == "link").map(|(_, v)| v.as_str()).collect();
     let want = ["deprecation", "sunset", "successor-version"]
         .map(|relation| format!("<https://chat.example/leave-1>; rel=\"{relation}\""));
     assert_eq!(links, want);
     let (got, _) = ask("/m", "x-version: 2\r\n").await;
-    assert_eq!(
-        (got.header("deprecation"), got.header("link")),
-        (None, None)
-    );
+    assert_eq!((got.header("deprecation"), got.header("link")), (None, None));
 }
 
 #[tokio::test]
 async fn caches_learn_what_decided() {
     let (got, _) = ask("/m", "").await;
-    let vary: Vec<&str> = got
-        .headers
-        .iter()
-        .filter(|(n, _)| n == "vary")
-        .map(|(_, v)| v.as_str())
-        .collect();
+    let vary: Vec<&str> = got.headers.iter().filter(|(n, _)| n == "vary").map(|(_, v)| v.as_str()).collect();
     assert_eq!(vary, ["x-version", "accept", "content-type"]);
 }
 
@@ -98,16 +73,9 @@ async fn a_version_past_its_sunset_may_be_gone() {
     let backend = Backend::echo().await;
     let proxy = proxy("after_sunset: gone\n", &backend).await;
     let mut client = proxy.client().await;
-    let got = client
-        .ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 1\r\n\r\n")
-        .await;
-    assert_eq!(
-        (got.status(), got.problem().as_str()),
-        (410, "version_gone")
-    );
-    let got = client
-        .ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 2\r\n\r\n")
-        .await;
+    let got = client.ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 1\r\n\r\n").await;
+    assert_eq!((got.status(), got.problem().as_str()), (410, "version_gone"));
+    let got = client.ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 2\r\n\r\n").await;
     assert_eq!(got.status(), 200);
 }
 
@@ -117,10 +85,7 @@ async fn a_version_named_twice_is_refused() {
     let proxy = proxy("", &backend).await;
     let request = "GET /m HTTP/1.1\r\nhost: h\r\nx-version: 1\r\nx-version: 2\r\n\r\n";
     let got = proxy.client().await.ask(request).await;
-    assert_eq!(
-        (got.status(), got.problem().as_str()),
-        (400, "ambiguous_version")
-    );
+    assert_eq!((got.status(), got.problem().as_str()), (400, "ambiguous_version"));
 }
 
 #[tokio::test]
@@ -131,19 +96,9 @@ async fn errors_have_the_shape_of_the_clients_version() {
     write_rule(rules.path(), "chat/api.yaml", &format!("{API}{shape}"));
     let proxy = TestProxy::with_rules(rules, &[nobody], |_| {}).await;
     let mut client = proxy.client().await;
-    let got = client
-        .ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 1\r\n\r\n")
-        .await;
-    assert_eq!(
-        (got.status(), got.header("content-type")),
-        (502, Some("application/json"))
-    );
-    assert_eq!(
-        got.text(),
-        r#"{"error":"Backend unreachable","code":502,"why":"unreachable"}"#
-    );
-    let got = client
-        .ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 2\r\n\r\n")
-        .await;
+    let got = client.ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 1\r\n\r\n").await;
+    assert_eq!((got.status(), got.header("content-type")), (502, Some("application/json")));
+    assert_eq!(got.text(), r#"{"error":"Backend unreachable","code":502,"why":"unreachable"}"#);
+    let got = client.ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 2\r\n\r\n").await;
     assert_eq!((got.status(), got.problem().as_str()), (502, "unreachable"));
 }

@@ -16,11 +16,7 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
 const BROKEN: &str = "legato: 1\nbroken: [\n";
 
 async fn generation(admin: SocketAddr) -> u64 {
-    let status = Wire::connect(admin)
-        .await
-        .ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n")
-        .await
-        .json();
+    let status = Wire::connect(admin).await.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json();
     status["generation"].as_u64().unwrap()
 }
 
@@ -30,24 +26,15 @@ async fn changed_files_are_published_and_bad_ones_change_nothing() {
     let proxy = TestProxy::before(backend.address).await;
     assert_eq!(generation(proxy.admin).await, 1);
     proxy.write_rule("chat/api.yaml", &format!("{API}# changed\n"));
-    eventually("generation 2", || async {
-        generation(proxy.admin).await == 2
-    })
-    .await;
+    eventually("generation 2", || async { generation(proxy.admin).await == 2 }).await;
 
     proxy.write_rule("chat/api.yaml", BROKEN);
-    eventually("a failed reload", || async {
-        proxy.reload.last().outcome.name() == "failed"
-    })
-    .await;
+    eventually("a failed reload", || async { proxy.reload.last().outcome.name() == "failed" }).await;
     assert_eq!(proxy.reload.last().generation, 2);
     assert_eq!(proxy.client().await.ask(GET).await.text(), "ok");
 
     proxy.write_rule("chat/api.yaml", API);
-    eventually("generation 3", || async {
-        generation(proxy.admin).await == 3
-    })
-    .await;
+    eventually("generation 3", || async { generation(proxy.admin).await == 3 }).await;
 }
 
 #[tokio::test]
@@ -73,17 +60,10 @@ async fn a_mounted_volume_is_followed() {
     let proxy = TestProxy::with_rules(mount, &[backend.address], |_| {}).await;
     let at = |name: &str| proxy.rules.path().join(name);
     // As the kubelet does: a new directory, then a new link over the old one.
-    write_rule(
-        proxy.rules.path(),
-        "..2/api.yaml",
-        &format!("{API}# changed\n"),
-    );
+    write_rule(proxy.rules.path(), "..2/api.yaml", &format!("{API}# changed\n"));
     symlink("..2", at("..data_tmp")).unwrap();
     fs::rename(at("..data_tmp"), at("..data")).unwrap();
-    eventually("generation 2", || async {
-        generation(proxy.admin).await == 2
-    })
-    .await;
+    eventually("generation 2", || async { generation(proxy.admin).await == 2 }).await;
 }
 
 #[tokio::test]
@@ -157,29 +137,15 @@ impl Program {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |prefix: &str| {
             let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(prefix)
-                .unwrap_or_else(|| panic!("{line}"))
-                .parse()
-                .unwrap()
+            line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line}")).parse().unwrap()
         };
         let (address, admin) = (address("listening on http://"), address("admin on http://"));
-        Self {
-            child,
-            address,
-            admin,
-            directory,
-        }
+        Self { child, address, admin, directory }
     }
 
     fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([name, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 }
 
@@ -201,27 +167,18 @@ fn write_config(directory: &tempfile::TempDir, backend: SocketAddr, more: &str) 
 
 #[tokio::test]
 async fn the_program_reloads_its_configuration_and_drains() {
-    let (first, second) = (
-        Backend::answering(OK).await,
-        Backend::answering(OK.replace("ok", "no")).await,
-    );
+    let (first, second) = (Backend::answering(OK).await, Backend::answering(OK.replace("ok", "no")).await);
     let mut program = Program::start(first.address);
     let mut client = Wire::connect(program.address).await;
     assert_eq!(client.ask(GET).await.text(), "ok");
     let health = || {
         let address = program.admin.to_string();
-        Command::new(env!("CARGO_BIN_EXE_legato"))
-            .args(["health", "--address", &address])
-            .output()
-            .unwrap()
+        Command::new(env!("CARGO_BIN_EXE_legato")).args(["health", "--address", &address]).output().unwrap()
     };
     assert!(health().status.success());
 
     write_config(&program.directory, second.address, "");
-    eventually("generation 2", || async {
-        generation(program.admin).await == 2
-    })
-    .await;
+    eventually("generation 2", || async { generation(program.admin).await == 2 }).await;
     assert_eq!(client.ask(GET).await.text(), "no");
 
     // One that is not valid changes nothing, also when a signal asks for it.
@@ -229,22 +186,15 @@ async fn the_program_reloads_its_configuration_and_drains() {
     program.signal("-HUP");
     eventually("a failed reload", || async {
         let mut admin = Wire::connect(program.admin).await;
-        let status = admin
-            .ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n")
-            .await
-            .json();
-        status["last_reload"]["diagnostics"]
-            .as_str()
-            .is_some_and(|d| d.contains("nonsense"))
+        let status = admin.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json();
+        status["last_reload"]["diagnostics"].as_str().is_some_and(|d| d.contains("nonsense"))
     })
     .await;
     assert_eq!(client.ask(GET).await.text(), "no");
 
     program.signal("-TERM");
     assert!(client.is_closed().await);
-    let ended = tokio::task::spawn_blocking(move || program.child.wait().unwrap().code())
-        .await
-        .unwrap();
+    let ended = tokio::task::spawn_blocking(move || program.child.wait().unwrap().code()).await.unwrap();
     assert_eq!(ended, Some(0));
 }
 
@@ -254,28 +204,17 @@ fn a_start_with_bad_files_says_everything_and_ends() {
     write_rule(directory.path(), "rules/chat/api.yaml", BROKEN);
     let serve = || {
         let config = directory.path().join("legato.yaml");
-        Command::new(env!("CARGO_BIN_EXE_legato"))
-            .args(["serve", "--config"])
-            .arg(config)
-            .output()
-            .unwrap()
+        Command::new(env!("CARGO_BIN_EXE_legato")).args(["serve", "--config"]).arg(config).output().unwrap()
     };
     let missing = serve();
     assert_eq!(missing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("legato.yaml"));
 
-    write_rule(
-        directory.path(),
-        "legato.yaml",
-        "legato: 1\nlisten: 3\nwhat: 4\n",
-    );
+    write_rule(directory.path(), "legato.yaml", "legato: 1\nlisten: 3\nwhat: 4\n");
     let wrong = serve();
     let said = String::from_utf8_lossy(&wrong.stderr);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(
-        said.contains("listen") && said.contains("what") && said.contains("apis"),
-        "{said}"
-    );
+    assert!(said.contains("listen") && said.contains("what") && said.contains("apis"), "{said}");
 
     write_config(&directory, ([127, 0, 0, 1], 1).into(), "");
     let bad_rules = serve();

@@ -34,9 +34,7 @@ async fn pings_are_answered() {
     let proxy = TestProxy::before(backend.address).await;
     for version in BOTH {
         let mut client = socket::open(&proxy, &[("api-version", version)]).await;
-        within("a ping", client.send(Message::Ping("p".into())))
-            .await
-            .unwrap();
+        within("a ping", client.send(Message::Ping("p".into()))).await.unwrap();
         let pong = within("a pong", client.next()).await.unwrap().unwrap();
         assert_eq!(pong, Message::Pong("p".into()));
     }
@@ -44,13 +42,10 @@ async fn pings_are_answered() {
 
 #[tokio::test]
 async fn the_handshake_is_told_end_to_end() {
-    let backend = socket::backend(
-        "sec-websocket-protocol: chat.v1\r\nset-cookie: s=1\r\n",
-        |mut socket| async move {
-            socket.send("open".into()).await.unwrap();
-            while socket.next().await.is_some() {}
-        },
-    )
+    let backend = socket::backend("sec-websocket-protocol: chat.v1\r\nset-cookie: s=1\r\n", |mut socket| async move {
+        socket.send("open".into()).await.unwrap();
+        while socket.next().await.is_some() {}
+    })
     .await;
     let proxy = TestProxy::before(backend.address).await;
     let headers = [("sec-websocket-protocol", "chat.v2, other")];
@@ -131,38 +126,13 @@ async fn handshakes_that_the_protocol_does_not_allow() {
     let version = "sec-websocket-version: 13\r\n";
     let upgrade = "upgrade: websocket\r\nconnection: keep-alive, Upgrade\r\n";
     let cases = [
-        (
-            format!("GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{key}sec-websocket-version: 8\r\n\r\n"),
-            426,
-        ),
-        (
-            format!("GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{key}\r\n"),
-            400,
-        ),
-        (
-            format!("GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{version}\r\n"),
-            400,
-        ),
-        (
-            format!(
-                "GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{version}sec-websocket-key: short\r\n\r\n"
-            ),
-            400,
-        ),
-        (
-            format!("GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{version}{key}{key}\r\n"),
-            400,
-        ),
-        (
-            format!(
-                "POST / HTTP/1.1\r\nhost: h\r\n{upgrade}{version}{key}content-length: 0\r\n\r\n"
-            ),
-            400,
-        ),
-        (
-            format!("GET / HTTP/1.1\r\nhost: h\r\nupgrade: websocket\r\n{version}{key}\r\n"),
-            400,
-        ),
+        (format!("GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{key}sec-websocket-version: 8\r\n\r\n"), 426),
+        (format!("GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{key}\r\n"), 400),
+        (format!("GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{version}\r\n"), 400),
+        (format!("GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{version}sec-websocket-key: short\r\n\r\n"), 400),
+        (format!("GET / HTTP/1.1\r\nhost: h\r\n{upgrade}{version}{key}{key}\r\n"), 400),
+        (format!("POST / HTTP/1.1\r\nhost: h\r\n{upgrade}{version}{key}content-length: 0\r\n\r\n"), 400),
+        (format!("GET / HTTP/1.1\r\nhost: h\r\nupgrade: websocket\r\n{version}{key}\r\n"), 400),
     ];
     for (request, status) in cases {
         let got = proxy.client().await.ask(&request).await;
@@ -176,14 +146,11 @@ async fn handshakes_that_the_protocol_does_not_allow() {
 
 #[tokio::test]
 async fn extensions_pass_where_no_message_is_read() {
-    let backend = socket::backend(
-        "sec-websocket-extensions: x-none\r\n",
-        |mut socket| async move { while socket.next().await.is_some() {} },
-    )
+    let backend = socket::backend("sec-websocket-extensions: x-none\r\n", |mut socket| async move {
+        while socket.next().await.is_some() {}
+    })
     .await;
     let proxy = TestProxy::before(backend.address).await;
-    let (_, response) = socket::try_open(&proxy, &[("sec-websocket-extensions", "x-none")])
-        .await
-        .unwrap();
+    let (_, response) = socket::try_open(&proxy, &[("sec-websocket-extensions", "x-none")]).await.unwrap();
     assert_eq!(response.headers()["sec-websocket-extensions"], "x-none");
 }

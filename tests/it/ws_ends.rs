@@ -12,10 +12,7 @@ use crate::support::within;
 use crate::ws::BOTH;
 
 fn frame(code: u16, reason: &'static str) -> CloseFrame {
-    CloseFrame {
-        code: code.into(),
-        reason: reason.into(),
-    }
+    CloseFrame { code: code.into(), reason: reason.into() }
 }
 
 #[tokio::test]
@@ -37,34 +34,16 @@ async fn a_client_closes() {
         let mut client = socket::open(&proxy, &[("api-version", version)]).await;
         client.feed("last".into()).await.unwrap();
         client.close(Some(frame(4001, "bye"))).await.unwrap();
-        assert_eq!(
-            socket::closed(&mut client).await,
-            Some((4001, "bye".to_owned()))
-        );
+        assert_eq!(socket::closed(&mut client).await, Some((4001, "bye".to_owned())));
         let seen = within("the backend's close", heard.recv()).await.unwrap();
-        assert_eq!(
-            seen,
-            [
-                Message::text("last"),
-                Message::Close(Some(frame(4001, "bye")))
-            ],
-            "version {version}"
-        );
-        assert!(
-            socket::next(&mut client).await.is_none(),
-            "the connection stays open"
-        );
+        assert_eq!(seen, [Message::text("last"), Message::Close(Some(frame(4001, "bye")))], "version {version}");
+        assert!(socket::next(&mut client).await.is_none(), "the connection stays open");
     }
 }
 
 #[tokio::test]
 async fn a_backend_closes() {
-    let cases = [
-        Some(frame(1000, "")),
-        Some(frame(4999, "kicked")),
-        Some(frame(1013, "later")),
-        None,
-    ];
+    let cases = [Some(frame(1000, "")), Some(frame(4999, "kicked")), Some(frame(1013, "later")), None];
     for version in BOTH {
         for close in cases.clone() {
             let backend = socket::backend("", {
@@ -101,10 +80,7 @@ async fn a_backend_that_dies_closes_the_client() {
     let proxy = TestProxy::before(backend.address).await;
     let mut client = socket::open(&proxy, &[("api-version", "2")]).await;
     socket::send(&mut client, "die").await;
-    assert_eq!(
-        socket::closed(&mut client).await,
-        Some((1011, "the backend is gone".to_owned()))
-    );
+    assert_eq!(socket::closed(&mut client).await, Some((1011, "the backend is gone".to_owned())));
     // A tunnel knows no frames: the connection ends.
     let mut client = socket::open(&proxy, &[("api-version", "1")]).await;
     socket::send(&mut client, "die").await;
@@ -125,10 +101,7 @@ async fn a_client_that_dies_closes_the_backend() {
     let proxy = TestProxy::before(backend.address).await;
     drop(socket::open(&proxy, &[("api-version", "2")]).await);
     let last = within("the backend's end", heard.recv()).await.unwrap();
-    assert_eq!(
-        last.unwrap().unwrap(),
-        Message::Close(Some(frame(1001, "the client is gone")))
-    );
+    assert_eq!(last.unwrap().unwrap(), Message::Close(Some(frame(1001, "the client is gone"))));
     drop(socket::open(&proxy, &[("api-version", "1")]).await);
     let last = within("the backend's end", heard.recv()).await.unwrap();
     assert!(!matches!(last, Some(Ok(_))), "{last:?}");
@@ -148,19 +121,9 @@ async fn a_message_above_the_limit() {
     let proxy = TestProxy::start(&[backend.address], |c| c.apis[0].limits.message = 1000).await;
     let mut client = socket::open(&proxy, &[("api-version", "2")]).await;
     socket::send(&mut client, "x".repeat(100_000)).await;
-    assert_eq!(
-        socket::closed(&mut client).await.map(|(code, _)| code),
-        Some(1009)
-    );
-    let last = within("the backend's end", heard.recv())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        last,
-        Message::Close(Some(frame(1011, "the peer broke the protocol")))
-    );
+    assert_eq!(socket::closed(&mut client).await.map(|(code, _)| code), Some(1009));
+    let last = within("the backend's end", heard.recv()).await.unwrap().unwrap().unwrap();
+    assert_eq!(last, Message::Close(Some(frame(1011, "the peer broke the protocol"))));
 }
 
 #[tokio::test]
@@ -172,10 +135,7 @@ async fn a_silent_socket_is_closed_where_that_is_asked_for() {
     .await;
     for version in BOTH {
         let mut client = socket::open(&proxy, &[("api-version", version)]).await;
-        assert_eq!(
-            socket::closed(&mut client).await.map(|(code, _)| code),
-            Some(1001)
-        );
+        assert_eq!(socket::closed(&mut client).await.map(|(code, _)| code), Some(1001));
     }
 }
 
@@ -193,16 +153,9 @@ async fn draining_closes(version: &str) {
     socket::send(&mut client, "hello").await;
     assert_eq!(socket::text(&mut client).await, "hello");
     proxy.drain();
-    assert_eq!(
-        socket::closed(&mut client).await.map(|(code, _)| code),
-        Some(1001)
-    );
+    assert_eq!(socket::closed(&mut client).await.map(|(code, _)| code), Some(1001));
     // Reading on is what sends the client's own close.
-    assert!(
-        socket::next(&mut client)
-            .await
-            .is_none_or(|end| end.is_err())
-    );
+    assert!(socket::next(&mut client).await.is_none_or(|end| end.is_err()));
     drop(client);
     proxy.ended().await;
 }
@@ -224,10 +177,7 @@ async fn a_slow_reader_slows_its_sender() {
     let mut client = socket::open(&proxy, &[("api-version", "2")]).await;
     // The sender stops by itself: kernel buffers and one message on the way are all there is room for.
     let mut sent = 0;
-    while tokio::time::timeout(Duration::from_millis(300), heard.changed())
-        .await
-        .is_ok()
-    {
+    while tokio::time::timeout(Duration::from_millis(300), heard.changed()).await.is_ok() {
         sent = *heard.borrow();
         assert!(sent < 2000, "{sent} messages of 64 KiB are held somewhere");
     }

@@ -37,10 +37,7 @@ impl Backend {
                 connections.spawn(script(Wire::new(stream)));
             }
         });
-        Self {
-            address,
-            _tasks: tasks,
-        }
+        Self { address, _tasks: tasks }
     }
 
     /// Answers every request on every connection with these bytes.
@@ -71,11 +68,7 @@ impl Backend {
                         return;
                     }
                     seen.0.lock().unwrap().push(request);
-                    if wire
-                        .try_send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-                        .await
-                        .is_err()
-                    {
+                    if wire.try_send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
                         return;
                     }
                 }
@@ -95,16 +88,11 @@ impl Backend {
             while let Ok((stream, _)) = listener.accept().await {
                 connections.spawn(async move {
                     let builder = auto::Builder::new(TokioExecutor::new());
-                    let _ = builder
-                        .serve_connection(TokioIo::new(stream), service_fn(echo))
-                        .await;
+                    let _ = builder.serve_connection(TokioIo::new(stream), service_fn(echo)).await;
                 });
             }
         });
-        Self {
-            address,
-            _tasks: tasks,
-        }
+        Self { address, _tasks: tasks }
     }
 
     /// An address at which nobody listens.
@@ -116,18 +104,12 @@ impl Backend {
 
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let bytes = body
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
-        .unwrap_or_default();
+    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut response = Response::new(Full::new(bytes));
     if let Some(kind) = head.headers.get("content-type") {
         response.headers_mut().insert("content-type", kind.clone());
     }
-    response
-        .headers_mut()
-        .insert("x-version", format!("{:?}", head.version).parse().unwrap());
+    response.headers_mut().insert("x-version", format!("{:?}", head.version).parse().unwrap());
     Ok(response)
 }
 

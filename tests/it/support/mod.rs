@@ -23,10 +23,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 }
 
 /// Asks again and again until something is true.
-pub(crate) async fn eventually<F: Future<Output = bool>>(
-    what: &str,
-    mut is_true: impl FnMut() -> F,
-) {
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_true: impl FnMut() -> F) {
     within(what, async {
         while !is_true().await {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use legato_proxy::app::App;
 use legato_proxy::config::{
-    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, Balance, Config, Endpoint, ListenLimits,
-    Listener, Protocol, Timeouts,
+    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, Balance, Config, Endpoint, ListenLimits, Listener, Protocol,
+    Timeouts,
 };
 use legato_proxy::reload::{Handle, Setup};
 use legato_proxy::store::RuleStore;
@@ -76,45 +76,22 @@ impl TestProxy {
     pub(crate) async fn start(endpoints: &[SocketAddr], adjust: impl FnOnce(&mut Config)) -> Self {
         let rules = tempfile::tempdir().unwrap();
         write_rule(rules.path(), "chat/api.yaml", API);
-        write_rule(
-            rules.path(),
-            "chat/changes/2/20250101000000_text_to_body.yaml",
-            CHANGE,
-        );
+        write_rule(rules.path(), "chat/changes/2/20250101000000_text_to_body.yaml", CHANGE);
         Self::with_rules(rules, endpoints, adjust).await
     }
 
     /// A proxy with rules of its own.
-    pub(crate) async fn with_rules(
-        rules: TempDir,
-        endpoints: &[SocketAddr],
-        adjust: impl FnOnce(&mut Config),
-    ) -> Self {
+    pub(crate) async fn with_rules(rules: TempDir, endpoints: &[SocketAddr], adjust: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(rules.path(), endpoints);
         adjust(&mut config);
-        let setup = Setup {
-            rules: RuleStore::Directory(config.rules.clone()),
-            config,
-            config_file: None,
-        };
+        let setup = Setup { rules: RuleStore::Directory(config.rules.clone()), config, config_file: None };
         let app = App::bind(setup).await.unwrap();
-        let (address, admin, reload) = (
-            app.addresses()[0],
-            app.admin_address().unwrap(),
-            app.reload_handle(),
-        );
+        let (address, admin, reload) = (app.addresses()[0], app.admin_address().unwrap(), app.reload_handle());
         let (shutdown, told) = oneshot::channel::<()>();
         let running = tokio::spawn(app.run(async {
             let _ = told.await;
         }));
-        Self {
-            address,
-            admin,
-            reload,
-            rules,
-            shutdown: Some(shutdown),
-            running,
-        }
+        Self { address, admin, reload, rules, shutdown: Some(shutdown), running }
     }
 
     /// A connection to it.
@@ -159,12 +136,7 @@ pub(crate) fn write_rule(directory: &Path, path: &str, text: &str) {
 }
 
 fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
-    let endpoints = endpoints
-        .iter()
-        .map(|a| Endpoint {
-            authority: a.to_string(),
-        })
-        .collect();
+    let endpoints = endpoints.iter().map(|a| Endpoint { authority: a.to_string() }).collect();
     let legacy = BackendConfig {
         name: "legacy".to_owned(),
         speaks: "1".to_owned(),
@@ -173,14 +145,8 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
         protocol: Protocol::H1,
     };
     Config {
-        listen: vec![Listener {
-            address: localhost(),
-            limits: listen_limits(),
-        }],
-        admin: Some(Admin {
-            address: localhost(),
-            token: None,
-        }),
+        listen: vec![Listener { address: localhost(), limits: listen_limits() }],
+        admin: Some(Admin { address: localhost(), token: None }),
         rules: rules.to_owned(),
         apis: vec![ApiConfig {
             name: "chat".to_owned(),
@@ -194,12 +160,7 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
                 request: None,
                 websocket_idle: None,
             },
-            limits: ApiLimits {
-                body: 1 << 30,
-                buffer: 4 << 20,
-                depth: 512,
-                message: 16 << 20,
-            },
+            limits: ApiLimits { body: 1 << 30, buffer: 4 << 20, depth: 512, message: 16 << 20 },
         }],
         workers: None,
         access_log: AccessLog::Off,

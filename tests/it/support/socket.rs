@@ -23,18 +23,12 @@ pub(crate) async fn try_open(
     proxy: &TestProxy,
     headers: &[(&'static str, &str)],
 ) -> Result<(Socket, http::Response<Option<Vec<u8>>>), Error> {
-    let mut request = format!("ws://{}/ws", proxy.address)
-        .into_client_request()
-        .unwrap();
+    let mut request = format!("ws://{}/ws", proxy.address).into_client_request().unwrap();
     for &(name, value) in headers {
         request.headers_mut().insert(name, value.parse().unwrap());
     }
     let stream = TcpStream::connect(proxy.address).await.unwrap();
-    within(
-        "the handshake",
-        tokio_tungstenite::client_async(request, stream),
-    )
-    .await
+    within("the handshake", tokio_tungstenite::client_async(request, stream)).await
 }
 
 /// The next message that is no ping or pong.
@@ -58,18 +52,14 @@ pub(crate) async fn text(socket: &mut Socket) -> String {
 /// How the socket is closed: code and reason.
 pub(crate) async fn closed(socket: &mut Socket) -> Option<(u16, String)> {
     match next(socket).await {
-        Some(Ok(Message::Close(frame))) => {
-            frame.map(|CloseFrame { code, reason }| (code.into(), reason.to_string()))
-        }
+        Some(Ok(Message::Close(frame))) => frame.map(|CloseFrame { code, reason }| (code.into(), reason.to_string())),
         other => panic!("expected a close, found {other:?}"),
     }
 }
 
 /// Sends a message.
 pub(crate) async fn send(socket: &mut Socket, message: impl Into<Message>) {
-    within("sending", socket.send(message.into()))
-        .await
-        .unwrap();
+    within("sending", socket.send(message.into())).await.unwrap();
 }
 
 /// A backend that takes one handshake for each connection, answering with further header lines, and runs `script`
@@ -87,12 +77,7 @@ where
             let Some(request) = wire.head().await else {
                 return;
             };
-            let accept = derive_accept_key(
-                request
-                    .header("sec-websocket-key")
-                    .unwrap_or_default()
-                    .as_bytes(),
-            );
+            let accept = derive_accept_key(request.header("sec-websocket-key").unwrap_or_default().as_bytes());
             let answer = format!(
                 "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
                  sec-websocket-accept: {accept}\r\n{lines}\r\n"

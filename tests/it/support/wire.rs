@@ -28,18 +28,11 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn status(&self) -> u16 {
-        self.start
-            .split(' ')
-            .nth(1)
-            .and_then(|s| s.parse().ok())
-            .unwrap_or_default()
+        self.start.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or_default()
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -52,38 +45,21 @@ impl Message {
 
     /// The code at the end of a problem's type.
     pub(crate) fn problem(&self) -> String {
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{self:?}"
-        );
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem = self.json();
         assert_eq!(problem["status"], self.status(), "{problem}");
-        problem["type"]
-            .as_str()
-            .unwrap()
-            .rsplit(':')
-            .next()
-            .unwrap()
-            .to_owned()
+        problem["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned()
     }
 }
 
 impl Wire {
     pub(crate) async fn connect(address: impl ToSocketAddrs) -> Self {
-        Self::new(
-            within("connect", TcpStream::connect(address))
-                .await
-                .unwrap(),
-        )
+        Self::new(within("connect", TcpStream::connect(address)).await.unwrap())
     }
 
     pub(crate) fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
-        Self {
-            stream,
-            buffer: Vec::new(),
-        }
+        Self { stream, buffer: Vec::new() }
     }
 
     /// Sends bytes as they are.
@@ -99,18 +75,12 @@ impl Wire {
     /// Sends a request and reads the response.
     pub(crate) async fn ask(&mut self, request: &str) -> Message {
         self.send(request).await;
-        if request.starts_with("HEAD ") {
-            self.bodiless().await
-        } else {
-            self.message().await
-        }
+        if request.starts_with("HEAD ") { self.bodiless().await } else { self.message().await }
     }
 
     /// Ends the connection with a reset.
     pub(crate) fn reset(self) {
-        socket2::SockRef::from(&self.stream)
-            .set_linger(Some(std::time::Duration::ZERO))
-            .unwrap();
+        socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
 
     /// Reads more; whether there was any.
@@ -133,11 +103,7 @@ impl Wire {
     /// Reads exactly as many bytes.
     pub(crate) async fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count {
-            assert!(
-                self.fill().await,
-                "expected {count} bytes, found {}",
-                self.buffer.len()
-            );
+            assert!(self.fill().await, "expected {count} bytes, found {}", self.buffer.len());
         }
         self.buffer.drain(..count).collect()
     }
@@ -161,12 +127,7 @@ impl Wire {
         loop {
             let line = self.line().await?;
             if line.is_empty() {
-                return Some(Message {
-                    start,
-                    headers,
-                    body: Vec::new(),
-                    is_complete: true,
-                });
+                return Some(Message { start, headers, body: Vec::new(), is_complete: true });
             }
             let (name, value) = line.split_once(':').unwrap_or((&line, ""));
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
@@ -192,10 +153,7 @@ impl Wire {
         let is_response = message.start.starts_with("HTTP/");
         if message.header("transfer-encoding").is_some() {
             message.is_complete = self.chunked(&mut message.body).await;
-        } else if let Some(length) = message
-            .header("content-length")
-            .map(|l| l.parse::<usize>().unwrap())
-        {
+        } else if let Some(length) = message.header("content-length").map(|l| l.parse::<usize>().unwrap()) {
             while self.buffer.len() < length && self.fill().await {}
             message.is_complete = self.buffer.len() >= length;
             message.body = self.buffer.drain(..length.min(self.buffer.len())).collect();
@@ -212,8 +170,7 @@ impl Wire {
             let Some(size) = self.line().await else {
                 return false;
             };
-            let size =
-                usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16).unwrap();
+            let size = usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16).unwrap();
             if size == 0 {
                 // Trailers, which no test looks at here, and the empty line.
                 while let Some(line) = self.line().await {
