@@ -12,6 +12,8 @@ const PIECE: usize = 32 * 1024;
 pub(super) struct Output {
     ready: Vec<Bytes>,
     tail: Vec<u8>,
+    /// How many attempts are under way, each of which may take back what it wrote.
+    attempts: usize,
 }
 
 impl Output {
@@ -19,7 +21,7 @@ impl Output {
     #[inline]
     pub(super) fn copy(&mut self, buf: &[u8], from: usize, to: usize, chunk: Option<&Bytes>) {
         match chunk {
-            Some(chunk) if to - from >= SLICE_FROM => {
+            Some(chunk) if to - from >= SLICE_FROM && self.attempts == 0 => {
                 self.seal();
                 self.ready.push(chunk.slice(from..to));
             }
@@ -36,7 +38,7 @@ impl Output {
     /// Where text is appended.
     #[inline]
     pub(super) fn tail(&mut self) -> &mut Vec<u8> {
-        if self.tail.len() >= PIECE {
+        if self.tail.len() >= PIECE && self.attempts == 0 {
             self.seal();
         }
         &mut self.tail
@@ -49,9 +51,33 @@ impl Output {
         }
     }
 
-    /// Everything so far.
+    /// Begins what may be taken back: a mark for [`Output::end_attempt`] or [`Output::take_back`].
+    pub(super) fn begin_attempt(&mut self) -> usize {
+        let mark = self.tail().len();
+        self.attempts += 1;
+        mark
+    }
+
+    /// Lets what was written since stay.
+    pub(super) fn end_attempt(&mut self) {
+        self.attempts = self.attempts.saturating_sub(1);
+    }
+
+    /// How much has been written that may still be taken back.
+    pub(super) fn mark(&self) -> usize {
+        self.tail.len()
+    }
+
+    /// Takes back what was written since the mark, within an attempt.
+    pub(super) fn take_back(&mut self, mark: usize) {
+        self.tail.truncate(mark);
+    }
+
+    /// Everything so far that stays.
     pub(super) fn take(&mut self) -> std::vec::Drain<'_, Bytes> {
-        self.seal();
+        if self.attempts == 0 {
+            self.seal();
+        }
         self.ready.drain(..)
     }
 }

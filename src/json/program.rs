@@ -29,6 +29,8 @@ pub(super) enum Step {
     Each { inner: StepId },
     /// Members are renamed, dropped, added and stepped into as they come.
     Object(Object),
+    /// It leaves later, from the end of the object around it; this is the number of its capture.
+    Capture(usize),
 }
 
 /// The members of an object that a program touches.
@@ -38,6 +40,19 @@ pub(super) struct Object {
     pub(super) slots: Vec<Slot>,
     /// What the object's end adds.
     pub(super) added: Vec<Added>,
+    /// Where members change their place: how to do it in one reading, if nothing unusual turns up.
+    pub(super) attempt: Option<Attempt>,
+}
+
+/// An object some of whose members change their place. It is read once, and each such member is noted where it
+/// stands and written at the end. Should the object be unusual, so that order decides (a place is taken, a name
+/// stands twice), what was written is taken back and the object is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// The step that holds the object, with the same edits.
+    pub(super) held: StepId,
+    /// How many captures there are.
+    pub(super) captures: usize,
 }
 
 impl Object {
@@ -60,18 +75,35 @@ pub(super) struct Slot {
 pub(super) enum Action {
     /// It leaves, perhaps under another name (JSON text).
     Keep { rename: Option<Vec<u8>>, inner: StepId },
+    /// It leaves like that, unless captures have taken everything out of it.
+    KeepUnlessEmptied { rename: Option<Vec<u8>>, inner: StepId },
+    /// Its value leaves later.
+    Capture { capture: StepId },
+    /// It stands where something else is to go: the attempt fails.
+    GiveUp,
     /// It goes.
     Drop,
     /// It must not be there.
     Refuse { change: Option<Arc<str>> },
 }
 
-/// A member added at an object's end, unless one of the slots in `unless` (bits) was there.
+/// A member added at an object's end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Added {
-    /// `"name":value`.
-    pub(super) member: Literal,
-    pub(super) unless: u64,
+pub(super) enum Added {
+    /// `"name":value`, unless one of the slots in `unless` (bits) was there.
+    Literal { member: Literal, unless: u64 },
+    /// A captured value, if there was one.
+    Captured(Captured),
+    /// An object of captured values, if there was one, under a name (JSON text).
+    Object { name: Vec<u8>, members: Vec<Captured> },
+}
+
+/// A captured value's new name (JSON text), and what becomes of the value: a step that copies or holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Captured {
+    pub(super) name: Vec<u8>,
+    pub(super) capture: usize,
+    pub(super) inner: StepId,
 }
 
 /// A compiled, immutable edit of one kind of document.
@@ -126,9 +158,21 @@ impl Program {
             Step::Hold(_) => Class::S2,
             Step::Surround { inner, .. } | Step::Pick { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
             Step::Each { inner } => self.class_of(*inner, false),
+            Step::Capture(_) => Class::S2,
+            Step::Object(object) if object.attempt.is_some() => {
+                if whole {
+                    Class::S3
+                } else {
+                    Class::S2
+                }
+            }
             Step::Object(object) => object.slots.iter().fold(Class::S1, |class, slot| match &slot.action {
                 Action::Keep { inner, .. } => class.max(self.class_of(*inner, false)),
-                Action::Drop | Action::Refuse { .. } => class,
+                Action::KeepUnlessEmptied { .. }
+                | Action::Capture { .. }
+                | Action::GiveUp
+                | Action::Drop
+                | Action::Refuse { .. } => class,
             }),
         }
     }
@@ -137,6 +181,7 @@ impl Program {
         let pad = "  ".repeat(indent);
         match self.step(id) {
             Step::Copy => writeln!(f, "{pad}copy"),
+            Step::Capture(number) => writeln!(f, "{pad}capture {number}"),
             Step::Hold(entries) => {
                 writeln!(f, "{pad}hold")?;
                 entries.iter().try_for_each(|entry| writeln!(f, "{pad}  {}", Listed(entry)))
@@ -159,12 +204,16 @@ impl Program {
 
     fn list_object(&self, object: &Object, indent: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pad = "  ".repeat(indent);
-        writeln!(f, "{pad}object")?;
+        writeln!(f, "{pad}object{}", if object.attempt.is_some() { ", held if unusual" } else { "" })?;
         for slot in &object.slots {
             match &slot.action {
                 Action::Drop => writeln!(f, "{pad}  drop {:?}", slot.name)?,
+                Action::GiveUp => writeln!(f, "{pad}  unusual {:?}", slot.name)?,
                 Action::Refuse { .. } => writeln!(f, "{pad}  refuse {:?}", slot.name)?,
-                Action::Keep { rename, inner } => {
+                Action::Capture { capture } => {
+                    writeln!(f, "{pad}  capture {:?} as {}", slot.name, self.number(*capture))?
+                }
+                Action::Keep { rename, inner } | Action::KeepUnlessEmptied { rename, inner } => {
                     write!(f, "{pad}  member {:?}", slot.name)?;
                     if let Some(name) = rename {
                         write!(f, " as {}", String::from_utf8_lossy(name))?;
@@ -176,7 +225,28 @@ impl Program {
                 }
             }
         }
-        object.added.iter().try_for_each(|added| writeln!(f, "{pad}  add {}", added.member))
+        object.added.iter().try_for_each(|added| match added {
+            Added::Literal { member, .. } => writeln!(f, "{pad}  add {member}"),
+            Added::Captured(captured) => self.list_captured(captured, indent + 1, f),
+            Added::Object { name, members } => {
+                writeln!(f, "{pad}  add {} of", String::from_utf8_lossy(name))?;
+                members.iter().try_for_each(|captured| self.list_captured(captured, indent + 2, f))
+            }
+        })
+    }
+
+    fn list_captured(&self, captured: &Captured, indent: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pad = "  ".repeat(indent);
+        writeln!(f, "{pad}add {} from {}", String::from_utf8_lossy(&captured.name), captured.capture)?;
+        if captured.inner == StepId::COPY { Ok(()) } else { self.list(captured.inner, indent + 1, f) }
+    }
+
+    /// The number of a capture step.
+    pub(super) fn number(&self, id: StepId) -> usize {
+        match self.step(id) {
+            Step::Capture(number) => *number,
+            _ => 0,
+        }
     }
 }
 

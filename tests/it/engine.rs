@@ -188,7 +188,7 @@ fn random_ops_on_random_documents() {
     assert!(translated as u64 > cases / 3, "only {translated} of {cases} cases translated");
 }
 
-const NAMES: &[&str] = &["a", "b", "c", "d", "0"];
+const NAMES: &[&str] = &["a", "b", "c", "d", "e", "a", "b", "c", "0"];
 
 fn random_path(random: &mut Random, most: usize) -> String {
     (0..=random.below(most))
@@ -202,18 +202,19 @@ fn random_member(random: &mut Random) -> String {
 }
 
 fn random_op(random: &mut Random, depth: usize) -> Value {
-    let mut op = match random.below(if depth > 1 { 9 } else { 10 }) {
+    let mut op = match random.below(if depth > 1 { 11 } else { 12 }) {
         0 | 1 => {
             let above = if random.below(2) == 0 { String::new() } else { random_path(random, 1) };
             let mut entries = serde_json::Map::new();
             let mut targets = NAMES.to_vec();
             for _ in 0..=random.below(2) {
                 let target = targets.remove(random.below(targets.len()));
+                targets.retain(|other| *other != target);
                 entries.insert(format!("{above}/{}", random.pick(NAMES)), json!(target));
             }
             json!({ "rename": entries })
         }
-        2 => {
+        2 | 9 | 10 => {
             let above = if random.below(3) == 0 { "/*" } else { "" };
             let path = |random: &mut Random| {
                 format!(

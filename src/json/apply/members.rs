@@ -53,8 +53,10 @@ impl Editor<'_> {
         conflict: Occupied,
         patch: bool,
     ) -> Done<Became> {
-        if patch && self.delete_with_parent(scope, from, to)? {
-            return Ok(Became::Edited);
+        if patch {
+            if let Some(deleted) = self.delete_with_parent(scope, from, to)? {
+                return Ok(deleted);
+            }
         }
         let Some(chain) = self.parents(scope, from)? else {
             return Ok(Became::Same);
@@ -95,23 +97,35 @@ impl Editor<'_> {
         Ok(Became::Edited)
     }
 
-    /// In a partial update, null for an object above `from` deletes what was moved out of it too. Says whether
-    /// that is so.
-    pub(super) fn delete_with_parent(&mut self, scope: NodeId, from: &[String], to: &[String]) -> Done<bool> {
-        for depth in 1..from.len() {
-            let Some(node) = self.tree.find(scope, &from[..depth])? else { return Ok(false) };
-            if self.tree.kind(node) != Kind::Null {
-                continue;
+    /// In a partial update, null for an object above `from` deletes what was moved out of it too. `None`: there is no
+    /// such null.
+    fn delete_with_parent(&mut self, scope: NodeId, from: &[String], to: &[String]) -> Done<Option<Became>> {
+        let mut node = scope;
+        for key in &from[..from.len().saturating_sub(1)] {
+            let Some(link) = self.tree.member(node, key)? else { return Ok(None) };
+            node = self.tree.value(link);
+            if self.tree.kind(node) == Kind::Null {
+                return self.put_null(scope, to).map(Some);
             }
-            if let Some((name, above)) = to.split_last() {
-                let dest = self.make_parents(scope, above)?;
-                let null = self.tree.make(|out| out.extend_from_slice(b"null"));
-                self.tree.remove_member(dest, name);
-                self.tree.append(dest, name, null);
-            }
-            return Ok(true);
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    /// Puts null at `to`, unless something that is no object is in the way.
+    fn put_null(&mut self, scope: NodeId, to: &[String]) -> Done<Became> {
+        let Some((name, above)) = to.split_last() else { return Ok(Became::Same) };
+        for depth in 1..=above.len() {
+            match self.tree.find(scope, &above[..depth])? {
+                None => break,
+                Some(node) if self.tree.kind(node) != Kind::Object => return Ok(Became::Same),
+                Some(_) => {}
+            }
+        }
+        let dest = self.make_parents(scope, above)?;
+        let null = self.tree.make(|out| out.extend_from_slice(b"null"));
+        self.tree.remove_member(dest, name);
+        self.tree.append(dest, name, null);
+        Ok(Became::Edited)
     }
 
     /// Whether a value that deletes would go into a parent that is deleted anyway.

@@ -1,5 +1,6 @@
 //! Runs primitive edits on a held scope.
 
+mod alone;
 mod members;
 mod values;
 
@@ -34,6 +35,8 @@ pub(super) fn apply<'a>(
         Err(error) => Err(editor.locate(error)),
     }
 }
+
+pub(super) use alone::edit_alone;
 
 /// What an edit made of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

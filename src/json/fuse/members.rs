@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::edit::{Edit, Entry, Literal, Occupied, Source, Token};
-use super::super::program::{Action, Added, Object, Slot};
+use super::super::edit::{Edit, Entry, Keys, Literal, Occupied, Source, Token};
+use super::super::program::{Action, Added, Attempt, Captured, Object, Slot, Step, StepId};
 use super::super::text::quoted;
 use super::{Builder, below, first_key, flatten, may_remove};
 
@@ -14,6 +14,18 @@ pub(super) struct Members {
     now: Vec<(String, Vec<Candidate>)>,
     dropped: Vec<(String, Action)>,
     unique: Vec<String>,
+    captures: Vec<Capture>,
+    /// Members of the document that stand where something else is to go. With one of them the order of things
+    /// decides, which is left to the held edit.
+    unusual: Vec<String>,
+}
+
+/// A value of the document that changes its place.
+struct Capture {
+    /// The member of the document, and the member inside it if it is that.
+    from: (String, Option<String>),
+    /// Edits of the value.
+    entries: Vec<Entry>,
 }
 
 /// What may stand under a name; the first candidate that is there wins.
@@ -21,8 +33,14 @@ pub(super) struct Members {
 enum Candidate {
     /// The document's member of this name, with edits of its value.
     Member(String, Vec<Entry>),
+    /// The document's member of this name, without the members that are captured.
+    Opened(String),
     /// A literal, where nothing else is there.
     Literal(Literal),
+    /// A captured value.
+    Captured(usize),
+    /// An object of captured values.
+    Gathered(Vec<(String, usize)>),
 }
 
 impl Members {
@@ -52,22 +70,19 @@ impl Members {
             return self.step_into(entry);
         }
         match &entry.edit {
-            Edit::Rename { at, pairs } if at.is_empty() => self.rename(pairs)?,
+            Edit::Rename { at, pairs } if at.is_empty() => self.rename(pairs),
             Edit::Put { scope, at, value, if_present: Occupied::Keep, .. } if scope.is_empty() && at.len() == 1 => {
-                self.read(&at[0]);
-                match value {
-                    Source::Literal(literal) => self.at(&at[0]).push(Candidate::Literal(literal.clone())),
-                    Source::Absent => {}
-                    Source::Copy(_) | Source::Refuse => return None,
-                }
+                self.put(&at[0], value)
             }
             Edit::Take { scope, at, refuse, .. } if scope.is_empty() && at.len() == 1 => {
-                self.take(&at[0], *refuse, entry.change.as_ref())?;
+                self.take(&at[0], *refuse, entry.change.as_ref())
             }
-            Edit::Envelope { .. } | Edit::Open { .. } => return None,
-            _ => self.step_into(entry)?,
+            Edit::Move { scope, from, to, patch: false, .. } if scope.is_empty() && from.first() != to.first() => {
+                self.relocate(from, to)
+            }
+            Edit::Envelope { .. } | Edit::Open { .. } => None,
+            _ => self.step_into(entry),
         }
-        Some(())
     }
 
     fn rename(&mut self, pairs: &[(String, String)]) -> Option<()> {
@@ -79,9 +94,38 @@ impl Members {
         for ((_, new), mut arriving) in pairs.iter().zip(moved) {
             let there = self.at(new);
             may_go(there)?;
+            if arriving.iter().any(Candidate::moves) {
+                self.vacate(new)?;
+                *self.at(new) = arriving;
+                continue;
+            }
             // The declared member wins over one that happens to have its new name.
             arriving.append(there);
             *there = arriving;
+        }
+        Some(())
+    }
+
+    /// Makes a name free for something that moves there: what the document has under it is unusual.
+    fn vacate(&mut self, name: &str) -> Option<()> {
+        for candidate in std::mem::take(self.at(name)) {
+            match candidate {
+                Candidate::Member(member, entries) if entries.is_empty() => self.unusual.push(member),
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    fn put(&mut self, name: &str, value: &Source) -> Option<()> {
+        self.read(name);
+        if self.at(name).iter().any(Candidate::moves) {
+            return None;
+        }
+        match value {
+            Source::Literal(literal) => self.at(name).push(Candidate::Literal(literal.clone())),
+            Source::Absent => {}
+            Source::Copy(_) | Source::Refuse => return None,
         }
         Some(())
     }
@@ -98,11 +142,90 @@ impl Members {
         Some(())
     }
 
+    /// A member, or a member's member, becomes another one.
+    fn relocate(&mut self, from: &Keys, to: &Keys) -> Option<()> {
+        let capture = match from.as_slice() {
+            [name] => self.capture_member(name)?,
+            [outer, name] => self.capture_inside(outer, name)?,
+            _ => return None,
+        };
+        match to.as_slice() {
+            [name] => {
+                self.vacate(name)?;
+                self.at(name).push(Candidate::Captured(capture));
+            }
+            [outer, name] => self.gather(outer, name, capture)?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn capture_member(&mut self, name: &str) -> Option<usize> {
+        self.read(name);
+        let candidates = std::mem::take(self.at(name));
+        match candidates.as_slice() {
+            [Candidate::Captured(capture)] => Some(*capture),
+            [Candidate::Member(member, entries)] if !is_index(member) => {
+                let from = (member.clone(), None);
+                self.capture(from, entries.clone())
+            }
+            _ => None,
+        }
+    }
+
+    fn capture_inside(&mut self, outer: &str, name: &str) -> Option<usize> {
+        if is_index(outer) || is_index(name) {
+            return None;
+        }
+        self.read(outer);
+        let candidates = self.at(outer);
+        match candidates.as_mut_slice() {
+            [Candidate::Gathered(members)] => {
+                let at = members.iter().position(|(n, _)| n == name)?;
+                let (_, capture) = members.remove(at);
+                Some(capture)
+            }
+            [Candidate::Member(member, entries)] if entries.is_empty() => {
+                let from = (member.clone(), Some(name.to_owned()));
+                candidates[0] = Candidate::Opened(from.0.clone());
+                self.capture(from, Vec::new())
+            }
+            [Candidate::Opened(member)] => {
+                let from = (member.clone(), Some(name.to_owned()));
+                self.capture(from, Vec::new())
+            }
+            _ => None,
+        }
+    }
+
+    fn capture(&mut self, from: (String, Option<String>), entries: Vec<Entry>) -> Option<usize> {
+        // What was taken out of an object is not there to be taken again.
+        if self.captures.iter().any(|capture| capture.from == from) {
+            return None;
+        }
+        self.captures.push(Capture { from, entries });
+        Some(self.captures.len() - 1)
+    }
+
+    /// Puts a captured value into an object that is made of such values alone.
+    fn gather(&mut self, outer: &str, name: &str, capture: usize) -> Option<()> {
+        if let [Candidate::Gathered(members)] = self.at(outer).as_mut_slice() {
+            if members.iter().any(|(n, _)| n == name) {
+                return None;
+            }
+            members.push((name.to_owned(), capture));
+            return Some(());
+        }
+        self.vacate(outer)?;
+        self.at(outer).push(Candidate::Gathered(vec![(name.to_owned(), capture)]));
+        Some(())
+    }
+
     /// An edit of one member's value.
     fn step_into(&mut self, entry: &Entry) -> Option<()> {
         let key = first_key(&entry.edit)?;
         // In an array a number is an index.
-        if key.bytes().all(|b| b.is_ascii_digit()) && !key.is_empty() {
+        if is_index(&key) {
             return None;
         }
         let inner = below(entry, &Token::Key(key.clone()))?;
@@ -110,63 +233,152 @@ impl Members {
             return None;
         }
         self.read(&key);
+        let mut captured = Vec::new();
         for candidate in self.at(&key) {
             match candidate {
                 Candidate::Member(_, entries) => entries.push(inner.clone()),
-                Candidate::Literal(_) => return None,
+                Candidate::Captured(capture) => captured.push((*capture, inner.clone())),
+                Candidate::Gathered(members) => {
+                    let name = first_key(&inner.edit)?;
+                    let innermost = below(&inner, &Token::Key(name.clone())).filter(|e| !may_remove(e))?;
+                    let (_, capture) = members.iter().find(|(n, _)| *n == name)?;
+                    captured.push((*capture, innermost));
+                }
+                Candidate::Literal(_) | Candidate::Opened(_) => return None,
             }
+        }
+        for (capture, entry) in captured {
+            self.captures.get_mut(capture)?.entries.push(entry);
         }
         Some(())
     }
 
-    pub(super) fn into_object(self, builder: &mut Builder) -> Option<Object> {
+    /// The object's program; `entries` are all the edits, for an object that turns out to be unusual.
+    pub(super) fn into_object(self, builder: &mut Builder, entries: &[Entry]) -> Option<Object> {
         let mut object = Object::default();
+        let captures: Vec<StepId> =
+            (0..self.captures.len()).map(|number| builder.push(Step::Capture(number))).collect();
         for (name, action) in self.dropped {
             object.slots.push(Slot { unique: true, name, action, yields_to: 0 });
         }
-        for (name, candidates) in self.now {
-            let (mut winners, mut settled) = (0, false);
-            for candidate in candidates {
-                match candidate {
-                    // A literal stands in for whatever is missing, so nothing after it is ever wanted.
-                    Candidate::Member(member, _) if settled => {
-                        let unique = self.unique.contains(&member);
-                        object.slots.push(Slot { name: member, action: Action::Drop, unique, yields_to: 0 });
-                    }
-                    Candidate::Literal(_) if settled => {}
-                    Candidate::Member(member, entries) => {
-                        let bit = 1_u64.checked_shl(u32::try_from(object.slots.len()).ok()?)?;
-                        let inner = builder.fuse(flatten(entries));
-                        let rename = (member != name).then(|| quoted(&name));
-                        let unique = self.unique.contains(&member);
-                        object.slots.push(Slot {
-                            name: member,
-                            action: Action::Keep { rename, inner },
-                            unique,
-                            yields_to: winners,
-                        });
-                        winners |= bit;
-                    }
-                    Candidate::Literal(value) => {
-                        let mut member = Literal::default();
-                        member.push_text(&quoted(&name));
-                        member.push_text(b":");
-                        member.push(&value);
-                        object.added.push(Added { member, unless: winners });
-                        settled = true;
-                    }
-                }
+        for name in self.unusual {
+            object.slots.push(Slot { unique: true, name, action: Action::GiveUp, yields_to: 0 });
+        }
+        let inner: Vec<StepId> = self.captures.iter().map(|capture| builder.hold(&capture.entries)).collect();
+        for (capture, id) in self.captures.iter().zip(&captures) {
+            if let (name, None) = &capture.from {
+                let action = Action::Capture { capture: *id };
+                object.slots.push(Slot { unique: true, name: name.clone(), action, yields_to: 0 });
             }
+        }
+        let shared = Shared { unique: &self.unique, captures: &self.captures, steps: &captures, inner: &inner };
+        for (name, candidates) in self.now {
+            shared.add_name(builder, &mut object, &name, candidates)?;
+        }
+        if !captures.is_empty() {
+            object.attempt = Some(Attempt { held: builder.push(Step::Hold(entries.into())), captures: captures.len() });
         }
         (object.slots.len() <= Object::MOST && distinct(&object.slots)).then_some(object)
     }
 }
 
-/// Whether values can be dropped unseen: not if earlier edits look at them, which may fail.
+/// What the names of one object have in common.
+struct Shared<'a> {
+    unique: &'a [String],
+    captures: &'a [Capture],
+    steps: &'a [StepId],
+    inner: &'a [StepId],
+}
+
+impl Shared<'_> {
+    /// Adds what stands under one name.
+    fn add_name(
+        &self,
+        builder: &mut Builder,
+        object: &mut Object,
+        name: &str,
+        candidates: Vec<Candidate>,
+    ) -> Option<()> {
+        let (mut winners, mut settled) = (0, false);
+        for candidate in candidates {
+            match candidate {
+                // A literal stands in for whatever is missing, so nothing after it is ever wanted.
+                Candidate::Member(member, _) if settled => {
+                    let unique = self.unique.contains(&member);
+                    object.slots.push(Slot { name: member, action: Action::Drop, unique, yields_to: 0 });
+                }
+                Candidate::Literal(_) if settled => {}
+                Candidate::Member(member, entries) => {
+                    let bit = 1_u64.checked_shl(u32::try_from(object.slots.len()).ok()?)?;
+                    let action =
+                        Action::Keep { rename: new_name(&member, name), inner: builder.fuse(flatten(entries)) };
+                    let unique = self.unique.contains(&member);
+                    object.slots.push(Slot { name: member, action, unique, yields_to: winners });
+                    winners |= bit;
+                }
+                Candidate::Opened(member) => {
+                    let inner = builder.push(Step::Object(self.opened(&member)));
+                    let action = Action::KeepUnlessEmptied { rename: new_name(&member, name), inner };
+                    object.slots.push(Slot { name: member, action, unique: true, yields_to: 0 });
+                }
+                Candidate::Literal(value) => {
+                    let mut member = Literal::default();
+                    member.push_text(&quoted(name));
+                    member.push_text(b":");
+                    member.push(&value);
+                    object.added.push(Added::Literal { member, unless: winners });
+                    settled = true;
+                }
+                Candidate::Captured(capture) => object.added.push(Added::Captured(self.captured(name, capture))),
+                Candidate::Gathered(members) => {
+                    let members = members.iter().map(|(name, capture)| self.captured(name, *capture)).collect();
+                    object.added.push(Added::Object { name: quoted(name), members });
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn captured(&self, name: &str, capture: usize) -> Captured {
+        Captured { name: quoted(name), capture, inner: self.inner[capture] }
+    }
+
+    /// The members that are captured out of a member's value.
+    fn opened(&self, member: &str) -> Object {
+        let inside = self.captures.iter().zip(self.steps).filter_map(|(capture, step)| match &capture.from {
+            (outer, Some(name)) if outer == member => Some((name.clone(), *step)),
+            _ => None,
+        });
+        let slot = |(name, capture)| Slot { name, action: Action::Capture { capture }, unique: true, yields_to: 0 };
+        Object { slots: inside.map(slot).collect(), ..Object::default() }
+    }
+}
+
+impl Candidate {
+    /// Whether it is there only if the document has something elsewhere.
+    fn moves(&self) -> bool {
+        match self {
+            Self::Captured(_) | Self::Gathered(_) | Self::Opened(_) => true,
+            Self::Member(..) | Self::Literal(_) => false,
+        }
+    }
+}
+
+/// A member's name in the result (JSON text), if it is another than in the document.
+fn new_name(member: &str, name: &str) -> Option<Vec<u8>> {
+    (member != name).then(|| quoted(name))
+}
+
+fn is_index(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether values can be dropped unseen: not if earlier edits look at them, which may fail, or have moved them.
 fn may_go(candidates: &[Candidate]) -> Option<()> {
-    let unseen = |candidate: &Candidate| {
-        matches!(candidate, Candidate::Literal(_))
-            || matches!(candidate, Candidate::Member(_, entries) if entries.is_empty())
+    let unseen = |candidate: &Candidate| match candidate {
+        Candidate::Literal(_) => true,
+        Candidate::Member(_, entries) => entries.is_empty(),
+        Candidate::Opened(_) | Candidate::Captured(_) | Candidate::Gathered(_) => false,
     };
     candidates.iter().all(unseen).then_some(())
 }

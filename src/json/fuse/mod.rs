@@ -49,6 +49,11 @@ impl Builder {
         StepId(self.steps.len() - 1)
     }
 
+    /// Holds a value for edits of it, if there are any.
+    fn hold(&mut self, entries: &[Entry]) -> StepId {
+        if entries.is_empty() { StepId::COPY } else { self.push(Step::Hold(entries.into())) }
+    }
+
     fn fuse(&mut self, entries: Vec<Entry>) -> StepId {
         let entries = cancel_envelopes(entries);
         if entries.is_empty() {
@@ -117,7 +122,7 @@ impl Builder {
         for entry in entries {
             members.take_in(entry)?;
         }
-        let object = members.into_object(self)?;
+        let object = members.into_object(self, entries)?;
         Some(self.push(Step::Object(object)))
     }
 }

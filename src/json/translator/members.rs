@@ -31,7 +31,7 @@ impl Machine {
                 {
                     return Err(self.not_enveloped(key, change.as_ref(), "found an empty one"));
                 }
-                self.close(program, buf);
+                self.close(program, buf)?;
             }
             Some(_) => self.at = At::Name,
         }
@@ -76,7 +76,7 @@ impl Machine {
                 self.next = *inner;
                 Ok(Flow::On)
             }
-            Step::Copy | Step::Hold(_) | Step::Surround { .. } => Ok(Flow::On),
+            Step::Copy | Step::Hold(_) | Step::Surround { .. } | Step::Capture(_) => Ok(Flow::On),
         }
     }
 
@@ -112,6 +112,10 @@ impl Machine {
         };
         let there = frame.seen | frame.ahead.unwrap_or(0);
         if slot.yields_to != 0 && slot.yields_to & there == 0 && frame.ahead.is_none() {
+            if object.attempt.is_some() {
+                self.give_up(program);
+                return Ok(Flow::On);
+            }
             // Whether this member leaves depends on members to come.
             frame.ahead = Some(0);
             self.at = At::Ahead(Ahead::after_name(self.name.end));
@@ -119,9 +123,14 @@ impl Machine {
         }
         frame.slot = Some(at);
         if slot.unique && frame.seen >> at & 1 == 1 {
+            if self.can_give_up() {
+                self.give_up(program);
+                return Ok(Flow::On);
+            }
             return Err(self.duplicate(program, &slot.name));
         }
         frame.seen |= 1 << at;
+        frame.unless_emptied = None;
         let wins = slot.yields_to & there == 0;
         self.carry_out(program, slot, wins, buf)
     }
@@ -137,20 +146,46 @@ impl Machine {
                 }
                 self.next = *inner;
             }
+            Action::KeepUnlessEmptied { rename, inner } => self.keep_unless_emptied(rename.as_deref(), *inner, buf),
+            Action::GiveUp => self.give_up(program),
+            Action::Capture { capture } => {
+                self.drop_member(buf);
+                self.next = *capture;
+            }
             Action::Refuse { change } => {
                 let mut error =
                     Error::new(Code::InformationLost, 0, format!("`{}` has no place in the other version", slot.name));
                 error.change.clone_from(change);
                 return Err(self.blame(program, self.name.start, error));
             }
-            Action::Keep { .. } | Action::Drop => {
-                self.pin = None;
-                self.flush(buf, self.unit);
-                self.dropping = true;
-                self.next = StepId::COPY;
-            }
+            Action::Keep { .. } | Action::Drop => self.drop_member(buf),
         }
         Ok(Flow::On)
+    }
+
+    /// Lets the member at hand not leave.
+    #[inline]
+    fn drop_member(&mut self, buf: Buf<'_>) {
+        self.pin = None;
+        self.flush(buf, self.unit);
+        self.dropping = true;
+        self.next = StepId::COPY;
+    }
+
+    /// Lets the member at hand leave for now: it is taken back if captures empty it.
+    fn keep_unless_emptied(&mut self, rename: Option<&[u8]>, inner: StepId, buf: Buf<'_>) {
+        self.flush(buf, self.unit);
+        let mark = self.out.mark();
+        if let Some(frame) = self.frames.last_mut() {
+            frame.unless_emptied = Some((mark, frame.emitted));
+        }
+        self.keep(buf);
+        if let Some(name) = rename {
+            self.flush(buf, self.name.start);
+            self.out.write(name);
+            self.copied = self.name.end;
+        }
+        self.next = inner;
     }
 
     /// Lets the member at hand leave, with the comma before it if it needs one.
@@ -223,18 +258,6 @@ impl Machine {
         if self.dropping && kind == FrameKind::Object {
             self.flush(buf, self.pos);
             self.dropping = false;
-        }
-    }
-
-    pub(super) fn add_members(&mut self, frame: &Frame, object: &Object, buf: Buf<'_>) {
-        let mut emitted = frame.emitted;
-        for added in object.added.iter().filter(|added| added.unless & frame.seen == 0) {
-            self.flush(buf, self.pos);
-            if emitted {
-                self.out.write(b",");
-            }
-            added.member.render(&self.values, self.out.tail());
-            emitted = true;
         }
     }
 }

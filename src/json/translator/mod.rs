@@ -6,13 +6,14 @@
 //! chunk ends is kept and put before the next one. Nothing else is ever kept.
 
 mod ahead;
+mod attempt;
 mod members;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::apply::apply;
+use super::apply::{apply, edit_alone};
 use super::error::{Code, Error};
 use super::output::Output;
 use super::program::{Program, Step, StepId};
@@ -21,6 +22,7 @@ use super::text::push_pointer;
 use super::tree::Arena;
 use super::{Limits, Values};
 use ahead::Ahead;
+use attempt::Attempts;
 
 /// One document in flight. Push its chunks, take what is ready, finish.
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl Translator {
             token: Token::None,
             skipper: Skipper::default(),
             frames: Vec::new(),
+            attempts: Attempts::default(),
             depth: 0,
             unit: 0,
             name: 0..0,
@@ -132,6 +135,8 @@ enum At {
     Skipped,
     /// In a value that is held; it begins at the pin.
     Held,
+    /// In a value that leaves later.
+    Captured,
     /// Before an object's first name or its end.
     FirstName,
     /// Before a name.
@@ -174,6 +179,9 @@ struct Frame {
     index: u64,
     /// The slot at hand, for messages.
     slot: Option<usize>,
+    /// Where the member at hand began in the output, and whether one was there already, if it goes should captures
+    /// empty it.
+    unless_emptied: Option<(usize, bool)>,
 }
 
 #[derive(Debug)]
@@ -195,6 +203,7 @@ struct Machine {
     token: Token,
     skipper: Skipper,
     frames: Vec<Frame>,
+    attempts: Attempts,
     /// How many of the frames are containers.
     depth: usize,
     /// Where the member at hand begins: at the comma before it, or after the brace.
@@ -230,8 +239,8 @@ impl Machine {
     fn step(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
         match self.at {
             At::Value => self.value(program, buf),
-            At::FirstValue => Ok(self.first_value(program, buf)),
-            At::Skipped => self.skipped(program, buf),
+            At::FirstValue => self.first_value(program, buf),
+            At::Skipped | At::Captured => self.skipped(program, buf),
             At::Held => self.held(program, buf),
             At::FirstName => self.first_name(program, buf),
             At::Name => Ok(self.before_name(buf)),
@@ -301,14 +310,33 @@ impl Machine {
             }
             Step::Each { .. } if byte == b'[' => self.open(FrameKind::EachElement)?,
             Step::Each { .. } if byte == b'{' => self.open(FrameKind::EachMember)?,
-            Step::Object(_) if byte == b'{' => self.open(FrameKind::Object)?,
+            Step::Object(object) if byte == b'{' => {
+                if let Some(attempt) = object.attempt {
+                    self.flush(buf, self.pos);
+                    self.begin_attempt(attempt);
+                }
+                self.open(FrameKind::Object)?;
+            }
+            Step::Capture(number) => {
+                self.begin_capture(*number);
+                self.at = At::Captured;
+            }
             Step::Each { .. } | Step::Object(_) => self.at = At::Skipped,
         }
         Ok(Flow::On)
     }
 
     fn enter(&mut self, kind: FrameKind) {
-        self.frames.push(Frame { kind, step: self.next, seen: 0, ahead: None, emitted: false, index: 0, slot: None });
+        self.frames.push(Frame {
+            kind,
+            step: self.next,
+            seen: 0,
+            ahead: None,
+            emitted: false,
+            index: 0,
+            slot: None,
+            unless_emptied: None,
+        });
     }
 
     /// Enters the container whose bracket is at hand.
@@ -344,6 +372,9 @@ impl Machine {
         match self.skipper.run(buf.bytes, self.pos, room) {
             Ok(Skip::End(end)) => {
                 self.pos = end;
+                if matches!(self.at, At::Captured) {
+                    self.end_capture();
+                }
                 self.value_done(program, buf);
                 Ok(Flow::On)
             }
@@ -379,6 +410,11 @@ impl Machine {
             return Ok(());
         };
         let text = &buf.bytes[start..end];
+        if edit_alone(entries, text, self.out.tail()) {
+            self.copied = end;
+            self.pos = end;
+            return Ok(());
+        }
         match apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail()) {
             Ok(true) => {}
             Ok(false) => {
@@ -451,13 +487,13 @@ impl Machine {
         self.at = At::AfterValue;
     }
 
-    fn first_value(&mut self, program: &Program, buf: Buf<'_>) -> Flow {
+    fn first_value(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
         match self.peek(buf) {
-            None => return Flow::More,
-            Some(b']') => self.close(program, buf),
+            None => return Ok(Flow::More),
+            Some(b']') => self.close(program, buf)?,
             Some(_) => self.next_value(program),
         }
-        Flow::On
+        Ok(Flow::On)
     }
 
     /// Before an element or a member's value of a container all of whose values have one step.
@@ -489,7 +525,7 @@ impl Machine {
                 self.pos += 1;
                 self.at = At::Name;
             }
-            (b']', FrameKind::EachElement) => self.close(program, buf),
+            (b']', FrameKind::EachElement) => self.close(program, buf)?,
             (b'}', FrameKind::Pick) if frame.seen == 0 => {
                 if let Step::Pick { key, change, .. } = program.step(frame.step) {
                     return Err(self.not_enveloped(key, change.as_ref(), "found one without"));
@@ -497,7 +533,7 @@ impl Machine {
             }
             (b'}', FrameKind::Object | FrameKind::Pick | FrameKind::EachMember) => {
                 self.end_dropped(kind, buf);
-                self.close(program, buf);
+                self.close(program, buf)?;
             }
             _ => return self.unexpected(self.pos, Expected::CommaOrEnd),
         }
@@ -505,20 +541,29 @@ impl Machine {
     }
 
     /// Leaves the container whose closing bracket is at hand.
-    fn close(&mut self, program: &Program, buf: Buf<'_>) {
-        if let Some(frame) = self.frames.pop() {
-            self.depth -= 1;
-            match (frame.kind, program.step(frame.step)) {
-                (FrameKind::Object, Step::Object(object)) => self.add_members(&frame, object, buf),
-                (FrameKind::Pick, _) => {
-                    self.flush(buf, self.pos + 1);
-                    self.dropping = false;
-                }
-                _ => {}
-            }
-        }
+    fn close(&mut self, program: &Program, buf: Buf<'_>) -> Result<(), Error> {
+        let Some(frame) = self.frames.pop() else { return Ok(()) };
+        self.depth -= 1;
         self.pos += 1;
+        match (frame.kind, program.step(frame.step)) {
+            (FrameKind::Object, Step::Object(object)) => {
+                if !self.add_members(program, &frame, object, buf) {
+                    self.give_up(program);
+                    return Ok(());
+                }
+                self.take_emptied(&frame);
+                if object.attempt.is_some() {
+                    self.end_attempt(buf)?;
+                }
+            }
+            (FrameKind::Pick, _) => {
+                self.flush(buf, self.pos);
+                self.dropping = false;
+            }
+            _ => {}
+        }
         self.value_done(program, buf);
+        Ok(())
     }
 
     fn end(&mut self, buf: Buf<'_>) -> Ran {
@@ -531,14 +576,16 @@ impl Machine {
     /// Ends work on a buffer: what is settled leaves, positions become those of what is kept. Returns how many
     /// bytes are not kept.
     fn rebase(&mut self, bytes: &[u8], chunk: Option<&Bytes>) -> usize {
-        let keep = self.pin.unwrap_or(bytes.len());
-        if keep > self.copied || self.dropping {
+        let keep = self.attempts.start().or(self.pin).unwrap_or(bytes.len());
+        // Within an attempt what is settled has left already, further than the attempt's start.
+        if keep > self.copied {
             self.flush(Buf { bytes, chunk }, keep);
         }
         self.base += keep as u64;
         self.copied -= keep;
         self.pos -= keep;
         self.pin = self.pin.map(|pin| pin - keep);
+        self.attempts.rebase(keep);
         self.unit = self.unit.saturating_sub(keep);
         self.name = self.name.start.saturating_sub(keep)..self.name.end.saturating_sub(keep);
         if let At::Ahead(ahead) = &mut self.at {

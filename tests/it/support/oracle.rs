@@ -202,9 +202,10 @@ fn object_at<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Map<St
 
 fn move_in(scope: &mut Value, from: &[String], to: &[String], conflict: &str, patch: bool) -> Done<()> {
     let (name, above) = from.split_last().expect("a name");
-    if patch && (1..from.len()).any(|n| find(scope, &keys(&from[..n])) == Some(&Value::Null)) {
-        place(scope, to, Value::Null)?;
-        return Ok(());
+    if patch && above_null(scope, above) {
+        // Something that is no object in the way means that there is nothing to delete.
+        let blocked = (1..to.len()).any(|n| find(scope, &keys(&to[..n])).is_some_and(|v| !v.is_object()));
+        return if blocked { Ok(()) } else { place(scope, to, Value::Null) };
     }
     let objects_only = (0..above.len()).all(|n| find(scope, &keys(&above[..n])).is_some_and(Value::is_object));
     let Some(value) = object_at(scope, above).filter(|_| objects_only).and_then(|o| o.get(name).cloned()) else {
@@ -233,6 +234,12 @@ fn move_in(scope: &mut Value, from: &[String], to: &[String], conflict: &str, pa
         return Ok(());
     }
     place(scope, to, value)
+}
+
+/// Whether the first thing on the way that is no object is null.
+fn above_null(scope: &Value, above: &[String]) -> bool {
+    let way = (0..=above.len()).map(|n| find(scope, &keys(&above[..n])));
+    way.take_while(Option::is_some).flatten().find(|v| !v.is_object()) == Some(&Value::Null) && scope.is_object()
 }
 
 /// Takes away emptied objects from the inside out, but none on the way to `keep`.
