@@ -1,10 +1,9 @@
 //! Attempts: objects whose members change their place, done in one reading unless something unusual turns up.
 
 use super::super::apply::{apply, edit_alone};
-use super::super::error::Error;
 use super::super::program::{Added, Attempt, Captured, Object, Program, Step, StepId};
 use super::super::scanner::{Skipper, Token};
-use super::{At, Buf, Frame, Machine};
+use super::{At, Buf, Failing, Frame, Machine};
 
 /// The attempts under way, the outermost first, and what they have captured.
 #[derive(Debug, Default)]
@@ -64,7 +63,7 @@ impl Machine {
     }
 
     /// The attempt has succeeded: the object ends at `pos`.
-    pub(super) fn end_attempt(&mut self, buf: Buf<'_>) -> Result<(), Error> {
+    pub(super) fn end_attempt(&mut self, buf: Buf<'_>) -> Failing<()> {
         let Some(attempt) = self.attempts.under_way.pop() else { return Ok(()) };
         self.attempts.captured.truncate(attempt.captures);
         // What holding it would have cost is the limit either way, so that chunks make no difference.

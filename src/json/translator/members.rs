@@ -11,14 +11,14 @@ use super::{At, Buf, Flow, Frame, FrameKind, Machine, Ran};
 
 impl Machine {
     #[cold]
-    pub(super) fn not_enveloped(&self, key: &str, change: Option<&Arc<str>>, found: &str) -> Error {
+    pub(super) fn not_enveloped(&self, key: &str, change: Option<&Arc<str>>, found: &str) -> Box<Error> {
         let mut error = Error::new(
             Code::NotEnveloped,
             self.base + self.pos as u64,
             format!("expected an object with the member `{key}`, {found}"),
         );
         error.change = change.cloned();
-        error.at(String::new())
+        Box::new(error.at(String::new()))
     }
 
     pub(super) fn first_name(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
@@ -201,7 +201,7 @@ impl Machine {
     }
 
     #[cold]
-    pub(super) fn duplicate(&self, program: &Program, name: &str) -> Error {
+    pub(super) fn duplicate(&self, program: &Program, name: &str) -> Box<Error> {
         let detail = format!("the member `{}` stands twice in its object", name.escape_debug());
         self.blame(program, self.name.start, Error::new(Code::DuplicateKey, 0, detail))
     }

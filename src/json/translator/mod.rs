@@ -76,10 +76,10 @@ impl Translator {
             Bytes::from([std::mem::take(&mut self.cut).as_slice(), &chunk].concat())
         };
         let Err(error) = std::str::from_utf8(&chunk) else {
-            return self.push_valid(&chunk);
+            return self.push_valid(&chunk).map_err(|error| *error);
         };
         let valid = chunk.slice(..error.valid_up_to());
-        self.push_valid(&valid)?;
+        self.push_valid(&valid).map_err(|error| *error)?;
         if error.error_len().is_some() {
             return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
@@ -87,7 +87,7 @@ impl Translator {
         Ok(())
     }
 
-    fn push_valid(&mut self, chunk: &Bytes) -> Result<(), Error> {
+    fn push_valid(&mut self, chunk: &Bytes) -> Failing<()> {
         if self.kept.is_empty() {
             self.machine.run(&self.program, chunk, Some(chunk))?;
             let keep = self.machine.rebase(chunk, Some(chunk));
@@ -109,7 +109,7 @@ impl Translator {
         if !self.cut.is_empty() {
             return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
-        self.machine.finish(&self.program, &self.kept)
+        self.machine.finish(&self.program, &self.kept).map_err(|error| *error)
     }
 
     /// Takes the bytes that may leave now, in order.
@@ -225,11 +225,14 @@ enum Flow {
     More,
 }
 
-type Ran = Result<Flow, Error>;
+/// Errors are boxed on the inside: what every step returns should fit a register.
+type Failing<T> = Result<T, Box<Error>>;
+
+type Ran = Failing<Flow>;
 
 impl Machine {
     /// Runs to the end of the buffer.
-    fn run(&mut self, program: &Program, bytes: &[u8], chunk: Option<&Bytes>) -> Result<(), Error> {
+    fn run(&mut self, program: &Program, bytes: &[u8], chunk: Option<&Bytes>) -> Failing<()> {
         let buf = Buf { bytes, chunk };
         while self.step(program, buf)? == Flow::On {}
         Ok(())
@@ -254,12 +257,12 @@ impl Machine {
     }
 
     #[cold]
-    fn syntax(&self, syntax: Syntax) -> Error {
-        syntax.into_error(self.base)
+    fn syntax(&self, syntax: Syntax) -> Box<Error> {
+        Box::new(syntax.into_error(self.base))
     }
 
     #[cold]
-    fn unexpected<T>(&self, at: usize, expected: Expected) -> Result<T, Error> {
+    fn unexpected<T>(&self, at: usize, expected: Expected) -> Failing<T> {
         Err(self.syntax(Syntax { at, expected }))
     }
 
@@ -340,7 +343,7 @@ impl Machine {
     }
 
     /// Enters the container whose bracket is at hand.
-    fn open(&mut self, kind: FrameKind) -> Result<(), Error> {
+    fn open(&mut self, kind: FrameKind) -> Failing<()> {
         if self.room() == 0 {
             return self.unexpected(self.pos, Expected::Shallower);
         }
@@ -402,7 +405,7 @@ impl Machine {
         }
     }
 
-    fn edit_held(&mut self, program: &Program, buf: Buf<'_>, end: usize) -> Result<(), Error> {
+    fn edit_held(&mut self, program: &Program, buf: Buf<'_>, end: usize) -> Failing<()> {
         let start = self.pin.take().unwrap_or(end);
         self.check_held(end - start)?;
         self.flush(buf, start);
@@ -432,17 +435,17 @@ impl Machine {
     }
 
     /// What bounds memory: no more than the limit is ever held.
-    fn check_held(&self, len: usize) -> Result<(), Error> {
+    fn check_held(&self, len: usize) -> Failing<()> {
         if len > self.limits.buffer {
             let detail = format!("more than {} bytes would have to be held at once", self.limits.buffer);
-            return Err(Error::new(Code::TooLarge, self.base + self.pin.unwrap_or(0) as u64, detail));
+            return Err(Box::new(Error::new(Code::TooLarge, self.base + self.pin.unwrap_or(0) as u64, detail)));
         }
         Ok(())
     }
 
     /// Completes an op's error: where in the document its scope lies.
     #[cold]
-    fn blame(&self, program: &Program, at: usize, mut error: Error) -> Error {
+    fn blame(&self, program: &Program, at: usize, mut error: Error) -> Box<Error> {
         let mut pointer = String::new();
         for frame in &self.frames {
             match (frame.kind, program.step(frame.step)) {
@@ -459,7 +462,7 @@ impl Machine {
         }
         pointer.push_str(error.pointer.as_deref().unwrap_or_default());
         error.offset = self.base + at as u64;
-        error.at(pointer)
+        Box::new(error.at(pointer))
     }
 
     /// After a value that ends at `pos`.
@@ -541,7 +544,7 @@ impl Machine {
     }
 
     /// Leaves the container whose closing bracket is at hand.
-    fn close(&mut self, program: &Program, buf: Buf<'_>) -> Result<(), Error> {
+    fn close(&mut self, program: &Program, buf: Buf<'_>) -> Failing<()> {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
         self.depth -= 1;
         self.pos += 1;
@@ -595,7 +598,7 @@ impl Machine {
         keep
     }
 
-    fn finish(&mut self, program: &Program, kept: &[u8]) -> Result<(), Error> {
+    fn finish(&mut self, program: &Program, kept: &[u8]) -> Failing<()> {
         let buf = Buf { bytes: kept, chunk: None };
         if self.skipper.at_number_end() {
             match self.at {
@@ -610,7 +613,10 @@ impl Machine {
         self.flush(buf, self.pos.max(self.copied));
         match self.at {
             At::End => Ok(()),
-            _ => Err(Error::new(Code::MalformedJson, self.base + kept.len() as u64, "the document ends too early")),
+            _ => {
+                let at = self.base + kept.len() as u64;
+                Err(Box::new(Error::new(Code::MalformedJson, at, "the document ends too early")))
+            }
         }
     }
 }
