@@ -7,7 +7,7 @@ use super::super::program::{Action, Object, Program, Slot, Step, StepId};
 use super::super::scanner::Expected;
 use super::super::text::name_is;
 use super::ahead::Ahead;
-use super::{At, Buf, Flow, Frame, FrameKind, Machine, Ran};
+use super::{At, Buf, Failing, Flow, Frame, FrameKind, Machine, Ran};
 
 impl Machine {
     #[cold]
@@ -33,7 +33,10 @@ impl Machine {
                 }
                 self.close(program, buf)?;
             }
-            Some(_) => self.at = At::Name,
+            Some(_) => {
+                self.at = At::Name;
+                self.pass_members(program, buf.bytes);
+            }
         }
         Ok(Flow::On)
     }
@@ -132,10 +135,12 @@ impl Machine {
         frame.seen |= 1 << at;
         frame.unless_emptied = None;
         let wins = slot.yields_to & there == 0;
-        self.carry_out(program, slot, wins, buf)
+        self.carry_out(program, slot, wins, buf)?;
+        self.pass_value(buf.bytes);
+        Ok(Flow::On)
     }
 
-    pub(super) fn carry_out(&mut self, program: &Program, slot: &Slot, wins: bool, buf: Buf<'_>) -> Ran {
+    fn carry_out(&mut self, program: &Program, slot: &Slot, wins: bool, buf: Buf<'_>) -> Failing<()> {
         match &slot.action {
             Action::Keep { rename, inner } if wins => {
                 self.keep(buf);
@@ -160,7 +165,7 @@ impl Machine {
             }
             Action::Keep { .. } | Action::Drop => self.drop_member(buf),
         }
-        Ok(Flow::On)
+        Ok(())
     }
 
     /// Lets the member at hand not leave.

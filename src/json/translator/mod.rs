@@ -8,6 +8,7 @@
 mod ahead;
 mod attempt;
 mod members;
+mod pass;
 
 use std::sync::Arc;
 
@@ -527,6 +528,7 @@ impl Machine {
                 self.begin_member(kind);
                 self.pos += 1;
                 self.at = At::Name;
+                self.pass_members(program, buf.bytes);
             }
             (b']', FrameKind::EachElement) => self.close(program, buf)?,
             (b'}', FrameKind::Pick) if frame.seen == 0 => {
