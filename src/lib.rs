@@ -1,21 +1,88 @@
 //! Legato: a protocol-version compatibility proxy.
+//!
+//! It stands in front of backends that speak one version of an API and translates what clients of other versions
+//! send and receive: targets, headers, status and bodies of HTTP calls, and WebSocket messages. What a version
+//! changed is declared once, in rule files that are reloaded while the proxy runs; both directions are derived, and
+//! every chain of changes is fused to one program per message.
+//!
+//! # Bird's-eye view
+//!
+//! A **pure core** knows bytes and rules, and does no I/O, reads no clock and logs nothing. A **data plane** forwards
+//! traffic by one immutable [`Snapshot`](snapshot::Snapshot) per request. A **control plane** makes snapshots and
+//! publishes them. The two planes meet in [`snapshot`] and nowhere else.
+//!
+//! ```text
+//!   rule files ──> store ──> rules::compile ──> RuleSet ─┐                       legato.yaml ──> config
+//!                  (reload: compile, test, publish)      ├──> Snapshot ──> http, ws ──> backend
+//!                                                        │                    │
+//!   client ──> http::server ──> version ──> rules::Pair ─┘    json::Translator (bodies, messages)
+//! ```
+//!
+//! # The life of a rule
+//!
+//! [`yaml`] makes a tree that knows its places, [`rules`] an API's changes with [`diagnostic`]s for everything that is
+//! wrong. Each op ([`rules::lens`], one file each) lowers to a few primitive edits of one direction
+//! ([`json::edit`]). For a client version and a backend version, the edits of all changes between them are strung
+//! together per call and message, and [`json::Program::fuse`] turns them into one flat program. A
+//! [`json::Translator`] runs it over a body in chunks, in one pass: what nobody edits leaves as it came.
+//! The life of a request is told in [`http`], that of a socket in [`ws`].
+//!
+//! # Layers
+//!
+//! | layer | modules | may import |
+//! |---|---|---|
+//! | 0 pure values | [`json`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
+//! | 1 pure compiler | [`rules`] | layer 0 |
+//! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] | each other downwards, layer 0 |
+//! | 2 resources | [`backend`] | layer 1 |
+//! | 3 meeting point | [`snapshot`] | [`rules`], [`backend`] |
+//! | 4 data plane | [`http`] [`ws`] | layers 0 to 3 |
+//! | 4 control plane | [`store`] [`reload`] [`admin`] | layers 0 to 3, never the data plane |
+//! | 5 | [`demo`], [`app`], then [`cli`], then `main` | everything below |
+//!
+//! # Invariants
+//!
+//! `tests/it/architecture.rs` holds those that a test can hold.
+//!
+//! 1. Layers 0 and 1, but for the leaf shells, name no tokio, hyper, metrics, clock, randomness, file or socket.
+//! 2. [`http`] and [`ws`] never name [`store`], [`reload`] or [`admin`].
+//! 3. A request loads the snapshot once and passes it down; a socket keeps the one of its handshake. Only [`reload`]
+//!    publishes.
+//! 4. A rule set that does not compile, or whose own tests fail, never changes traffic.
+//! 5. Memory used by [`json`] is bounded by depth and by what must be held, never by a document's length.
+//! 6. Bytes that no op touches leave exactly as they came: numbers, escapes, white space, order, duplicates.
+//! 7. Any chunking of a document gives the same bytes and the same error at the same offset.
+//! 8. Nothing reachable from the network or from a file can panic or run without a bound.
+//! 9. Every queue is bounded; every spawned task is owned by something that is drained.
+//! 10. A status is chosen only in `http/respond.rs`, a close code only in `ws/session.rs`, a metric is named only in
+//!     `telemetry/metrics.rs`.
+//! 11. `serde_json::Value` is never on the translate path.
+
+pub mod json;
+
+pub mod diagnostic;
+pub mod yaml;
+
+pub mod route;
+pub mod version;
+
+pub mod rules;
+
+pub mod config;
+pub mod failure;
+pub mod telemetry;
+
+pub mod backend;
+pub mod snapshot;
+
+pub mod http;
+pub mod ws;
 
 pub mod admin;
-pub mod app;
-pub mod backend;
-pub mod cli;
-pub mod config;
-pub mod demo;
-pub mod diagnostic;
-pub mod failure;
-pub mod http;
-pub mod json;
 pub mod reload;
-pub mod route;
-pub mod rules;
-pub mod snapshot;
 pub mod store;
-pub mod telemetry;
-pub mod version;
-pub mod ws;
-pub mod yaml;
+
+pub mod demo;
+
+pub mod app;
+pub mod cli;

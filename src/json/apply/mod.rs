@@ -181,7 +181,13 @@ impl<'a> Editor<'a> {
         };
         let edited = match token {
             Token::Key(key) => match self.tree.child(node, key)? {
-                Some(link) => self.visit_link(node, link, Place::Key(key), rest, edit)?,
+                Some(link) => {
+                    let became = self.visit_link(node, link, Place::Key(key), rest, edit)?;
+                    if became == Became::Nothing {
+                        self.tree.remove(node, |_, l| l == link);
+                    }
+                    became != Became::Same
+                }
                 None => false,
             },
             Token::Any => self.visit_all(node, rest, edit)?,
@@ -195,17 +201,27 @@ impl<'a> Editor<'a> {
 
     fn visit_all(&mut self, node: NodeId, rest: &'a [Token], edit: OnValue<'_, 'a>) -> Done<bool> {
         let array = self.tree.kind(node) == Kind::Array;
-        let (mut edited, mut index) = (false, 0_usize);
+        let (mut edited, mut index, mut gone) = (false, 0_usize, Vec::new());
         let mut at = self.tree.first(node);
         while let Some(link) = at {
             at = self.tree.next(link);
             let step = if array { Place::Index(index) } else { Place::Member(link) };
-            edited |= self.visit_link(node, link, step, rest, edit)?;
+            let became = self.visit_link(node, link, step, rest, edit)?;
+            edited |= became != Became::Same;
+            if became == Became::Nothing {
+                gone.push(link);
+            }
             index += 1;
+        }
+        if !gone.is_empty() {
+            // Both in the order of the members, so that one pass takes out any number of them.
+            let mut gone = gone.into_iter().peekable();
+            self.tree.remove(node, |_, link| gone.next_if_eq(&link).is_some());
         }
         Ok(edited)
     }
 
+    /// What became of a member's value; if that is nothing, the caller takes the member out.
     fn visit_link(
         &mut self,
         parent: NodeId,
@@ -213,7 +229,7 @@ impl<'a> Editor<'a> {
         step: Place<'a>,
         rest: &'a [Token],
         edit: OnValue<'_, 'a>,
-    ) -> Done<bool> {
+    ) -> Done<Became> {
         self.trail.push(step);
         let value = self.tree.value(link);
         let became = match self.visit(value, rest, edit) {
@@ -226,12 +242,12 @@ impl<'a> Editor<'a> {
         match became {
             Became::Same | Became::Edited => {}
             Became::Other(node) => self.tree.set_value(link, node),
-            Became::Nothing if self.tree.kind(parent) == Kind::Object => self.tree.remove(parent, |_, l| l == link),
+            Became::Nothing if self.tree.kind(parent) == Kind::Object => {}
             Became::Nothing => {
                 return Err(Error::new(Code::CannotRemoveIndex, 0, "an element cannot be taken out of its array"));
             }
         }
         self.trail.pop();
-        Ok(became != Became::Same)
+        Ok(became)
     }
 }
