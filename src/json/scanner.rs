@@ -124,10 +124,10 @@ impl Token {
     fn start(&mut self, buf: &[u8], pos: usize) -> Found {
         match buf.get(pos) {
             None => Ok(None),
-            Some(b'"') => self.text(buf, pos + 1, Text::Plain),
+            Some(b'"') => self.string(buf, pos),
             Some(b'-') => self.number(buf, pos + 1, Number::Minus),
             Some(b'0') => self.number(buf, pos + 1, Number::Zero),
-            Some(b'1'..=b'9') => self.number(buf, pos + 1, Number::Integer),
+            Some(b'1'..=b'9') => self.integer(buf, pos + 1),
             Some(b't') => self.literal(buf, pos + 1, b"rue"),
             Some(b'f') => self.literal(buf, pos + 1, b"alse"),
             Some(b'n') => self.literal(buf, pos + 1, b"ull"),
@@ -141,7 +141,7 @@ impl Token {
         match *self {
             Self::None => match buf.get(pos) {
                 None => Ok(None),
-                Some(b'"') => self.text(buf, pos + 1, Text::Plain),
+                Some(b'"') => self.string(buf, pos),
                 Some(_) => fail(pos, Expected::Key),
             },
             Self::Text(state) => self.text(buf, pos, state),
@@ -149,7 +149,29 @@ impl Token {
         }
     }
 
+    /// A string from its first quote. Most have no escape and end in the buffer.
     #[inline]
+    fn string(&mut self, buf: &[u8], pos: usize) -> Found {
+        let end = plain_end(buf, pos + 1);
+        if buf.get(end) == Some(&b'"') {
+            return Ok(Some(end + 1));
+        }
+        self.text(buf, end, Text::Plain)
+    }
+
+    /// A number after its first digit. Most are integers that end in the buffer.
+    #[inline]
+    fn integer(&mut self, buf: &[u8], mut pos: usize) -> Found {
+        while let Some(b'0'..=b'9') = buf.get(pos) {
+            pos += 1;
+        }
+        match buf.get(pos) {
+            Some(b',' | b'}' | b']') => Ok(Some(pos)),
+            _ => self.number(buf, pos, Number::Integer),
+        }
+    }
+
+    #[inline(never)]
     fn text(&mut self, buf: &[u8], mut pos: usize, mut state: Text) -> Found {
         loop {
             match state {
@@ -185,7 +207,7 @@ impl Token {
         Ok(None)
     }
 
-    #[inline]
+    #[inline(never)]
     fn number(&mut self, buf: &[u8], mut pos: usize, mut state: Number) -> Found {
         while let Some(&byte) = buf.get(pos) {
             state = match (state, byte) {
@@ -208,7 +230,7 @@ impl Token {
         Ok(None)
     }
 
-    #[inline]
+    #[inline(never)]
     fn literal(&mut self, buf: &[u8], mut pos: usize, mut rest: &'static [u8]) -> Found {
         while let Some((&want, left)) = rest.split_first() {
             match buf.get(pos) {
