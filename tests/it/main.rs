@@ -12,6 +12,7 @@ mod support;
 mod admin;
 mod architecture;
 mod demo;
+mod diagnostics;
 mod engine;
 mod http;
 mod http_bodies;
