@@ -103,7 +103,8 @@ impl HeadPlan {
     }
 
     fn run(&self, document: Vec<u8>, values: &Values) -> Result<Vec<u8>, Error> {
-        translate(&self.program, values, Limits::default(), document.into()).map(|done| done.body)
+        let done = translate(&self.program, values, Limits::default(), document.into());
+        done.map(|done| done.body).map_err(|error| Error { pointer: error.pointer.map(|pointer| as_place(&pointer)), ..error })
     }
 
     pub(super) fn response(&self, status: StatusCode, headers: &mut HeaderMap, values: &Values) -> Result<StatusCode, Error> {
@@ -154,6 +155,13 @@ impl HeadPlan {
         }
         Ok(())
     }
+}
+
+/// A pointer into the head's document as rules write it: `/query/page` is `query:/page`.
+fn as_place(pointer: &str) -> String {
+    let names = pointer.strip_prefix('/').unwrap_or(pointer);
+    let at = names.find('/').unwrap_or(names.len());
+    format!("{}:{}", &names[..at], &names[at..])
 }
 
 /// Translates a request's head. `route` is the call as the client and as the backend spell it, `params` the values

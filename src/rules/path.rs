@@ -70,8 +70,16 @@ impl Place {
         }
         let tokens = pointer.split('/').skip(1).map(|token| parse_token(token, text)).collect::<Result<Path, _>>()?;
         let place = Self { location, tokens: lower_header(location, tokens) };
+        place.check_header(text)?;
         place.check_depth(text)?;
         Ok(place)
+    }
+
+    fn check_header(&self, text: &str) -> Result<(), String> {
+        match (self.location, self.tokens.first()) {
+            (Location::Header, Some(Token::Key(name))) if !is_header_name(name) => Err(format!("`{name}` is no header name, found `{text}`")),
+            _ => Ok(()),
+        }
     }
 
     fn check_depth(&self, text: &str) -> Result<(), String> {
@@ -112,6 +120,11 @@ impl Place {
         let (scope, keys) = self.scoped();
         scope.is_empty().then_some(keys)
     }
+}
+
+/// Whether a header may have this name (RFC 9110, section 5.1).
+pub(super) fn is_header_name(name: &str) -> bool {
+    http::HeaderName::from_bytes(name.as_bytes()).is_ok()
 }
 
 /// Parts a path after its last wildcard.

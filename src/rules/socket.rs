@@ -11,7 +11,7 @@ use crate::json::{Code, Error, Items, Kind, Limits, Program, Values, quote, tran
 use crate::route::{Router, Template};
 
 use super::Direction;
-use super::ast::{Change, Frame, Frames, Lifetime, WsBlock};
+use super::ast::{Change, Frame, Frames, WsBlock};
 use super::lens::{Mode, lower_ops};
 
 /// Which side a message comes from.
@@ -167,7 +167,7 @@ fn sender_names(steps: &Steps<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (at, (_, frames, direction)) in steps.iter().enumerate() {
         for frame in &frames.frames {
-            let mut name = Some(near_name(frame, *direction).to_owned());
+            let mut name = near_name(frame, *direction).map(str::to_owned);
             for (_, earlier, direction) in steps[..at].iter().rev() {
                 name = name.and_then(|name| name_before(earlier, &name, *direction));
             }
@@ -177,25 +177,25 @@ fn sender_names(steps: &Steps<'_>) -> Vec<String> {
     names
 }
 
-/// A frame's name on the side that its messages come from.
-fn near_name(frame: &Frame, direction: Direction) -> &str {
+/// A frame's name on the side that its messages come from, if that side has it.
+fn near_name(frame: &Frame, direction: Direction) -> Option<&str> {
     match direction {
-        Direction::Up => &frame.name,
-        Direction::Down => frame.rename.as_ref().unwrap_or(&frame.name),
+        Direction::Up => frame.older_name(),
+        Direction::Down => frame.newer_name(),
     }
 }
 
-fn far_name(frame: &Frame, direction: Direction) -> &str {
+fn far_name(frame: &Frame, direction: Direction) -> Option<&str> {
     near_name(frame, direction.turned())
 }
 
 /// What an event was called before a step, if anything was.
 fn name_before(frames: &Frames, name: &str, direction: Direction) -> Option<String> {
-    if let Some(frame) = frames.frames.iter().find(|frame| far_name(frame, direction) == name) {
-        return Some(near_name(frame, direction).to_owned());
+    if let Some(frame) = frames.frames.iter().find(|frame| far_name(frame, direction) == Some(name)) {
+        return near_name(frame, direction).map(str::to_owned);
     }
     // A name that the step gives away does not come through as it is.
-    let taken = frames.frames.iter().any(|frame| near_name(frame, direction) == name);
+    let taken = frames.frames.iter().any(|frame| near_name(frame, direction) == Some(name));
     (!taken).then(|| name.to_owned())
 }
 
@@ -203,15 +203,8 @@ fn plan(steps: &Steps<'_>, name: &str) -> Plan {
     let mut entries = Vec::new();
     let mut name = name.to_owned();
     for (id, frames, direction) in steps {
-        let Some(frame) = frames.frames.iter().find(|frame| near_name(frame, *direction) == name) else { continue };
-        let gone = match direction {
-            Direction::Up => Lifetime::Removed,
-            Direction::Down => Lifetime::Added,
-        };
-        if frame.lifetime == gone {
-            return Plan::Drop;
-        }
-        let renamed = far_name(frame, *direction).to_owned();
+        let Some(frame) = frames.frames.iter().find(|frame| near_name(frame, *direction) == Some(&name)) else { continue };
+        let Some(renamed) = far_name(frame, *direction).map(str::to_owned) else { return Plan::Drop };
         let rename = (renamed != name).then(|| rename(&frames.discriminator, &name, &renamed));
         let ops = lower_ops(&frame.ops, *direction, Mode::Full).into_iter().map(|lowered| lowered.entry);
         // The discriminator is where the older version has it: it changes before the ops going up, after them

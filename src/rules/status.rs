@@ -12,7 +12,7 @@ pub struct StatusRange {
 }
 
 impl StatusRange {
-    /// Parses `404`, `2xx`, `4xx-5xx`, `400-404` or `default`.
+    /// Parses `404`, `2xx`, `4xx-5xx` or `400-404`.
     ///
     /// # Errors
     /// What was expected.
@@ -30,6 +30,12 @@ impl StatusRange {
     #[must_use]
     pub fn contains(self, status: u16) -> bool {
         (self.first..=self.last).contains(&status)
+    }
+
+    /// Whether both fit a status and neither is the narrower.
+    #[must_use]
+    pub fn rivals(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last && self.width() == other.width()
     }
 
     /// How many statuses it has: the narrowest range that fits decides.

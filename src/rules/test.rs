@@ -46,8 +46,10 @@ pub fn run(rules: &RuleSet) -> Report {
 trait Plans {
     fn pair(&self, client: VersionId, backend: VersionId) -> &Pair;
     fn label(&self, version: VersionId) -> &Arc<str>;
-    /// The version in whose words a test names its call.
+    /// The version in whose words a test names its call, its status and its headers.
     fn oldest(&self) -> VersionId;
+    /// The last version there is: the one of `new_target`, `new_status` and `new_header`.
+    fn newest(&self) -> VersionId;
 }
 
 struct Alone<'a> {
@@ -69,6 +71,10 @@ impl Plans for Alone<'_> {
     fn oldest(&self) -> VersionId {
         VersionId(self.change.since.0 - 1)
     }
+
+    fn newest(&self) -> VersionId {
+        self.change.since
+    }
 }
 
 struct Whole<'a>(&'a Api);
@@ -84,6 +90,10 @@ impl Plans for Whole<'_> {
 
     fn oldest(&self) -> VersionId {
         VersionId(0)
+    }
+
+    fn newest(&self) -> VersionId {
+        self.0.versions.latest()
     }
 }
 
@@ -167,10 +177,37 @@ impl Runner<'_> {
         Ok((target.method, target.path_and_query))
     }
 
+    /// The newest version that a message is given for.
+    fn newest(&self, message: &HttpMessage) -> VersionId {
+        message.bodies.iter().map(|(version, _)| *version).max().unwrap_or_else(|| self.plans.newest())
+    }
+
+    /// The headers of a version, as far as the test says them: of the oldest and of the newest.
+    fn headers<'m>(&self, message: &'m HttpMessage, version: VersionId) -> Headers<'m> {
+        match version {
+            oldest if oldest == self.plans.oldest() => &message.header,
+            newest if newest == self.newest(message) => &message.new_header,
+            _ => &[],
+        }
+    }
+
+    /// The response's status in a version: said of the oldest and of the newest, and translated between them.
+    fn status_in(&self, test: &HttpTest, message: &HttpMessage, version: VersionId) -> Result<StatusCode, String> {
+        let oldest = self.plans.oldest();
+        let said = if version == oldest { test.status } else { test.new_status.unwrap_or(test.status) };
+        let said = StatusCode::from_u16(said).map_err(|e| e.to_string())?;
+        if version == oldest || version == self.newest(message) {
+            return Ok(said);
+        }
+        let (method, target) = self.target_in(test, version)?;
+        let status = StatusCode::from_u16(test.status).map_err(|e| e.to_string())?;
+        let plan = self.plans.pair(version, oldest).find(&method, path(&target)).response(status);
+        plan.response_head(status, &mut HeaderMap::new(), &self.values(version)).map_err(|e| e.to_string())
+    }
+
     fn target(&self, test: &HttpTest, message: &HttpMessage) -> Option<(String, Result<(), String>)> {
         let want = message.new_target.as_ref()?;
-        let newer = VersionId(self.plans.oldest().0 + 1);
-        let outcome = self.target_in(test, newer).and_then(|(method, target)| {
+        let outcome = self.target_in(test, self.newest(message)).and_then(|(method, target)| {
             let found = format!("{method} {target}");
             if found == *want { Ok(()) } else { Err(format!("expected the target `{want}`, found `{found}`")) }
         });
@@ -180,7 +217,7 @@ impl Runner<'_> {
     fn request(&self, test: &HttpTest, message: &HttpMessage, (from, to): (VersionId, VersionId), body: &[u8], want: &[u8]) -> Result<(), String> {
         let (method, target) = self.target_in(test, from)?;
         let call = self.plans.pair(from, to).find(&method, path(&target));
-        let (before, after) = headers(message, from < to);
+        let (before, after) = (self.headers(message, from), self.headers(message, to));
         let mut found = header_map(before)?;
         call.request_head(&method, &target, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
         compare_headers(&found, after)?;
@@ -190,15 +227,13 @@ impl Runner<'_> {
     fn response(&self, test: &HttpTest, message: &HttpMessage, (from, to): (VersionId, VersionId), body: &[u8], want: &[u8]) -> Result<(), String> {
         let (method, target) = self.target_in(test, to)?;
         let call = self.plans.pair(to, from).find(&method, path(&target));
-        let statuses = (test.status, test.new_status.unwrap_or(test.status));
-        let (status, want_status) = if from < to { statuses } else { (statuses.1, statuses.0) };
-        let status = StatusCode::from_u16(status).map_err(|e| e.to_string())?;
+        let (status, want_status) = (self.status_in(test, message, from)?, self.status_in(test, message, to)?);
         let plan = call.response(status);
-        let (before, after) = headers(message, from < to);
+        let (before, after) = (self.headers(message, from), self.headers(message, to));
         let mut found = header_map(before)?;
         let status = plan.response_head(status, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
-        if status.as_u16() != want_status {
-            return Err(format!("expected the status {want_status}, found {}", status.as_u16()));
+        if status != want_status {
+            return Err(format!("expected the status {}, found {}", want_status.as_u16(), status.as_u16()));
         }
         compare_headers(&found, after)?;
         self.body(plan, to, body, want)
@@ -249,10 +284,6 @@ fn path(target: &str) -> &str {
 }
 
 type Headers<'a> = &'a [(String, String)];
-
-fn headers(message: &HttpMessage, up: bool) -> (Headers<'_>, Headers<'_>) {
-    if up { (&message.header, &message.new_header) } else { (&message.new_header, &message.header) }
-}
 
 fn header_map(headers: Headers<'_>) -> Result<HeaderMap, String> {
     let pairs = headers.iter().map(|(name, value)| {

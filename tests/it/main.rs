@@ -20,6 +20,7 @@ mod http_failures;
 mod http_translation;
 mod readme;
 mod reload;
+mod rules;
 mod ws;
 mod ws_ends;
 mod ws_translation;

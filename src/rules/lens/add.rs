@@ -73,6 +73,16 @@ impl Add {
 }
 
 fn source(reader: &mut Reader, node: &Node) -> Option<Source> {
+    if node.as_mapping().is_none() && node.as_str().is_none() {
+        let help = node.text().filter(|text| !text.is_empty()).map(|text| format!("write `{{value: {}}}`", text.escape_debug()));
+        reader.wrong_type(node, "a default", "`{value: literal}`, `{from: path}`, `absent` or `fail`").help = help;
+        return None;
+    }
+    if let Some(text) = node.as_str().filter(|text| !matches!(*text, "absent" | "fail")) {
+        let message = format!("expected `{{value: literal}}`, `{{from: path}}`, `absent` or `fail`, found `{}`", text.escape_debug());
+        reader.bad_value(node, message).help(format!("write `{{value: {}}}`", text.escape_debug()));
+        return None;
+    }
     if node.as_mapping().is_none() {
         return reader.one_of(node, "a default", &[("absent", Source::Absent), ("fail", Source::Refuse)]).cloned();
     }
@@ -86,10 +96,15 @@ fn source(reader: &mut Reader, node: &Node) -> Option<Source> {
 }
 
 fn value_or_copy(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<Source> {
-    if let Some(value) = fields.get("value") {
+    let (value, from) = (fields.get("value"), fields.entry("from"));
+    if let (Some(_), Some((key, _))) = (value, from) {
+        reader.bad_value(key, "a default is either `value` or `from`, not both").help("remove one of them");
+        return None;
+    }
+    if let Some(value) = value {
         return literal(reader, value).map(Source::Literal);
     }
-    let node = fields.get("from")?;
+    let (_, node) = from?;
     let place = place(reader, node)?;
     let keys = place.keys().filter(|_| place.location == crate::rules::path::Location::Body);
     if keys.is_none() {

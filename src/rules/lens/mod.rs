@@ -20,6 +20,9 @@ use crate::yaml::{Node, Reader};
 use super::Direction;
 use super::path::{Part, Place, part_after_last_wildcard};
 
+/// What stands beside an op: when it runs, and a remark.
+const KNOBS: &[&str] = &["where", "where_down", "note"];
+
 /// Ops that the rule language has and this release does not run yet.
 const LATER: &[&str] = &["split", "entries", "tuple", "spread", "presence", "recase", "drop", "limit", "jq"];
 
@@ -122,12 +125,7 @@ impl Op {
 
     fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
         let entries = reader.mapping(node, "an op")?;
-        let is_knob = |name: &str| matches!(name, "where" | "where_down" | "note");
-        let mut ops = entries.iter().filter(|(name, _)| !name.text().is_some_and(is_knob));
-        let (Some((name, args)), None) = (ops.next(), ops.next()) else {
-            reader.error(code::OP, node.span, "expected exactly one op, such as `rename: {/old: new}`").help("write one list item for each op; `where` and `where_down` go beside it");
-            return None;
-        };
+        let (name, args) = Self::only_one(reader, node, entries)?;
         let guards = |reader: &mut Reader, key: &str| {
             let node = entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)?;
             Some(parse_guards(reader, node))
@@ -140,25 +138,48 @@ impl Op {
         Some(op)
     }
 
+    /// The one entry that is an op; the others say when it runs.
+    fn only_one<'n>(reader: &mut Reader, node: &Node, entries: &'n [(Node, Node)]) -> Option<(&'n Node, &'n Node)> {
+        let is_knob = |name: &str| KNOBS.contains(&name);
+        let is_op = |name: &str| Self::NAMES.contains(&name) || LATER.contains(&name);
+        let others = || entries.iter().filter(|(name, _)| !name.text().is_some_and(is_knob));
+        if let (Some((name, args)), 1) = (others().next(), others().count()) {
+            return Some((name, args));
+        }
+        let mut unknown = others().filter(|(name, _)| !name.text().is_some_and(is_op));
+        if let (Some((name, _)), None, 2) = (unknown.next(), unknown.next(), others().count()) {
+            let text = name.text().unwrap_or_default();
+            reader.error(crate::yaml::code::UNKNOWN_KEY, name.span, format!("unknown key `{}` in an op", text.escape_debug())).help(crate::yaml::reader::suggestion(text, KNOBS));
+            return None;
+        }
+        reader.error(code::OP, node.span, "expected exactly one op, such as `rename: {/old: new}`").help("write one list item for each op; `where` and `where_down` go beside it");
+        None
+    }
+
     /// Head and body are translated at different times, so an op that would need both at once is refused.
     fn check_parts(&self, reader: &mut Reader) -> Option<()> {
-        let parts: Vec<Part> = self.lens.places().iter().map(|place| place.part()).collect();
-        let guards = self.guard.iter().chain(self.guard_down.iter().flatten()).map(|guard| guard.place.part());
-        let mut all = parts.iter().copied().chain(guards);
-        let Some(first) = all.next() else { return Some(()) };
-        if all.all(|part| part == first) || matches!(self.lens, Lens::Rename(_)) && self.guard.is_empty() {
+        let has_guard = !self.guard.is_empty() || self.guard_down.is_some();
+        let both = self.reaches(Part::Head) && self.reaches(Part::Body);
+        // The entries of a rename are independent of each other, so that they may be in both.
+        if !both || matches!(self.lens, Lens::Rename(_)) && !has_guard {
             return Some(());
         }
         reader
             .error(code::PARTS, self.span, "an op and its guards must stay within the body, or within query, headers, path and status")
-            .help("moving values between the body and the head is not supported yet");
+            .help("values cannot move between the body and the head yet, nor can one depend on the other");
         None
     }
 
-    /// The part of the message it is for.
+    /// Whether it or one of its guards is about a part of the message.
     #[must_use]
-    pub fn part(&self) -> Part {
-        self.lens.places().first().map_or(Part::Body, |place| place.part())
+    pub fn reaches(&self, part: Part) -> bool {
+        self.places().any(|place| place.part() == part) || part == Part::Body && matches!(self.lens, Lens::Envelope(_))
+    }
+
+    /// Every place that it or one of its guards names.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        let guards = self.guard.iter().chain(self.guard_down.iter().flatten()).map(|guard| &guard.place);
+        self.lens.places().into_iter().chain(guards)
     }
 
     /// Whether it may change a response's status.
@@ -275,7 +296,12 @@ fn parse_test(reader: &mut Reader, node: &Node) -> Option<Test> {
             Some("in") => literals(reader, value).map(Test::In),
             Some("not_in") => literals(reader, value).map(Test::NotIn),
             Some("exists") => reader.boolean(value, "`exists`").map(Test::Exists),
-            _ => json(reader, node).map(|literal| Test::In(vec![literal])),
+            // A misspelt `exists` must not become a comparison with an object.
+            other => {
+                let message = format!("unknown test `{}` in a guard", other.unwrap_or_default().escape_debug());
+                reader.error(crate::yaml::code::UNKNOWN_KEY, name.span, message).help(crate::yaml::reader::suggestion(other.unwrap_or_default(), &["in", "not_in", "exists"]));
+                None
+            }
         },
         _ => json(reader, node).map(|literal| Test::In(vec![literal])),
     }

@@ -11,7 +11,7 @@
 
 use crate::json::edit::{Edit, Path, Token};
 use crate::rules::Direction;
-use crate::rules::path::Place;
+use crate::rules::path::{Place, is_header_name};
 use crate::yaml::{Node, Reader};
 
 use super::{Edits, code, member};
@@ -65,6 +65,10 @@ fn new_name(reader: &mut Reader, path: &Node, name: &Node) -> Option<String> {
     let text = reader.string(name, "a new name")?;
     if !text.starts_with('/') {
         let header = path.as_str().is_some_and(|p| p.starts_with("header:"));
+        if header && !is_header_name(text) {
+            reader.error(code::PATH, name.span, format!("`{}` is no header name", text.escape_debug())).help("a header's name has letters, digits and `-`");
+            return None;
+        }
         return Some(if header { text.to_ascii_lowercase() } else { text.to_owned() });
     }
     let last = text.rsplit('/').next().unwrap_or_default();

@@ -80,7 +80,7 @@ fn parse_into(reader: &mut Reader, node: &Node, fields: &mut Fields<'_>) -> Opti
         return Some(Into::Member { key: key?.to_owned(), with, keep_null });
     }
     if node.as_str() != Some("array") {
-        reader.error(code::OP, node.span, "`into` must be `array` or `{key: name, with: {...}}`");
+        reader.error(code::OP, node.span, "`into` must be `array` or `{key: name, with: {...}}`").help("write `into: array`");
         return None;
     }
     let keep_null = fields.get("null").and_then(|node| reader.one_of(node, "`null`", &[("empty", false), ("keep", true)]).copied()).unwrap_or(false);

@@ -7,7 +7,7 @@ use crate::rules::diagnostics as code;
 use crate::version::{ApiVersion, Resolver, Source, TellBackend, Unknown, VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader, code as yaml_code};
 
-use super::{label, unsupported, version};
+use super::{label, unknown_version, unsupported, version};
 
 /// The version of the rule files' own format.
 const FORMAT: u64 = 1;
@@ -21,7 +21,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
     }
     let versions = fields.require(reader, "versions").and_then(|node| versions(reader, node));
     let sources = fields.require(reader, "client_version");
-    let (unknown, tell_backend) = (unknown_version(reader, &mut fields), tell_backend(reader, &mut fields));
+    let (unknown, tell_backend) = (on_unknown(reader, &mut fields), tell_backend(reader, &mut fields));
     let on_error = fields.get("on_error").and_then(|node| on_error(reader, node)).unwrap_or_else(default_policy);
     let after_sunset = fields.get("after_sunset").and_then(|node| reader.one_of(node, "`after_sunset`", &[("serve", AfterSunset::Serve), ("gone", AfterSunset::Gone)]).copied());
     let patch = fields.get("patch").and_then(|node| reader.one_of(node, "`patch`", &[("merge", PatchMode::Merge), ("full", PatchMode::Full)]).copied());
@@ -160,7 +160,7 @@ fn source(reader: &mut Reader, kind: &Node, kind_text: &str, value: &Node) -> Op
     }
 }
 
-fn unknown_version(reader: &mut Reader, fields: &mut Fields<'_>) -> Unknown {
+fn on_unknown(reader: &mut Reader, fields: &mut Fields<'_>) -> Unknown {
     let choices = [("reject", Unknown::Reject), ("default", Unknown::Default), ("latest", Unknown::Latest)];
     fields.get("unknown_version").and_then(|node| reader.one_of(node, "`unknown_version`", &choices).copied()).unwrap_or_default()
 }
@@ -197,11 +197,16 @@ fn problems(reader: &mut Reader, node: &Node, versions: &Versions) -> BTreeMap<V
     for (label, shape) in reader.mapping(node, "`problems`").unwrap_or_default() {
         // A mapping's key is text whatever YAML makes of it.
         let Some(id) = label.text().and_then(|text| versions.find(text)) else {
-            reader.error(code::VERSION, label.span, "unknown version");
+            unknown_version(reader, label, versions);
             continue;
         };
-        if let Ok(text) = shape.to_json() {
-            shapes.insert(id, text.into_bytes());
+        match shape.to_json() {
+            Ok(text) => {
+                shapes.insert(id, text.into_bytes());
+            }
+            Err(error) => {
+                reader.error(yaml_code::BAD_VALUE, error.span, "this number has no JSON form").help("write it as JSON does: decimal digits, no leading `+` or `.`");
+            }
         }
     }
     shapes

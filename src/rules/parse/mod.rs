@@ -5,7 +5,7 @@ mod blocks;
 mod change;
 mod tests;
 
-use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::diagnostic::{Diagnostic, Source};
 use crate::version::Versions;
 use crate::yaml::{self, Node, Reader};
 
@@ -57,21 +57,24 @@ fn not_yet(source: &Source, what: &str, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(Diagnostic::error(super::lens::code::NOT_YET, &source.file.as_str().into(), crate::diagnostic::Span::default(), message));
 }
 
-/// Parses a file and takes it apart.
+/// Parses a file and takes it apart. What can be read of a file that has errors comes back too, so that other files
+/// are not told that it is missing.
 fn with_reader<T>(source: &Source, diagnostics: &mut Vec<Diagnostic>, read: impl FnOnce(&mut Reader, &Node) -> Option<T>) -> Option<T> {
-    let node = match yaml::parse(&source.text, &source.file, yaml::Limits::default()) {
-        Ok(node) => node,
-        Err(found) => {
-            diagnostics.extend(found);
-            return None;
-        }
-    };
+    let (node, found) = yaml::parse_partial(&source.text, &source.file, yaml::Limits::default());
     let mut reader = Reader::new(&source.file);
-    let read = read(&mut reader, &node);
-    let found = reader.into_diagnostics();
-    let failed = found.iter().any(|d| d.severity == Severity::Error);
-    diagnostics.extend(found);
-    read.filter(|_| !failed)
+    found.into_iter().for_each(|diagnostic| {
+        reader.report(diagnostic);
+    });
+    let read = match &node {
+        Some(node) if node.is_null() => {
+            reader.error(yaml::code::WRONG_TYPE, node.span, "the file is empty").help("write it, or remove it");
+            None
+        }
+        Some(node) => read(&mut reader, node),
+        None => None,
+    };
+    diagnostics.extend(reader.into_diagnostics());
+    read
 }
 
 /// Reports something of the rule language that this release does not carry out.
@@ -97,8 +100,15 @@ fn version(reader: &mut Reader, node: &Node, versions: &Versions) -> Option<crat
     let text = label(reader, node)?;
     let found = versions.find(text);
     if found.is_none() {
-        let known: Vec<&str> = versions.labels().collect();
-        reader.error(code::VERSION, node.span, format!("unknown version `{}`", text.escape_debug())).help(yaml::reader::suggestion(text, &known));
+        unknown_version(reader, node, versions);
     }
     found
+}
+
+/// Reports a version that `api.yaml` does not name. Labels are short, so that a near one is no better a guess than
+/// any other: all are listed.
+fn unknown_version(reader: &mut Reader, node: &Node, versions: &Versions) {
+    let known: Vec<String> = versions.labels().map(|label| format!("`{label}`")).collect();
+    let message = format!("unknown version `{}`", node.text().unwrap_or_default().escape_debug());
+    reader.error(code::VERSION, node.span, message).help(format!("the versions of `api.yaml` are {}", known.join(", ")));
 }
