@@ -24,9 +24,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let files = findings::read_rules(&args.rules)?;
-    let compiled = rules::compile(&files);
+    let compiled = rules::compile(&files.files);
     let summary = compiled.rules.as_ref().map(summary).unwrap_or_default();
-    findings::report(&compiled.diagnostics, &files, &args.rules, args.format, &summary)
+    findings::report(&compiled.diagnostics, &files, args.format, &summary)
 }
 
 /// Every call that a change touches, with what its translation holds.

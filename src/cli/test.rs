@@ -22,13 +22,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let files = findings::read_rules(&args.rules)?;
-    let compiled = rules::compile(&files);
+    let compiled = rules::compile(&files.files);
     let Some(rules) = compiled.rules else {
-        return findings::report(&compiled.diagnostics, &files, &args.rules, args.format, "");
+        return findings::report(&compiled.diagnostics, &files, args.format, "");
     };
     let report = rules::test::run(&rules);
     let failed = report.failures.len();
     let mut all: Vec<_> = compiled.diagnostics.into_iter().filter(|d| d.severity == Severity::Warning).collect();
     all.extend(report.failures);
-    findings::report(&all, &files, &args.rules, args.format, &format!("{} passed, {failed} failed", report.passed))
+    findings::report(&all, &files, args.format, &format!("{} passed, {failed} failed", report.passed))
 }

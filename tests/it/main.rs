@@ -11,6 +11,7 @@ mod support;
 
 mod admin;
 mod architecture;
+mod cli;
 mod demo;
 mod diagnostics;
 mod engine;
