@@ -14,6 +14,7 @@ mod architecture;
 mod cli;
 mod demo;
 mod diagnostics;
+mod docs;
 mod engine;
 mod http;
 mod http_bodies;
