@@ -45,7 +45,9 @@ pub(super) fn read_rules(root: &Path) -> Result<Rules, String> {
     let mut files = RuleStore::Directory(root.to_owned()).read().map_err(|e| format!("cannot read the rules: {e}"))?;
     let own = files.iter().find(|source| source.file == "api.yaml").map(api_name);
     let prefix = own.map(|name| format!("{name}/")).unwrap_or_default();
-    files.iter_mut().for_each(|source| source.file.insert_str(0, &prefix));
+    for source in &mut files {
+        source.file.insert_str(0, &prefix);
+    }
     if files.iter().any(|source| source.file.ends_with("/api.yaml")) {
         return Ok(Rules { files, root: root.to_owned(), prefix });
     }

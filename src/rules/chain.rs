@@ -80,8 +80,9 @@ fn templates(steps: &[Step<'_>]) -> Option<Vec<Template>> {
     let mut at = 1;
     while at < all.templates.len() {
         for other in 0..at {
-            let meeting = meet(&all.templates[at], &all.templates[other]);
-            meeting.into_iter().for_each(|template| all.add(template));
+            if let Some(meeting) = meet(&all.templates[at], &all.templates[other]) {
+                all.add(meeting);
+            }
         }
         if all.templates.len() > named + MOST_MEETINGS {
             return None;

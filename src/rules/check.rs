@@ -161,12 +161,12 @@ fn untranslated_errors(api: &Api, version: VersionId, diagnostics: &mut Vec<Diag
 
 /// The first block of a change that translates this call's success bodies and says nothing of its errors.
 fn success_block<'a>(change: &'a Change, route: Option<&(Template, Template)>, label: &str) -> Option<&'a HttpBlock> {
-    let says_errors = |block: &&HttpBlock| block.response.iter().any(|(range, _)| range.last >= 400);
-    if change.http.iter().any(|block| block.calls.is_empty() && says_errors(&block)) {
+    let says_errors = |block: &HttpBlock| block.response.iter().any(|(range, _)| range.last >= 400);
+    if change.http.iter().any(|block| block.calls.is_empty() && says_errors(block)) {
         return None;
     }
     change.http.iter().find(|block| {
         let about = block.calls.is_empty() || block.calls.iter().chain(&block.route).any(|call| call.to_string() == label || route.is_some_and(|(near, _)| call.covers(near)));
-        about && block.response.iter().any(|(range, _)| range.contains(200)) && !says_errors(&block)
+        about && block.response.iter().any(|(range, _)| range.contains(200)) && !says_errors(block)
     })
 }

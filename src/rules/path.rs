@@ -66,7 +66,8 @@ impl Place {
     pub fn parse(text: &str) -> Result<Self, String> {
         let (location, pointer) = location(text)?;
         if !pointer.is_empty() && !pointer.starts_with('/') {
-            return Err(format!("expected a path such as `/{pointer}`, found `{text}`"));
+            let before = &text[..text.len() - pointer.len()];
+            return Err(format!("expected a path such as `{before}/{pointer}`, found `{text}`"));
         }
         let tokens = pointer.split('/').skip(1).map(|token| parse_token(token, text)).collect::<Result<Path, _>>()?;
         let place = Self { location, tokens: lower_header(location, tokens) };
@@ -85,8 +86,21 @@ impl Place {
     fn check_depth(&self, text: &str) -> Result<(), String> {
         match (self.location, self.tokens.len()) {
             (Location::Status, 1..) => Err(format!("a status has nothing inside: expected `status:`, found `{text}`")),
+            (Location::Path, 2..) => Err(format!("a parameter of the path has nothing inside: found `{text}`")),
+            (Location::Query | Location::Header, 2..) if !self.is_one_of_several() => {
+                Err(format!("a value of the {0} has nothing inside: expected `{0}:/name`, or `{0}:/name/*` for each of several, found `{text}`", self.location.name()))
+            }
             (Location::Query | Location::Header | Location::Path, 0) => Err(format!("expected the name of one, such as `{0}:/name`, found `{text}`", self.location.name())),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether it is an element of what stands several times in a head.
+    fn is_one_of_several(&self) -> bool {
+        match self.tokens.as_slice() {
+            [_, Token::Any] => true,
+            [_, Token::Key(key)] => key.bytes().all(|b| b.is_ascii_digit()),
+            _ => false,
         }
     }
 

@@ -80,7 +80,9 @@ impl<'a> Message<'a> {
         for (name, value) in headers {
             let _ = write!(line, " | {name}: {}", String::from_utf8_lossy(value.as_bytes()));
         }
-        body.into_iter().for_each(|body| line.push_str(&format!(" | {body}")));
+        if let Some(body) = body {
+            let _ = write!(line, " | {body}");
+        }
         line
     }
 }

@@ -51,10 +51,9 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
 }
 
 fn format(reader: &mut Reader, fields: &mut Fields<'_>) {
-    if let Some(node) = fields.require(reader, "legato") {
-        if reader.integer(node, "`legato`").is_some_and(|format| format != FORMAT) {
+    if let Some(node) = fields.require(reader, "legato")
+        && reader.integer(node, "`legato`").is_some_and(|format| format != FORMAT) {
             reader.bad_value(node, "unknown format").help(format!("this release reads `legato: {FORMAT}`; it is the format of these files, not of your API"));
-        }
     }
 }
 
@@ -88,10 +87,9 @@ fn one_version(reader: &mut Reader, node: &Node) -> Option<ApiVersion> {
     let (released, deprecated, sunset) = (date(reader, "released"), date(reader, "deprecated"), date(reader, "sunset"));
     let guide = fields.get("guide").and_then(|node| guide(reader, node));
     fields.finish(reader);
-    if let (Some(deprecated), Some(sunset)) = (deprecated, sunset) {
-        if sunset < deprecated {
+    if let (Some(deprecated), Some(sunset)) = (deprecated, sunset)
+        && sunset < deprecated {
             reader.bad_value(node, "`sunset` is earlier than `deprecated`").help("RFC 8594 asks for a sunset that is not earlier than the deprecation");
-        }
     }
     Some(ApiVersion { label: id?.into(), released, deprecated, sunset, guide })
 }

@@ -5,7 +5,7 @@ mod blocks;
 mod change;
 mod tests;
 
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::version::Versions;
 use crate::yaml::{self, Node, Reader};
 
@@ -17,7 +17,7 @@ use super::diagnostics as code;
 pub(super) fn api(folder: &str, files: &[(&str, &Source)], diagnostics: &mut Vec<Diagnostic>) -> Option<ApiFiles> {
     let Some((_, source)) = files.iter().find(|(name, _)| *name == "api.yaml") else {
         let (_, first) = files.first()?;
-        let mut diagnostic = Diagnostic::error(code::LAYOUT, &first.file.as_str().into(), crate::diagnostic::Span::default(), format!("`{folder}` has no `api.yaml`"));
+        let mut diagnostic = Diagnostic::error(code::LAYOUT, &first.file.as_str().into(), Span::default(), format!("`{folder}` has no `api.yaml`"));
         diagnostic.help("every folder of the rules directory is one API, and its `api.yaml` names its versions");
         diagnostics.push(diagnostic);
         return None;
@@ -40,21 +40,35 @@ fn file(api: &mut ApiFiles, name: &str, source: &Source, diagnostics: &mut Vec<D
             let tests = with_reader(source, diagnostics, |reader, node| Some(tests::chain(reader, node, &api.versions)));
             api.tests.extend(tests.into_iter().flatten());
         }
-        ["api.yaml"] => {}
         ["shapes.yaml"] => not_yet(source, "shapes", diagnostics),
         ["changes", ..] if is_yaml => {
-            let mut diagnostic = Diagnostic::error(code::LAYOUT, &source.file.as_str().into(), crate::diagnostic::Span::default(), "a change stands in `changes/<version>/<date>_<slug>.yaml`");
+            let message = "a change stands in `changes/<version>/<date>_<slug>.yaml`";
+            let mut diagnostic = Diagnostic::error(code::LAYOUT, &source.file.as_str().into(), Span::default(), message);
             diagnostic.help("move the file into the folder of the version it leads to");
             diagnostics.push(diagnostic);
         }
-        // OpenAPI documents, the lock file and whatever else lies beside the rules.
+        // The API's own file was read, OpenAPI documents are for other commands, and what is not YAML is no rule.
+        ["api.yaml"] | ["openapi", ..] => {}
+        _ if is_yaml => diagnostics.push(not_read(source, name)),
         _ => {}
     }
 }
 
+/// A rule file in a misspelt folder would be a rule that is ignored in silence.
+fn not_read(source: &Source, name: &str) -> Diagnostic {
+    let (folder, rest) = name.split_once('/').unwrap_or((name, ""));
+    let mut diagnostic = Diagnostic::warning(code::LAYOUT, &source.file.as_str().into(), Span::default(), "the file is not read");
+    let help = yaml::reader::suggestion(folder, &["changes", "tests"]);
+    diagnostic.help(match help {
+        help if help.starts_with("did you mean") && !rest.is_empty() && folder != "tests" => help,
+        _ => "rules stand in `api.yaml`, `changes/<version>/` and `tests/`".to_owned(),
+    });
+    diagnostic
+}
+
 fn not_yet(source: &Source, what: &str, diagnostics: &mut Vec<Diagnostic>) {
     let message = format!("{what} are not supported yet");
-    diagnostics.push(Diagnostic::error(super::lens::code::NOT_YET, &source.file.as_str().into(), crate::diagnostic::Span::default(), message));
+    diagnostics.push(Diagnostic::error(super::lens::code::NOT_YET, &source.file.as_str().into(), Span::default(), message));
 }
 
 /// Parses a file and takes it apart. What can be read of a file that has errors comes back too, so that other files
@@ -62,9 +76,9 @@ fn not_yet(source: &Source, what: &str, diagnostics: &mut Vec<Diagnostic>) {
 fn with_reader<T>(source: &Source, diagnostics: &mut Vec<Diagnostic>, read: impl FnOnce(&mut Reader, &Node) -> Option<T>) -> Option<T> {
     let (node, found) = yaml::parse_partial(&source.text, &source.file, yaml::Limits::default());
     let mut reader = Reader::new(&source.file);
-    found.into_iter().for_each(|diagnostic| {
+    for diagnostic in found {
         reader.report(diagnostic);
-    });
+    }
     let read = match &node {
         Some(node) if node.is_null() => {
             reader.error(yaml::code::WRONG_TYPE, node.span, "the file is empty").help("write it, or remove it");
