@@ -56,12 +56,18 @@ pub(super) fn read_rules(root: &Path) -> Result<Rules, String> {
 
 fn api_name(source: &Source) -> String {
     let node = yaml::parse(&source.text, &source.file, yaml::Limits::default()).ok();
-    let name = node.as_ref().and_then(|node| node.as_mapping()?.iter().find(|(key, _)| key.text() == Some("api"))?.1.text());
+    let name =
+        node.as_ref().and_then(|node| node.as_mapping()?.iter().find(|(key, _)| key.text() == Some("api"))?.1.text());
     name.filter(|name| !name.is_empty() && !name.contains('/')).unwrap_or("api").to_owned()
 }
 
 /// Prints findings, then `summary` where a person reads; exit status 1 if an error is among them.
-pub(super) fn report(findings: &[Diagnostic], rules: &Rules, format: Format, summary: &str) -> Result<ExitCode, String> {
+pub(super) fn report(
+    findings: &[Diagnostic],
+    rules: &Rules,
+    format: Format,
+    summary: &str,
+) -> Result<ExitCode, String> {
     let sources = rules.files.as_slice();
     let text = match format {
         Format::Text => {

@@ -10,7 +10,9 @@ use super::findings::{self, Format};
 
 /// Run the tests in rule files.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: legato test rules\n\nExit status 0: all passed; 1: some failed, or the rules have errors; 2: the files cannot be read.")]
+#[command(
+    after_help = "Example: legato test rules\n\nExit status 0: all passed; 1: some failed, or the rules have errors; 2: the files cannot be read."
+)]
 pub(super) struct Args {
     /// The rules directory, or the directory of one API.
     #[arg(default_value = "rules", value_name = "RULES")]

@@ -133,18 +133,25 @@ fn from_rules(args: &Args) -> Result<Program1, String> {
     let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, &files, false))?;
     let name = args.api.as_deref().unwrap_or_default();
     let known: Vec<&str> = rules.apis.keys().map(String::as_str).collect();
-    let api = rules.apis.get(name).ok_or_else(|| format!("unknown API `{name}`: expected one of {}", known.join(", ")))?;
+    let api =
+        rules.apis.get(name).ok_or_else(|| format!("unknown API `{name}`: expected one of {}", known.join(", ")))?;
     let version = |label: &Option<String>| {
         let label = label.as_deref().unwrap_or_default();
         let labels: Vec<&str> = api.versions.labels().collect();
-        api.versions.find(label).ok_or_else(|| format!("unknown version `{label}`: expected one of {}", labels.join(", ")))
+        api.versions
+            .find(label)
+            .ok_or_else(|| format!("unknown version `{label}`: expected one of {}", labels.join(", ")))
     };
     let (from, to) = (version(&args.from)?, version(&args.to)?);
     let on = args.on.as_deref().unwrap_or_default();
-    let call = on.split_once(' ').and_then(|(method, path)| Some((method.parse::<Method>().ok()?, path))).filter(|(_, path)| path.starts_with('/'));
+    let call = on
+        .split_once(' ')
+        .and_then(|(method, path)| Some((method.parse::<Method>().ok()?, path)))
+        .filter(|(_, path)| path.starts_with('/'));
     let (method, path) = call.ok_or_else(|| format!("expected a call such as `GET /api/messages`, found `{on}`"))?;
     let path = path.split_once('?').map_or(path, |(path, _)| path);
-    let status = StatusCode::from_u16(args.status).map_err(|_| format!("expected a status from 100 to 599, found {}", args.status))?;
+    let status = StatusCode::from_u16(args.status)
+        .map_err(|_| format!("expected a status from 100 to 599, found {}", args.status))?;
     let plan = match args.part {
         Some(Part::Response) => api.pair(to, from).find(&method, path).response(status),
         Some(Part::Request) | None => api.pair(from, to).find(&method, path).request(),
@@ -161,7 +168,8 @@ impl Job {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             let read = input.read(&mut buffer)?;
-            let pushed = if read == 0 { translator.finish() } else { translator.push(Bytes::copy_from_slice(&buffer[..read])) };
+            let pushed =
+                if read == 0 { translator.finish() } else { translator.push(Bytes::copy_from_slice(&buffer[..read])) };
             if let Err(error) = pushed {
                 writeln!(io::stderr().lock(), "{}", problem_of(&error))?;
                 return Ok(ExitCode::from(EXIT_FINDINGS));
@@ -177,7 +185,13 @@ impl Job {
     fn line(&self, line: &[u8]) -> Result<Translated, Error> {
         if line.len() > self.limits.buffer {
             let detail = format!("expected a line of at most {} bytes", self.limits.buffer);
-            return Err(Error { code: Code::TooLarge, offset: self.limits.buffer as u64, pointer: None, change: None, detail });
+            return Err(Error {
+                code: Code::TooLarge,
+                offset: self.limits.buffer as u64,
+                pointer: None,
+                change: None,
+                detail,
+            });
         }
         translate(&self.program, &self.values, self.limits, Bytes::copy_from_slice(line.trim_ascii_end()))
     }

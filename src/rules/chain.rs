@@ -106,7 +106,9 @@ struct Distinct {
 
 impl Distinct {
     fn add(&mut self, template: Template) {
-        let nameless = template.segments.iter().map(|segment| if let Segment::Param(_) = segment { Segment::Param(String::new()) } else { segment.clone() });
+        let nameless = template.segments.iter().map(|segment| {
+            if let Segment::Param(_) = segment { Segment::Param(String::new()) } else { segment.clone() }
+        });
         let shape = Template { method: template.method.clone(), segments: nameless.collect() }.to_string();
         if self.shapes.insert(shape) {
             self.templates.push(template);
@@ -126,7 +128,9 @@ pub(super) fn meet(a: &Template, b: &Template) -> Option<Template> {
     }
     let both = |(at, segment): (usize, &Segment)| match (segment, short.segments.get(at)) {
         (Segment::Literal(a), Some(Segment::Literal(b))) if a != b => None,
-        (Segment::Param(_) | Segment::Rest, Some(other @ (Segment::Literal(_) | Segment::Param(_)))) => Some(other.clone()),
+        (Segment::Param(_) | Segment::Rest, Some(other @ (Segment::Literal(_) | Segment::Param(_)))) => {
+            Some(other.clone())
+        }
         _ => Some(segment.clone()),
     };
     let segments = long.segments.iter().enumerate().map(both).collect::<Option<Vec<_>>>()?;
@@ -146,7 +150,9 @@ impl<'s> Step<'s> {
         let routes = self.change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?)));
         let older_to_newer = (self.direction == Direction::Up) == (side == Side::Near);
         let sides = routes.map(|(old, new)| if older_to_newer { (old, new) } else { (new, old) });
-        let best = sides.filter(|(from, _)| from.covers(template)).reduce(|best, next| if next.0.more_specific(best.0) { next } else { best });
+        let best = sides
+            .filter(|(from, _)| from.covers(template))
+            .reduce(|best, next| if next.0.more_specific(best.0) { next } else { best });
         best.map_or_else(|| template.clone(), |(from, to)| rewrite(template, from, to))
     }
 
@@ -162,16 +168,20 @@ impl<'s> Step<'s> {
     /// covers it, and those about every call. HEAD is as GET where nothing else is said of it.
     fn blocks(&self, call: &Template) -> Vec<&'s HttpBlock> {
         let named = || self.change.http.iter().flat_map(|block| &block.calls);
-        let best = |call: &Template| named().filter(|t| t.covers(call)).reduce(|a, b| if b.more_specific(a) { b } else { a });
+        let best =
+            |call: &Template| named().filter(|t| t.covers(call)).reduce(|a, b| if b.more_specific(a) { b } else { a });
         let best = best(call).or_else(|| best(&as_get(call)?));
-        let applies = |block: &&HttpBlock| block.calls.is_empty() || best.is_some_and(|best| block.calls.iter().any(|t| t.same_shape(best)));
+        let applies = |block: &&HttpBlock| {
+            block.calls.is_empty() || best.is_some_and(|best| block.calls.iter().any(|t| t.same_shape(best)))
+        };
         self.change.http.iter().filter(applies).collect()
     }
 }
 
 /// A call with HEAD as one with GET.
 fn as_get(call: &Template) -> Option<Template> {
-    (call.method == Some(http::Method::HEAD)).then(|| Template { method: Some(http::Method::GET), segments: call.segments.clone() })
+    (call.method == Some(http::Method::HEAD))
+        .then(|| Template { method: Some(http::Method::GET), segments: call.segments.clone() })
 }
 
 /// `template`, which `from` covers, in the shape of `to`; parameters pair up by position.
@@ -189,7 +199,9 @@ fn rewrite(template: &Template, from: &Template, to: &Template) -> Template {
     for segment in &to.segments {
         match (segment, if matches!(segment, Segment::Literal(_)) { None } else { bound.next() }) {
             // A parameter keeps the name that this side gives it.
-            (Segment::Param(_), Some(given)) if matches!(given.as_slice(), [Segment::Param(_)]) => segments.push(segment.clone()),
+            (Segment::Param(_), Some(given)) if matches!(given.as_slice(), [Segment::Param(_)]) => {
+                segments.push(segment.clone())
+            }
             (_, Some(given)) => segments.extend(given),
             (_, None) => segments.push(segment.clone()),
         }
@@ -212,7 +224,8 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
             request.rename_params(by_order(&here, &next));
         }
         for block in in_order(&found, step.direction) {
-            let names = block.calls.iter().find(|call| call.covers(older)).map(|own| by_place(older, own)).unwrap_or_default();
+            let names =
+                block.calls.iter().find(|call| call.covers(older)).map(|own| by_place(older, own)).unwrap_or_default();
             let back = names.iter().map(|(a, b)| (b.clone(), a.clone())).collect();
             request.rename_params(names);
             request.extend(&step.change.id, &block.request, step.direction, mode(api, &here));
@@ -225,7 +238,11 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
         here = next;
     }
     let far = here;
-    let label = if template.method.is_none() && template.has_rest() && template.segments.len() == 1 { "*".to_owned() } else { template.to_string() };
+    let label = if template.method.is_none() && template.has_rest() && template.segments.len() == 1 {
+        "*".to_owned()
+    } else {
+        template.to_string()
+    };
     CallPlan {
         label,
         request: request.compile(),
@@ -242,11 +259,12 @@ fn by_order(from: &Template, to: &Template) -> Vec<(String, String)> {
 /// The names that the parameters of a template have in another that covers it. One that the other has no name for
 /// gets a name that no parameter can have.
 fn by_place(template: &Template, other: &Template) -> Vec<(String, String)> {
-    let pairs = template.segments.iter().enumerate().filter_map(|(at, segment)| match (segment, other.segments.get(at)) {
-        (Segment::Param(name), Some(Segment::Param(own))) => Some((name.clone(), own.clone())),
-        (Segment::Param(name), _) => Some((name.clone(), format!("*{name}"))),
-        (Segment::Literal(_) | Segment::Rest, _) => None,
-    });
+    let pairs =
+        template.segments.iter().enumerate().filter_map(|(at, segment)| match (segment, other.segments.get(at)) {
+            (Segment::Param(name), Some(Segment::Param(own))) => Some((name.clone(), own.clone())),
+            (Segment::Param(name), _) => Some((name.clone(), format!("*{name}"))),
+            (Segment::Literal(_) | Segment::Rest, _) => None,
+        });
     pairs.filter(|(a, b)| a != b).collect()
 }
 

@@ -71,8 +71,11 @@ type Route<'a> = (&'a Template, &'a Template, Span);
 
 /// Two calls must not become one, nor one two: going back there would be a choice.
 fn meeting_routes(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    let routes: Vec<Route<'_>> =
-        change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?, block.span))).collect();
+    let routes: Vec<Route<'_>> = change
+        .http
+        .iter()
+        .filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?, block.span)))
+        .collect();
     for (at, route) in routes.iter().enumerate() {
         let rival = routes[..at].iter().find_map(|other| rivalry(route, other));
         if let Some((message, first)) = rival.or_else(|| meets_a_call_that_stays(change, &routes, route)) {
@@ -128,9 +131,7 @@ fn frames(change: &Change, block: &WsBlock, diagnostics: &mut Vec<Diagnostic>) {
             if let Some(first) = frames[..at].iter().find(|other| other.newer_name() == Some(name)) {
                 let message = format!("two frames become `{name}`");
                 let mut diagnostic = Diagnostic::error(code::ORDER, &change.file, frame.span, message);
-                diagnostic
-                    .secondary(first.span, "the first is here")
-                    .help("give one of them another name with `as`");
+                diagnostic.secondary(first.span, "the first is here").help("give one of them another name with `as`");
                 diagnostics.push(diagnostic);
             }
         }
@@ -146,10 +147,18 @@ fn untranslated_errors(api: &Api, version: VersionId, diagnostics: &mut Vec<Diag
             let plans = &call.responses.0;
             &plans[plans.partition_point(|(first, _)| *first <= status).saturating_sub(1)].1
         };
-        if plan(200).body.is_identity() || !plan(400).is_identity() || !plan(404).is_identity() || !plan(500).is_identity() {
+        if plan(200).body.is_identity()
+            || !plan(400).is_identity()
+            || !plan(404).is_identity()
+            || !plan(500).is_identity()
+        {
             continue;
         }
-        let block = api.changes.iter().filter(|change| change.since == version).find_map(|change| Some((change, success_block(change, call.route.as_ref(), &call.label)?)));
+        let block = api
+            .changes
+            .iter()
+            .filter(|change| change.since == version)
+            .find_map(|change| Some((change, success_block(change, call.route.as_ref(), &call.label)?)));
         if let Some((change, block)) = block {
             let message = format!("the success bodies of `{}` are translated and its errors are not", call.label);
             let mut diagnostic = Diagnostic::warning(code::ERRORS_UNTRANSLATED, &change.file, block.span, message);
@@ -166,7 +175,12 @@ fn success_block<'a>(change: &'a Change, route: Option<&(Template, Template)>, l
         return None;
     }
     change.http.iter().find(|block| {
-        let about = block.calls.is_empty() || block.calls.iter().chain(&block.route).any(|call| call.to_string() == label || route.is_some_and(|(near, _)| call.covers(near)));
+        let about = block.calls.is_empty()
+            || block
+                .calls
+                .iter()
+                .chain(&block.route)
+                .any(|call| call.to_string() == label || route.is_some_and(|(near, _)| call.covers(near)));
         about && block.response.iter().any(|(range, _)| range.contains(200)) && !says_errors(block)
     })
 }

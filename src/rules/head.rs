@@ -66,10 +66,16 @@ impl Names {
 
 /// Every path that an entry reads or writes.
 fn paths(entry: &Entry) -> Vec<Vec<Token>> {
-    let join = |scope: &[Token], keys: &[String]| scope.iter().cloned().chain(keys.iter().cloned().map(Token::Key)).collect::<Vec<_>>();
+    let join = |scope: &[Token], keys: &[String]| {
+        scope.iter().cloned().chain(keys.iter().cloned().map(Token::Key)).collect::<Vec<_>>()
+    };
     let mut paths: Vec<Vec<Token>> = entry.guard.iter().map(|condition| join(&[], &condition.path)).collect();
     match &entry.edit {
-        Edit::Rename { at, pairs } => paths.extend(pairs.iter().flat_map(|(old, new)| [join(at, std::slice::from_ref(old)), join(at, std::slice::from_ref(new))])),
+        Edit::Rename { at, pairs } => paths.extend(
+            pairs
+                .iter()
+                .flat_map(|(old, new)| [join(at, std::slice::from_ref(old)), join(at, std::slice::from_ref(new))]),
+        ),
         Edit::Move { scope, from, to, .. } => paths.extend([join(scope, from), join(scope, to)]),
         Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } => paths.push(join(scope, at)),
         Edit::Change { at, .. } | Edit::Each { at, .. } => paths.push(at.clone()),
@@ -79,19 +85,60 @@ fn paths(entry: &Entry) -> Vec<Vec<Token>> {
 }
 
 /// What must be encoded in a query's names and values.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':').remove(b'@').remove(b',').remove(b'*').remove(b'!').remove(b'$').remove(b'(').remove(b')').remove(b'\'').remove(b';').remove(b'?');
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b',')
+    .remove(b'*')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'\'')
+    .remove(b';')
+    .remove(b'?');
 
 /// What must be encoded in a path segment (RFC 3986, section 3.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'@').remove(b'!').remove(b'$').remove(b'&').remove(b'\'').remove(b'(').remove(b')').remove(b'*').remove(b'+').remove(b',').remove(b';').remove(b'=');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=');
 
 impl HeadPlan {
     pub(super) fn new(entries: Vec<Entry>) -> Self {
-        Self { query: Names::of(Location::Query, &entries), header: Names::of(Location::Header, &entries), program: Arc::new(Program::fuse(entries)) }
+        Self {
+            query: Names::of(Location::Query, &entries),
+            header: Names::of(Location::Header, &entries),
+            program: Arc::new(Program::fuse(entries)),
+        }
     }
 
     /// The edit that gives path parameters the names of another template.
     pub(super) fn rename_params(pairs: Vec<(String, String)>) -> Entry {
-        Entry { guard: Vec::new(), edit: Edit::Rename { at: vec![Token::Key(Location::Path.name().to_owned())], pairs }, change: None }
+        Entry {
+            guard: Vec::new(),
+            edit: Edit::Rename { at: vec![Token::Key(Location::Path.name().to_owned())], pairs },
+            change: None,
+        }
     }
 
     /// What edits make of a status, as far as that depends on nothing else.
@@ -104,10 +151,16 @@ impl HeadPlan {
 
     fn run(&self, document: Vec<u8>, values: &Values) -> Result<Vec<u8>, Error> {
         let done = translate(&self.program, values, Limits::default(), document.into());
-        done.map(|done| done.body).map_err(|error| Error { pointer: error.pointer.map(|pointer| as_place(&pointer)), ..error })
+        done.map(|done| done.body)
+            .map_err(|error| Error { pointer: error.pointer.map(|pointer| as_place(&pointer)), ..error })
     }
 
-    pub(super) fn response(&self, status: StatusCode, headers: &mut HeaderMap, values: &Values) -> Result<StatusCode, Error> {
+    pub(super) fn response(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        values: &Values,
+    ) -> Result<StatusCode, Error> {
         let mut document = format!("{{\"status\":{},", status.as_u16()).into_bytes();
         self.write_headers(headers, &mut document);
         document.push(b'}');
@@ -127,7 +180,11 @@ impl HeadPlan {
             }
             quote(name.as_str().as_bytes(), out);
             out.push(b':');
-            let all: Vec<String> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+            let all: Vec<String> = headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+                .collect();
             write_values(&all, out);
         }
         out.push(b'}');
@@ -136,21 +193,30 @@ impl HeadPlan {
     /// Puts the headers of the document in the place of those that were written into it.
     fn read_headers(&self, done: &Document<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
         let members = done.members("header");
-        let gone: Vec<HeaderName> = headers.keys().filter(|name| self.header.has(name.as_str())).filter(|name| !members.iter().any(|(n, _)| n == name.as_str())).cloned().collect();
+        let gone: Vec<HeaderName> = headers
+            .keys()
+            .filter(|name| self.header.has(name.as_str()))
+            .filter(|name| !members.iter().any(|(n, _)| n == name.as_str()))
+            .cloned()
+            .collect();
         for name in gone {
             headers.remove(&name);
         }
         for (name, value) in members {
             let pointer = format!("header:/{name}");
             let values = read_values(value, &pointer)?;
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(&pointer, "this is no header name"))?;
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(&pointer, "this is no header name"))?;
             let same = headers.get_all(&name).iter().map(HeaderValue::as_bytes).eq(values.iter().map(String::as_bytes));
             if same {
                 continue;
             }
             headers.remove(&name);
             for value in values {
-                headers.append(&name, HeaderValue::from_str(&value).map_err(|_| wrong(&pointer, "the value cannot stand in a header"))?);
+                headers.append(
+                    &name,
+                    HeaderValue::from_str(&value).map_err(|_| wrong(&pointer, "the value cannot stand in a header"))?,
+                );
             }
         }
         Ok(())
@@ -175,8 +241,11 @@ pub(super) fn request(
     headers: &mut HeaderMap,
     values: &Values,
 ) -> Result<Target, Error> {
-    let (path, query) = path_and_query.split_once('?').map_or((path_and_query, None), |(path, query)| (path, Some(query)));
-    let method = route.and_then(|(near, far)| if near.method == far.method { None } else { far.method.clone() }).unwrap_or_else(|| method.clone());
+    let (path, query) =
+        path_and_query.split_once('?').map_or((path_and_query, None), |(path, query)| (path, Some(query)));
+    let method = route
+        .and_then(|(near, far)| if near.method == far.method { None } else { far.method.clone() })
+        .unwrap_or_else(|| method.clone());
     let Some(plan) = plan else {
         let path = match route {
             Some((near, far)) if near != far => far.expand(params),
@@ -226,7 +295,8 @@ fn far_path(far: &Template, done: &Document<'_>, params: &[&str]) -> Result<Stri
     let mut values = Vec::new();
     for (at, name) in far.params().enumerate() {
         let pointer = format!("path:/{name}");
-        let (_, value) = members.iter().find(|(n, _)| n == name).ok_or_else(|| wrong(&pointer, "the path needs this parameter"))?;
+        let (_, value) =
+            members.iter().find(|(n, _)| n == name).ok_or_else(|| wrong(&pointer, "the path needs this parameter"))?;
         let text = scalar(value, &pointer)?;
         if text.is_empty() {
             return Err(wrong(&pointer, "a path parameter cannot be empty"));
@@ -284,7 +354,9 @@ fn read_query(pairs: &[Parameter<'_>], names: &Names, done: &Document<'_>) -> Re
         let before = || pairs.iter().filter(|pair| pair.name == name).map(|pair| &pair.value);
         after.iter().any(|(n, values)| n == name && before().eq(values))
     };
-    out.extend(pairs.iter().filter(|pair| !names.has(&pair.name) || unchanged(&pair.name)).map(|pair| pair.raw.to_owned()));
+    out.extend(
+        pairs.iter().filter(|pair| !names.has(&pair.name) || unchanged(&pair.name)).map(|pair| pair.raw.to_owned()),
+    );
     for (name, values) in &after {
         if !pairs.iter().any(|pair| pair.name == *name) || !unchanged(name) {
             let encode = |text: &str| utf8_percent_encode(text, QUERY).to_string();
@@ -331,7 +403,13 @@ fn scalar(value: &[u8], pointer: &str) -> Result<String, Error> {
 }
 
 fn wrong(pointer: &str, detail: &str) -> Error {
-    Error { code: Code::CannotConvert, offset: 0, pointer: Some(pointer.to_owned()), change: None, detail: detail.to_owned() }
+    Error {
+        code: Code::CannotConvert,
+        offset: 0,
+        pointer: Some(pointer.to_owned()),
+        change: None,
+        detail: detail.to_owned(),
+    }
 }
 
 /// An edited head.
@@ -339,12 +417,16 @@ struct Document<'a>(&'a [u8]);
 
 impl Document<'_> {
     fn member(&self, name: &str) -> Option<&[u8]> {
-        Items::new(self.0, 0).find(|item| *unescape(&self.0[item.name.clone()]) == *name.as_bytes()).map(|item| &self.0[item.value])
+        Items::new(self.0, 0)
+            .find(|item| *unescape(&self.0[item.name.clone()]) == *name.as_bytes())
+            .map(|item| &self.0[item.value])
     }
 
     fn members(&self, name: &str) -> Vec<(String, &[u8])> {
         let Some(object) = self.member(name) else { return Vec::new() };
-        Items::new(object, 0).map(|item| (String::from_utf8_lossy(&unescape(&object[item.name])).into_owned(), &object[item.value])).collect()
+        Items::new(object, 0)
+            .map(|item| (String::from_utf8_lossy(&unescape(&object[item.name])).into_owned(), &object[item.value]))
+            .collect()
     }
 
     fn status(&self) -> Option<StatusCode> {

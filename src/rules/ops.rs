@@ -25,7 +25,11 @@ impl Ops {
         let mut reader = Reader::new(file);
         let ops = parse_ops(&mut reader, &node);
         for op in ops.iter().filter(|op| op.reaches(Part::Head)) {
-            reader.error(code::PARTS, op.span, "bare ops are about a body: they have no query, headers, path or status");
+            reader.error(
+                code::PARTS,
+                op.span,
+                "bare ops are about a body: they have no query, headers, path or status",
+            );
         }
         let mut diagnostics = reader.into_diagnostics();
         diagnostics.iter_mut().for_each(clip);

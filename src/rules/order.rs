@@ -35,12 +35,19 @@ fn check_after(changes: &[Change], change: &Change, diagnostics: &mut Vec<Diagno
     for (name, span) in &change.after {
         let (message, help) = match changes.iter().find(|other| *other.id == **name) {
             None => {
-                let names: Vec<&str> = changes.iter().map(|change| &*change.id).filter(|id| *id != &*change.id).collect();
-                let help = if names.is_empty() { "this is the only change".to_owned() } else { suggestion(name, &names) };
+                let names: Vec<&str> =
+                    changes.iter().map(|change| &*change.id).filter(|id| *id != &*change.id).collect();
+                let help =
+                    if names.is_empty() { "this is the only change".to_owned() } else { suggestion(name, &names) };
                 (format!("there is no change `{name}`"), help)
             }
-            Some(other) if other.since > change.since => (format!("`{name}` belongs to a later version"), format!("its version comes after this one anyway: see `{}`", other.file)),
-            Some(other) if other.id == change.id => ("a change cannot come after itself".to_owned(), "remove it from `after`".to_owned()),
+            Some(other) if other.since > change.since => (
+                format!("`{name}` belongs to a later version"),
+                format!("its version comes after this one anyway: see `{}`", other.file),
+            ),
+            Some(other) if other.id == change.id => {
+                ("a change cannot come after itself".to_owned(), "remove it from `after`".to_owned())
+            }
             Some(_) => continue,
         };
         let mut diagnostic = Diagnostic::error(code::ORDER, &change.file, *span, message);
@@ -67,7 +74,9 @@ fn sort_by_after(mut changes: Vec<Change>, diagnostics: &mut Vec<Diagnostic>) ->
 /// wrong in other ways than by its order was reported, and holds nothing up.
 fn waits_for<'c>(change: &Change, changes: &'c [Change]) -> Option<&'c Change> {
     let named = |other: &&Change| change.after.iter().any(|(name, _)| *other.id == **name);
-    changes.iter().find(|other| other.since < change.since || other.since == change.since && other.id != change.id && named(other))
+    changes.iter().find(|other| {
+        other.since < change.since || other.since == change.since && other.id != change.id && named(other)
+    })
 }
 
 /// Changes that wait for each other; there are some, since every change waits.
@@ -83,7 +92,12 @@ fn cycle(changes: &[Change]) -> Diagnostic {
     let names: Vec<String> = way[start..].iter().map(|change| format!("`{}`", change.id)).collect();
     let (first, next) = (way[start], way.get(start + 1).unwrap_or(&way[start]));
     let span = first.after.iter().find(|(name, _)| *next.id == **name).map_or(first.span, |(_, span)| *span);
-    let mut diagnostic = Diagnostic::error(code::ORDER, &first.file, span, format!("changes wait for each other: {} after {}", names.join(" after "), names[0]));
+    let mut diagnostic = Diagnostic::error(
+        code::ORDER,
+        &first.file,
+        span,
+        format!("changes wait for each other: {} after {}", names.join(" after "), names[0]),
+    );
     diagnostic.help("remove one of these `after`");
     diagnostic
 }

@@ -78,7 +78,9 @@ impl Place {
 
     fn check_header(&self, text: &str) -> Result<(), String> {
         match (self.location, self.tokens.first()) {
-            (Location::Header, Some(Token::Key(name))) if !is_header_name(name) => Err(format!("`{name}` is no header name, found `{text}`")),
+            (Location::Header, Some(Token::Key(name))) if !is_header_name(name) => {
+                Err(format!("`{name}` is no header name, found `{text}`"))
+            }
             _ => Ok(()),
         }
     }
@@ -87,10 +89,13 @@ impl Place {
         match (self.location, self.tokens.len()) {
             (Location::Status, 1..) => Err(format!("a status has nothing inside: expected `status:`, found `{text}`")),
             (Location::Path, 2..) => Err(format!("a parameter of the path has nothing inside: found `{text}`")),
-            (Location::Query | Location::Header, 2..) if !self.is_one_of_several() => {
-                Err(format!("a value of the {0} has nothing inside: expected `{0}:/name`, or `{0}:/name/*` for each of several, found `{text}`", self.location.name()))
+            (Location::Query | Location::Header, 2..) if !self.is_one_of_several() => Err(format!(
+                "a value of the {0} has nothing inside: expected `{0}:/name`, or `{0}:/name/*` for each of several, found `{text}`",
+                self.location.name()
+            )),
+            (Location::Query | Location::Header | Location::Path, 0) => {
+                Err(format!("expected the name of one, such as `{0}:/name`, found `{text}`", self.location.name()))
             }
-            (Location::Query | Location::Header | Location::Path, 0) => Err(format!("expected the name of one, such as `{0}:/name`, found `{text}`", self.location.name())),
             _ => Ok(()),
         }
     }
@@ -118,7 +123,9 @@ impl Place {
     pub fn in_part(&self) -> Path {
         match self.part() {
             Part::Body => self.tokens.clone(),
-            Part::Head => std::iter::once(Token::Key(self.location.name().to_owned())).chain(self.tokens.iter().cloned()).collect(),
+            Part::Head => std::iter::once(Token::Key(self.location.name().to_owned()))
+                .chain(self.tokens.iter().cloned())
+                .collect(),
         }
     }
 
@@ -154,7 +161,9 @@ fn location(text: &str) -> Result<(Location, &str), String> {
         Some((name, pointer)) if !name.contains('/') => match Location::find(name) {
             Some(location) => Ok((location, pointer)),
             None if name == "cookie" => Err("`cookie:` is not supported yet".to_owned()),
-            None => Err(format!("unknown location `{name}:`: expected one of `body:`, `query:`, `header:`, `path:`, `status:`")),
+            None => Err(format!(
+                "unknown location `{name}:`: expected one of `body:`, `query:`, `header:`, `path:`, `status:`"
+            )),
         },
         _ if text.is_empty() => Err("expected a path; the whole body is `body:`".to_owned()),
         _ => Ok((Location::Body, text)),
@@ -172,7 +181,11 @@ fn parse_token(token: &str, path: &str) -> Result<Token, String> {
             ('~', Some('0')) => key.push('~'),
             ('~', Some('1')) => key.push('/'),
             ('~', Some('*')) => key.push('*'),
-            ('~', _) => return Err(format!("`~` must be followed by `0`, `1` or `*` in the path `{path}`: a `~` of a name is written `~0`")),
+            ('~', _) => {
+                return Err(format!(
+                    "`~` must be followed by `0`, `1` or `*` in the path `{path}`: a `~` of a name is written `~0`"
+                ));
+            }
             (c, _) => key.push(c),
         }
     }
@@ -205,7 +218,19 @@ mod tests {
 
     #[test]
     fn paths_read_as_they_are_written() {
-        for text in ["/a", "/", "body:", "/a~1b/~0/*/~*", "query:/page", "header:/x-id", "path:/id", "status:", "/a/0", "/a:b", "/x/y:z"] {
+        for text in [
+            "/a",
+            "/",
+            "body:",
+            "/a~1b/~0/*/~*",
+            "query:/page",
+            "header:/x-id",
+            "path:/id",
+            "status:",
+            "/a/0",
+            "/a:b",
+            "/x/y:z",
+        ] {
             assert_eq!(Place::parse(text).map(|p| p.to_string()).as_deref(), Ok(text));
         }
         assert_eq!(Place::parse("header:/X-Id"), Place::parse("header:/x-id"));

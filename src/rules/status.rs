@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn ranges() {
-        for (text, first, last) in [("2xx", 200, 299), ("404", 404, 404), ("4xx-5xx", 400, 599), ("400-404", 400, 404)] {
+        for (text, first, last) in [("2xx", 200, 299), ("404", 404, 404), ("4xx-5xx", 400, 599), ("400-404", 400, 404)]
+        {
             let range = StatusRange { first, last };
             assert_eq!(StatusRange::parse(text), Ok(range));
             assert_eq!(range.to_string(), text);

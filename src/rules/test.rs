@@ -34,7 +34,12 @@ pub fn run(rules: &RuleSet) -> Report {
     let mut report = Report::default();
     for api in rules.apis.values() {
         for change in &api.changes {
-            let alone = Alone { api, change, up: chain::change_pair(api, change, Direction::Up), down: chain::change_pair(api, change, Direction::Down) };
+            let alone = Alone {
+                api,
+                change,
+                up: chain::change_pair(api, change, Direction::Up),
+                down: chain::change_pair(api, change, Direction::Down),
+            };
             change.tests.iter().for_each(|test| run_test(&alone, test, &mut report));
         }
         api.tests.iter().for_each(|test| run_test(&Whole(api), test, &mut report));
@@ -127,7 +132,12 @@ struct Runner<'a> {
 impl Runner<'_> {
     fn failure(&self, what: &str, message: String) -> Diagnostic {
         let what = if what.is_empty() { String::new() } else { format!(" ({what})") };
-        let mut diagnostic = Diagnostic::error(FAILED, &self.test.file, self.test.span, format!("test failed: {}{what}", self.test.name));
+        let mut diagnostic = Diagnostic::error(
+            FAILED,
+            &self.test.file,
+            self.test.span,
+            format!("test failed: {}{what}", self.test.name),
+        );
         diagnostic.help(message);
         diagnostic
     }
@@ -151,14 +161,16 @@ impl Runner<'_> {
             outcomes.extend(self.target(test, message));
             for (from, to, body, want) in pairs(&message.bodies) {
                 if self.wanted(from, to) {
-                    outcomes.push((self.what("request", from, to), self.request(test, message, (from, to), body, want)));
+                    outcomes
+                        .push((self.what("request", from, to), self.request(test, message, (from, to), body, want)));
                 }
             }
         }
         if let Some(message) = &test.response {
             for (from, to, body, want) in pairs(&message.bodies) {
                 if self.wanted(from, to) {
-                    outcomes.push((self.what("response", from, to), self.response(test, message, (from, to), body, want)));
+                    outcomes
+                        .push((self.what("response", from, to), self.response(test, message, (from, to), body, want)));
                 }
             }
         }
@@ -173,7 +185,9 @@ impl Runner<'_> {
         }
         let call = self.plans.pair(oldest, version).find(&test.method, path(&test.target));
         let mut headers = HeaderMap::new();
-        let target = call.request_head(&test.method, &test.target, &mut headers, &self.values(version)).map_err(|e| e.to_string())?;
+        let target = call
+            .request_head(&test.method, &test.target, &mut headers, &self.values(version))
+            .map_err(|e| e.to_string())?;
         Ok((target.method, target.path_and_query))
     }
 
@@ -214,7 +228,14 @@ impl Runner<'_> {
         Some(("target".to_owned(), outcome))
     }
 
-    fn request(&self, test: &HttpTest, message: &HttpMessage, (from, to): (VersionId, VersionId), body: &[u8], want: &[u8]) -> Result<(), String> {
+    fn request(
+        &self,
+        test: &HttpTest,
+        message: &HttpMessage,
+        (from, to): (VersionId, VersionId),
+        body: &[u8],
+        want: &[u8],
+    ) -> Result<(), String> {
         let (method, target) = self.target_in(test, from)?;
         let call = self.plans.pair(from, to).find(&method, path(&target));
         let (before, after) = (self.headers(message, from), self.headers(message, to));
@@ -224,7 +245,14 @@ impl Runner<'_> {
         self.body(call.request(), to, body, want)
     }
 
-    fn response(&self, test: &HttpTest, message: &HttpMessage, (from, to): (VersionId, VersionId), body: &[u8], want: &[u8]) -> Result<(), String> {
+    fn response(
+        &self,
+        test: &HttpTest,
+        message: &HttpMessage,
+        (from, to): (VersionId, VersionId),
+        body: &[u8],
+        want: &[u8],
+    ) -> Result<(), String> {
         let (method, target) = self.target_in(test, to)?;
         let call = self.plans.pair(to, from).find(&method, path(&target));
         let (status, want_status) = (self.status_in(test, message, from)?, self.status_in(test, message, to)?);
@@ -240,7 +268,8 @@ impl Runner<'_> {
     }
 
     fn body(&self, plan: &MessagePlan, to: VersionId, body: &[u8], want: &[u8]) -> Result<(), String> {
-        let done = translate(&plan.body, &self.values(to), Limits::default(), Bytes::copy_from_slice(body)).map_err(|e| e.to_string())?;
+        let done = translate(&plan.body, &self.values(to), Limits::default(), Bytes::copy_from_slice(body))
+            .map_err(|e| e.to_string())?;
         compare(&done.body, want)
     }
 
@@ -248,19 +277,29 @@ impl Runner<'_> {
         let mut outcomes = Vec::new();
         for (from, to, message, want) in pairs(&test.messages) {
             if let Some(message) = message.as_ref().filter(|_| self.wanted(from, to)) {
-                outcomes.push((self.what("message", from, to), self.message(test, (from, to), message, want.as_deref())));
+                outcomes
+                    .push((self.what("message", from, to), self.message(test, (from, to), message, want.as_deref())));
             }
         }
         outcomes
     }
 
-    fn message(&self, test: &WsTest, (from, to): (VersionId, VersionId), message: &[u8], want: Option<&[u8]>) -> Result<(), String> {
+    fn message(
+        &self,
+        test: &WsTest,
+        (from, to): (VersionId, VersionId),
+        message: &[u8],
+        want: Option<&[u8]>,
+    ) -> Result<(), String> {
         let pair = match test.side {
             Side::Client => self.plans.pair(from, to),
             Side::Server => self.plans.pair(to, from),
         };
         let outcome = match pair.socket(&test.path) {
-            Some(socket) => socket.translate(test.side, message, &self.values(to), Limits::default()).1.map_err(|e| e.to_string())?,
+            Some(socket) => socket
+                .translate(test.side, message, &self.values(to), Limits::default())
+                .1
+                .map_err(|e| e.to_string())?,
             None => Outcome::Pass,
         };
         match (outcome, want) {
@@ -297,7 +336,10 @@ fn compare_headers(found: &HeaderMap, want: Headers<'_>) -> Result<(), String> {
     for (name, value) in want {
         let found = found.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         if found.as_deref() != Some(value) {
-            return Err(format!("expected the header `{name}: {value}`, found {}", found.map_or("none".to_owned(), |v| format!("`{v}`"))));
+            return Err(format!(
+                "expected the header `{name}: {value}`, found {}",
+                found.map_or("none".to_owned(), |v| format!("`{v}`"))
+            ));
         }
     }
     Ok(())

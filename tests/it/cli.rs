@@ -95,7 +95,11 @@ fn errors_are_findings_and_unreadable_rules_are_not() {
     for command in ["check", "test"] {
         let found = legato(&[command, path(&broken)], "");
         assert_eq!(found.code, Some(1), "{}", found.err);
-        assert!(found.out.contains("error[RL003]: unknown op `renam`\n --> chat/changes/2/20250201_broken.yaml:6:16"), "{}", found.out);
+        assert!(
+            found.out.contains("error[RL003]: unknown op `renam`\n --> chat/changes/2/20250201_broken.yaml:6:16"),
+            "{}",
+            found.out
+        );
         assert!(found.out.contains("error[YM003]: unknown key `other` in a change"), "{}", found.out);
         assert!(!found.out.contains('\u{1b}'), "colours in a pipe");
     }
@@ -114,7 +118,13 @@ fn tests_that_fail_are_findings() {
     let failing = failing_chat();
     let found = legato(&["test", path(&failing)], "");
     assert_eq!(found.code, Some(1), "{}", found.err);
-    assert!(found.out.contains("error[TS001]: test failed: GET /nowhere (response from 1 to 2)\n --> chat/tests/failing.yaml:2:5"), "{}", found.out);
+    assert!(
+        found.out.contains(
+            "error[TS001]: test failed: GET /nowhere (response from 1 to 2)\n --> chat/tests/failing.yaml:2:5"
+        ),
+        "{}",
+        found.out
+    );
     assert!(found.out.contains("expected {\"a\":2}\n             found {\"data\":{\"a\":1}"), "{}", found.out);
     assert!(found.out.ends_with(" passed, 2 failed\n"), "{}", found.out);
     assert_eq!(legato(&["check", path(&failing)], "").code, Some(0));
@@ -128,16 +138,28 @@ fn findings_for_programs() {
         let json = legato(&[arg, &root, "--format", "json"], "");
         let lines: Vec<Value> = json.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(lines.len(), 2, "{}", json.out);
-        assert_eq!((&lines[0]["code"], &lines[0]["line"], &lines[0]["column"], &lines[0]["severity"]), (&"RL003".into(), &6.into(), &16.into(), &"error".into()));
+        assert_eq!(
+            (&lines[0]["code"], &lines[0]["line"], &lines[0]["column"], &lines[0]["severity"]),
+            (&"RL003".into(), &6.into(), &16.into(), &"error".into())
+        );
         let github = legato(&[arg, &root, "--format", "github"], "");
-        let want = format!("::error file={},line=6,col=16,title=RL003::unknown op `renam`%0Ahelp: did you mean `rename`?", file.display());
+        let want = format!(
+            "::error file={},line=6,col=16,title=RL003::unknown op `renam`%0Ahelp: did you mean `rename`?",
+            file.display()
+        );
         assert_eq!(github.out.lines().next(), Some(want.as_str()));
         let sarif = legato(&[arg, &root, "--format", "sarif"], "");
         let sarif: Value = serde_json::from_str(&sarif.out).expect("JSON");
         let result = &sarif["runs"][0]["results"][0];
-        assert_eq!((&sarif["version"], &result["ruleId"], &result["level"]), (&"2.1.0".into(), &"RL003".into(), &"error".into()));
+        assert_eq!(
+            (&sarif["version"], &result["ruleId"], &result["level"]),
+            (&"2.1.0".into(), &"RL003".into(), &"error".into())
+        );
         let place = &result["locations"][0]["physicalLocation"];
-        assert_eq!((&place["region"]["startLine"], &place["artifactLocation"]["uri"]), (&6.into(), &file.display().to_string().into()));
+        assert_eq!(
+            (&place["region"]["startLine"], &place["artifactLocation"]["uri"]),
+            (&6.into(), &file.display().to_string().into())
+        );
         assert_eq!((json.code, github.code), (Some(1), Some(1)));
     }
     let good = legato(&["check", RULES, "--format", "sarif"], "");
@@ -149,7 +171,23 @@ fn findings_for_programs() {
 
 /// `translate` of the shipped rules.
 fn chat<'a>(from: &'a str, to: &'a str, on: &'a str, part: &'a str) -> Vec<&'a str> {
-    vec!["translate", "--rules", RULES, "--api", "chat", "--from", from, "--to", to, "--on", on, "--part", part, "--now", NOW]
+    vec![
+        "translate",
+        "--rules",
+        RULES,
+        "--api",
+        "chat",
+        "--from",
+        from,
+        "--to",
+        to,
+        "--on",
+        on,
+        "--part",
+        part,
+        "--now",
+        NOW,
+    ]
 }
 
 #[test]
@@ -167,11 +205,18 @@ fn documents_go_through_rules_both_ways() {
     assert_eq!(same.out, r#" {"body":"hi"} "#);
     let mut error = chat("1", "2", "GET /api/messages/7", "response");
     error.extend(["--status", "404"]);
-    assert_eq!(legato(&error, r#"{"error":"gone","code":404}"#).out, r#"{"title":"gone","status":404,"type":"about:blank"}"#);
+    assert_eq!(
+        legato(&error, r#"{"error":"gone","code":404}"#).out,
+        r#"{"title":"gone","status":404,"type":"about:blank"}"#
+    );
     let mut label = chat("1", "2", "GET /api/messages", "response");
     label.extend(["--version-label", "two"]);
     assert!(legato(&label, "[]").out.contains(r#""version":"two""#));
-    let one_api = [&["translate", "--rules", concat!(env!("CARGO_MANIFEST_DIR"), "/rules/chat")], &chat("2", "1", "POST /api/messages", "request")[3..]].concat();
+    let one_api = [
+        &["translate", "--rules", concat!(env!("CARGO_MANIFEST_DIR"), "/rules/chat")],
+        &chat("2", "1", "POST /api/messages", "request")[3..],
+    ]
+    .concat();
     assert_eq!(legato(&one_api, r#"{"body":"hi"}"#).out, r#"{"text":"hi"}"#);
 }
 
@@ -182,7 +227,24 @@ fn wrong_arguments_are_no_findings() {
     let cases = [
         (chat("1", "9", "GET /a", "request"), "unknown version `9`: expected one of 1, 2"),
         (chat("1", "2", "/a", "request"), "expected a call such as `GET /api/messages`, found `/a`"),
-        (vec!["translate", "--rules", RULES, "--api", "shop", "--from", "1", "--to", "2", "--on", "GET /a", "--part", "request"], "unknown API `shop`: expected one of chat"),
+        (
+            vec![
+                "translate",
+                "--rules",
+                RULES,
+                "--api",
+                "shop",
+                "--from",
+                "1",
+                "--to",
+                "2",
+                "--on",
+                "GET /a",
+                "--part",
+                "request",
+            ],
+            "unknown API `shop`: expected one of chat",
+        ),
         (status, "expected a status from 100 to 599, found 42"),
         (vec!["translate", "--ops", "/nowhere.yaml", "--direction", "up"], "/nowhere.yaml: "),
         (vec!["translate"], "--api"),
@@ -208,7 +270,8 @@ fn ops_file(directory: &TempDir, ops: &str) -> String {
 fn translate_ops(ops: &str, direction: &str, more: &[&str], input: &str) -> Outcome {
     let directory = TempDir::new().expect("a directory");
     let file = ops_file(&directory, ops);
-    let args = [&["translate", "--ops", &file, "--direction", direction, "--now", NOW, "--version-label", "v2"], more].concat();
+    let args = [&["translate", "--ops", &file, "--direction", direction, "--now", NOW, "--version-label", "v2"], more]
+        .concat();
     legato(&args, input)
 }
 
@@ -246,7 +309,10 @@ fn failures_are_problem_documents() {
 fn a_failure_in_rules_names_its_change() {
     let found = legato(&chat("1", "2", "GET /api/users/1", "response"), r#"{"status":"unheard of"}"#);
     let problem: Value = serde_json::from_str(&found.err).expect("JSON");
-    assert_eq!((found.code, &problem["type"], &problem["pointer"]), (Some(1), &"urn:legato:problem:no_mapping".into(), &"/status".into()));
+    assert_eq!(
+        (found.code, &problem["type"], &problem["pointer"]),
+        (Some(1), &"urn:legato:problem:no_mapping".into(), &"/status".into())
+    );
     assert!(problem["change"].is_string(), "{problem}");
 }
 
@@ -264,7 +330,10 @@ fn lines_are_translated_one_by_one() {
     assert_eq!(found.out, "{\"a\":\"one\"}\n\n{\"b\":1.0}\n\n\n{\"a\":\"one\"}\n");
     let records: Vec<Value> = found.err.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let codes: Vec<_> = records.iter().map(|record| (record["line"].as_u64(), record["code"].as_str())).collect();
-    assert_eq!(codes, [(Some(2), Some("no_mapping")), (Some(4), Some("malformed_json")), (Some(5), Some("malformed_json"))]);
+    assert_eq!(
+        codes,
+        [(Some(2), Some("no_mapping")), (Some(4), Some("malformed_json")), (Some(5), Some("malformed_json"))]
+    );
     assert_eq!(found.code, Some(1));
     let good = translate_ops(ops, "down", &["--ndjson"], "{\"a\":\"one\"}\n");
     assert_eq!((good.code, good.out.as_str(), good.err.as_str()), (Some(0), "{\"a\":1}\n", ""));
@@ -311,7 +380,12 @@ fn run_vector(vector: &Value) {
     }
     let same = |found: &Outcome, want: &str| {
         assert_eq!((found.code, found.err.as_str()), (Some(0), ""), "{name}");
-        let equal = if raw { found.out == want } else { serde_json::from_str::<Value>(&found.out).expect("JSON") == serde_json::from_str::<Value>(want).expect("JSON") };
+        let equal = if raw {
+            found.out == want
+        } else {
+            serde_json::from_str::<Value>(&found.out).expect("JSON")
+                == serde_json::from_str::<Value>(want).expect("JSON")
+        };
         assert!(equal, "{name}: expected {want}, found {}", found.out);
     };
     same(&there, &document(second));
@@ -378,7 +452,8 @@ fn every_command_explains_itself() {
     let help = legato(&["--help"], "");
     assert_eq!(help.code, Some(0));
     let lines = help.out.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let names: Vec<&str> = lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    let names: Vec<&str> =
+        lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
     assert!(names.len() >= 6, "{names:?}");
     for name in names {
         let help = legato(&[name, "--help"], "");

@@ -15,7 +15,8 @@ use legato_proxy::rules::{self, compile};
 use crate::support::cases;
 
 /// The `api.yaml` of cases that are not about it.
-const API: &str = "legato: 1\napi: chat\nversions: [{id: \"1\"}, {id: \"2\"}, {id: \"3\"}]\nclient_version: [{default: \"1\"}]\n";
+const API: &str =
+    "legato: 1\napi: chat\nversions: [{id: \"1\"}, {id: \"2\"}, {id: \"3\"}]\nclient_version: [{default: \"1\"}]\n";
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/diagnostics")
@@ -23,15 +24,19 @@ fn directory() -> PathBuf {
 
 /// The sections of every case, by the case's file.
 fn all_cases() -> Vec<(PathBuf, Vec<(String, String)>)> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(directory()).expect("the cases").map(|entry| entry.expect("a file").path()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(directory()).expect("the cases").map(|entry| entry.expect("a file").path()).collect();
     paths.sort();
     paths.into_iter().map(|path| (path.clone(), cases::sections(&fs::read_to_string(path).expect("UTF-8")))).collect()
 }
 
 fn sources(sections: &[(String, String)]) -> Vec<Source> {
     let files = sections.iter().filter(|(name, _)| name.contains('/'));
-    let mut sources: Vec<Source> = files.map(|(file, text)| Source { file: file.clone(), text: text.clone() }).collect();
-    if sources.iter().all(|source| source.file.starts_with("chat/") && source.file != "chat/api.yaml") && !sections.iter().any(|(name, _)| name == "no api.yaml") {
+    let mut sources: Vec<Source> =
+        files.map(|(file, text)| Source { file: file.clone(), text: text.clone() }).collect();
+    if sources.iter().all(|source| source.file.starts_with("chat/") && source.file != "chat/api.yaml")
+        && !sections.iter().any(|(name, _)| name == "no api.yaml")
+    {
         sources.push(Source { file: "chat/api.yaml".into(), text: API.into() });
     }
     sources.sort_by(|a, b| a.file.cmp(&b.file));
@@ -71,7 +76,12 @@ fn every_finding_is_printed_as_its_case_says() {
 /// A code that no case shows is one whose message nobody has read.
 #[test]
 fn every_code_of_rule_files_has_a_case() {
-    let shown: String = all_cases().iter().flat_map(|(_, sections)| sections).filter(|(name, _)| name == "want").map(|(_, text)| text.as_str()).collect();
+    let shown: String = all_cases()
+        .iter()
+        .flat_map(|(_, sections)| sections)
+        .filter(|(name, _)| name == "want")
+        .map(|(_, text)| text.as_str())
+        .collect();
     let codes = cases::diagnostic_codes(&["src/rules", "src/yaml"]);
     assert!(codes.len() > 15, "found {codes:?} only");
     let missing: BTreeSet<&String> = codes.iter().filter(|code| !shown.contains(&format!("[{code}]"))).collect();
@@ -85,18 +95,25 @@ fn every_finding_has_a_place() {
         let sources = sources(&sections);
         for finding in findings(&sources) {
             let source = sources.iter().find(|source| *source.file == *finding.file);
-            let source = source.unwrap_or_else(|| panic!("{}: `{}` is no file of the case", path.display(), finding.file));
+            let source =
+                source.unwrap_or_else(|| panic!("{}: `{}` is no file of the case", path.display(), finding.file));
             assert!(finding.span.end <= source.text.len(), "{}: {}", path.display(), finding.message);
             let (line, column) = line_column(&source.text, finding.span.start);
             assert!(line >= 1 && column >= 1);
-            assert!(!finding.message.ends_with('.') && !finding.message.starts_with(char::is_uppercase) || finding.message.starts_with("RFC"), "{}", finding.message);
+            assert!(
+                !finding.message.ends_with('.') && !finding.message.starts_with(char::is_uppercase)
+                    || finding.message.starts_with("RFC"),
+                "{}",
+                finding.message
+            );
         }
     }
 }
 
 /// A file of one error, and the code that it has.
 fn one(files: &[(&str, String)]) -> Vec<Diagnostic> {
-    let mut sources: Vec<Source> = files.iter().map(|(file, text)| Source { file: (*file).to_owned(), text: text.clone() }).collect();
+    let mut sources: Vec<Source> =
+        files.iter().map(|(file, text)| Source { file: (*file).to_owned(), text: text.clone() }).collect();
     sources.push(Source { file: "chat/api.yaml".into(), text: API.into() });
     findings(&sources)
 }
@@ -129,21 +146,40 @@ fn nesting_is_limited() {
 #[test]
 fn a_long_value_is_cut_in_its_message() {
     let long = "x".repeat(1 << 20);
-    for ops in [format!("[{{{long}: 1}}]"), format!("[{{rename: {{{long}: b}}}}]"), format!("[{{map: {{at: /a, pairs: [], else: {long}}}}}]"), long.clone()] {
+    for ops in [
+        format!("[{{{long}: 1}}]"),
+        format!("[{{rename: {{{long}: b}}}}]"),
+        format!("[{{map: {{at: /a, pairs: [], else: {long}}}}}]"),
+        long.clone(),
+    ] {
         let found = one(&[(CHANGE, change(&ops))]);
         assert!(!found.is_empty());
-        assert!(found.iter().all(|d| d.message.len() < 300 && d.help.as_ref().is_none_or(|help| help.len() < 600)), "{}", found[0].code);
+        assert!(
+            found.iter().all(|d| d.message.len() < 300 && d.help.as_ref().is_none_or(|help| help.len() < 600)),
+            "{}",
+            found[0].code
+        );
     }
-    for text in [format!("change: {long}\nsince: {long}\nsummary: a\napply: []\n"), format!("change: a\nsince: \"2\"\nsummary: a\nafter: [{long}]\napply: [{{http: {long}}}, {{ws: {long}}}]\n")] {
+    for text in [
+        format!("change: {long}\nsince: {long}\nsummary: a\napply: []\n"),
+        format!("change: a\nsince: \"2\"\nsummary: a\nafter: [{long}]\napply: [{{http: {long}}}, {{ws: {long}}}]\n"),
+    ] {
         let found = one(&[(CHANGE, text)]);
-        assert!(!found.is_empty() && found.iter().all(|d| d.message.len() < 300), "{}", found.iter().map(|d| d.code).collect::<String>());
+        assert!(
+            !found.is_empty() && found.iter().all(|d| d.message.len() < 300),
+            "{}",
+            found.iter().map(|d| d.code).collect::<String>()
+        );
     }
 }
 
 #[test]
 fn very_many_errors_are_all_found_and_a_hundred_drawn() {
     let ops: Vec<String> = (0..5000).map(|n| format!("{{op{n}: {{}}}}")).collect();
-    let sources = vec![Source { file: "chat/api.yaml".into(), text: API.into() }, Source { file: CHANGE.into(), text: change(&format!("[{}]", ops.join(", "))) }];
+    let sources = vec![
+        Source { file: "chat/api.yaml".into(), text: API.into() },
+        Source { file: CHANGE.into(), text: change(&format!("[{}]", ops.join(", "))) },
+    ];
     let found = findings(&sources);
     assert_eq!(found.len(), 5000);
     let drawn = render(&found, &sources, false);

@@ -64,7 +64,9 @@ fn examples_of_ops_run_both_ways() {
         assert!(!documents.is_empty(), "no documents follow\n{text}");
         for document in documents {
             let lines: Vec<&str> = document.lines().collect();
-            let (&[old, new] | &[old, new, _]) = lines.as_slice() else { panic!("two or three lines, not\n{document}") };
+            let (&[old, new] | &[old, new, _]) = lines.as_slice() else {
+                panic!("two or three lines, not\n{document}")
+            };
             let up = run(&ops, Direction::Up, old);
             assert!(same(&up, new), "{text}expected {new}\n   found {up}");
             let back = lines.get(2).copied().unwrap_or(old);
@@ -116,7 +118,14 @@ fn the_api_of_the_page_compiles_and_passes_its_tests() {
 /// Every fenced block of YAML in the guide is YAML.
 #[test]
 fn yaml_in_the_guide_is_yaml() {
-    let pages = [RULES, ERRORS, include_str!("../../docs/websocket.md"), include_str!("../../docs/configuration.md"), include_str!("../../docs/getting-started.md"), README];
+    let pages = [
+        RULES,
+        ERRORS,
+        include_str!("../../docs/websocket.md"),
+        include_str!("../../docs/configuration.md"),
+        include_str!("../../docs/getting-started.md"),
+        README,
+    ];
     for (_, body) in pages.iter().flat_map(|page| fenced(page)).filter(|(language, _)| *language == "yaml") {
         if let Err(found) = yaml::parse(&body, "page.md", yaml::Limits::default()) {
             panic!("{}\n{body}", render(&found, &[], false));
@@ -126,7 +135,8 @@ fn yaml_in_the_guide_is_yaml() {
 
 #[test]
 fn every_diagnostic_code_has_a_paragraph() {
-    let documented: BTreeSet<String> = DIAGNOSTICS.lines().filter_map(|line| Some(line.strip_prefix("**")?.split_once("**")?.0.to_owned())).collect();
+    let documented: BTreeSet<String> =
+        DIAGNOSTICS.lines().filter_map(|line| Some(line.strip_prefix("**")?.split_once("**")?.0.to_owned())).collect();
     assert_eq!(documented, cases::diagnostic_codes(&["src"]));
 }
 
@@ -173,9 +183,24 @@ fn links_lead_somewhere() {
         let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.contains("://")) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let text = if file.is_empty() { page.to_owned() } else { std::fs::read_to_string(root.join(folder).join(file)).unwrap_or_else(|e| panic!("{target}: {e}")) };
-            let slug = |line: &str| -> String { line.trim_start_matches(['#', ' ']).to_lowercase().chars().filter_map(|c| if c == ' ' { Some('-') } else { Some(c).filter(|c| c.is_alphanumeric() || *c == '-') }).collect() };
-            assert!(anchor.is_empty() || text.lines().any(|line| line.starts_with('#') && slug(line) == anchor), "{target}: no such heading");
+            let text = if file.is_empty() {
+                page.to_owned()
+            } else {
+                std::fs::read_to_string(root.join(folder).join(file)).unwrap_or_else(|e| panic!("{target}: {e}"))
+            };
+            let slug = |line: &str| -> String {
+                line.trim_start_matches(['#', ' '])
+                    .to_lowercase()
+                    .chars()
+                    .filter_map(
+                        |c| if c == ' ' { Some('-') } else { Some(c).filter(|c| c.is_alphanumeric() || *c == '-') },
+                    )
+                    .collect()
+            };
+            assert!(
+                anchor.is_empty() || text.lines().any(|line| line.starts_with('#') && slug(line) == anchor),
+                "{target}: no such heading"
+            );
         }
     }
 }

@@ -34,7 +34,11 @@ fn failed(error: &Error) -> String {
 }
 
 fn api(sections: &[(String, String)]) -> Arc<Api> {
-    let mut files: Vec<Source> = sections.iter().filter(|(name, _)| name.contains('/')).map(|(file, text)| Source { file: file.clone(), text: text.clone() }).collect();
+    let mut files: Vec<Source> = sections
+        .iter()
+        .filter(|(name, _)| name.contains('/'))
+        .map(|(file, text)| Source { file: file.clone(), text: text.clone() })
+        .collect();
     if !files.iter().any(|source| source.file == "chat/api.yaml") {
         files.push(Source { file: "chat/api.yaml".into(), text: API.into() });
     }
@@ -66,7 +70,10 @@ impl<'a> Message<'a> {
             match part.split_once(": ") {
                 _ if at == 0 => message.first = part,
                 Some((name, value)) if !part.starts_with(['{', '[', '"']) => {
-                    message.headers.append(name.parse::<HeaderName>().expect("a header's name"), HeaderValue::from_str(value).expect("a header's value"));
+                    message.headers.append(
+                        name.parse::<HeaderName>().expect("a header's name"),
+                        HeaderValue::from_str(value).expect("a header's value"),
+                    );
                 }
                 _ => message.body = Some(part),
             }
@@ -114,7 +121,8 @@ impl Case<'_> {
         let (call, status) = first.rsplit_once(' ').expect("a call and a status");
         let (method, path) = call.split_once(' ').expect("a method and a path");
         let status: StatusCode = status.parse().expect("a status");
-        let plan = self.api.pair(self.pair.0, self.pair.1).find(&method.parse().expect("a method"), path).response(status);
+        let plan =
+            self.api.pair(self.pair.0, self.pair.1).find(&method.parse().expect("a method"), path).response(status);
         let status = plan.response_head(status, &mut headers, &self.values())?;
         let body = self.body(&plan.body, body)?;
         Ok(Message::print(&format!("{call} {}", status.as_u16()), &headers, body.as_deref()))

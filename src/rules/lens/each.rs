@@ -52,6 +52,8 @@ fn body_place(reader: &mut Reader, node: &Node) -> Option<Place> {
     if place.part() == Part::Body {
         return Some(place);
     }
-    reader.error(code::PATH, node.span, format!("`each` runs in the body, found `{place}`")).help("write the op by itself: query, headers and path have no objects to go into");
+    reader
+        .error(code::PATH, node.span, format!("`each` runs in the body, found `{place}`"))
+        .help("write the op by itself: query, headers and path have no objects to go into");
     None
 }

@@ -121,7 +121,8 @@ pub fn lower_ops(ops: &[Op], direction: Direction, mode: Mode) -> Vec<Lowered> {
 
 impl Op {
     /// The ops' names, in the order of the reference.
-    pub const NAMES: &'static [&'static str] = &["rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "each"];
+    pub const NAMES: &'static [&'static str] =
+        &["rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "each"];
 
     fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
         let entries = reader.mapping(node, "an op")?;
@@ -149,10 +150,18 @@ impl Op {
         let mut unknown = others().filter(|(name, _)| !name.text().is_some_and(is_op));
         if let (Some((name, _)), None, 2) = (unknown.next(), unknown.next(), others().count()) {
             let text = name.text().unwrap_or_default();
-            reader.error(crate::yaml::code::UNKNOWN_KEY, name.span, format!("unknown key `{}` in an op", text.escape_debug())).help(crate::yaml::reader::suggestion(text, KNOBS));
+            reader
+                .error(
+                    crate::yaml::code::UNKNOWN_KEY,
+                    name.span,
+                    format!("unknown key `{}` in an op", text.escape_debug()),
+                )
+                .help(crate::yaml::reader::suggestion(text, KNOBS));
             return None;
         }
-        reader.error(code::OP, node.span, "expected exactly one op, such as `rename: {/old: new}`").help("write one list item for each op; `where` and `where_down` go beside it");
+        reader
+            .error(code::OP, node.span, "expected exactly one op, such as `rename: {/old: new}`")
+            .help("write one list item for each op; `where` and `where_down` go beside it");
         None
     }
 
@@ -165,7 +174,11 @@ impl Op {
             return Some(());
         }
         reader
-            .error(code::PARTS, self.span, "an op and its guards must stay within the body, or within query, headers, path and status")
+            .error(
+                code::PARTS,
+                self.span,
+                "an op and its guards must stay within the body, or within query, headers, path and status",
+            )
             .help("values cannot move between the body and the head yet, nor can one depend on the other");
         None
     }
@@ -193,7 +206,8 @@ impl Op {
             (Direction::Down, Some(down)) => down,
             _ => &self.guard,
         };
-        let guard: Vec<Condition> = guards.iter().filter_map(|g| Some(Condition { path: g.place.keys()?, test: g.test.clone() })).collect();
+        let guard: Vec<Condition> =
+            guards.iter().filter_map(|g| Some(Condition { path: g.place.keys()?, test: g.test.clone() })).collect();
         let lower = |(part, edit)| Lowered { part, entry: Entry { guard: guard.clone(), edit, change: None } };
         self.lens.lower(direction, mode).into_iter().map(lower).collect()
     }
@@ -283,14 +297,18 @@ fn parse_guards(reader: &mut Reader, node: &Node) -> Vec<Guard> {
 fn parse_guard(reader: &mut Reader, path: &Node, test: &Node) -> Option<Guard> {
     let place = place(reader, path)?;
     if place.keys().is_none() {
-        reader.error(code::PATH, path.span, "a guard looks at one value: its path has no `*`").help("put the op into `each: {at: ..., ops: [...]}` to guard every element by itself");
+        reader
+            .error(code::PATH, path.span, "a guard looks at one value: its path has no `*`")
+            .help("put the op into `each: {at: ..., ops: [...]}` to guard every element by itself");
         return None;
     }
     Some(Guard { place, test: parse_test(reader, test)? })
 }
 
 fn parse_test(reader: &mut Reader, node: &Node) -> Option<Test> {
-    let literals = |reader: &mut Reader, node: &Node| -> Option<Vec<Vec<u8>>> { reader.list(node, "the values of a guard")?.iter().map(|n| json(reader, n)).collect() };
+    let literals = |reader: &mut Reader, node: &Node| -> Option<Vec<Vec<u8>>> {
+        reader.list(node, "the values of a guard")?.iter().map(|n| json(reader, n)).collect()
+    };
     match node.as_mapping() {
         Some([(name, value)]) => match name.text() {
             Some("in") => literals(reader, value).map(Test::In),
@@ -299,7 +317,9 @@ fn parse_test(reader: &mut Reader, node: &Node) -> Option<Test> {
             // A misspelt `exists` must not become a comparison with an object.
             other => {
                 let message = format!("unknown test `{}` in a guard", other.unwrap_or_default().escape_debug());
-                reader.error(crate::yaml::code::UNKNOWN_KEY, name.span, message).help(crate::yaml::reader::suggestion(other.unwrap_or_default(), &["in", "not_in", "exists"]));
+                reader
+                    .error(crate::yaml::code::UNKNOWN_KEY, name.span, message)
+                    .help(crate::yaml::reader::suggestion(other.unwrap_or_default(), &["in", "not_in", "exists"]));
                 None
             }
         },
@@ -312,7 +332,9 @@ fn json(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
     match node.to_json() {
         Ok(text) => Some(text.into_bytes()),
         Err(error) => {
-            reader.error(crate::yaml::code::BAD_VALUE, error.span, "this number has no JSON form").help("write it as JSON does: decimal digits, no leading `+` or `.`");
+            reader
+                .error(crate::yaml::code::BAD_VALUE, error.span, "this number has no JSON form")
+                .help("write it as JSON does: decimal digits, no leading `+` or `.`");
             None
         }
     }
@@ -345,7 +367,9 @@ fn member(reader: &mut Reader, node: &Node) -> Option<Place> {
     if matches!(place.tokens.last(), Some(Token::Key(_))) {
         return Some(place);
     }
-    reader.error(code::PATH, node.span, format!("expected the path of a member, found `{place}`")).help("it must end with a name, as in `/items/*/name`");
+    reader
+        .error(code::PATH, node.span, format!("expected the path of a member, found `{place}`"))
+        .help("it must end with a name, as in `/items/*/name`");
     None
 }
 
@@ -378,7 +402,9 @@ fn otherwise(reader: &mut Reader, node: &Node) -> Option<Otherwise> {
         fields.finish(reader);
         return value.map(Otherwise::Value);
     }
-    reader.one_of(node, "`else`", &[("fail", Otherwise::Fail), ("keep", Otherwise::Keep), ("drop", Otherwise::Drop)]).cloned()
+    reader
+        .one_of(node, "`else`", &[("fail", Otherwise::Fail), ("keep", Otherwise::Keep), ("drop", Otherwise::Drop)])
+        .cloned()
 }
 
 /// `with: {...}` of `envelope` and `wrap`.
@@ -392,6 +418,7 @@ fn common_scope(from: &Path, to: &Path) -> Option<(Path, crate::json::edit::Keys
     let shared = from.iter().zip(to).take_while(|(a, b)| a == b).count();
     let at = from[..shared].iter().rposition(|token| *token == Token::Any).map_or(0, |at| at + 1);
     let (rest_of_from, rest_of_to) = (from[at..].to_vec(), to[at..].to_vec());
-    let ((none, from_keys), (nothing, to_keys)) = (part_after_last_wildcard(&rest_of_from), part_after_last_wildcard(&rest_of_to));
+    let ((none, from_keys), (nothing, to_keys)) =
+        (part_after_last_wildcard(&rest_of_from), part_after_last_wildcard(&rest_of_to));
     (none.is_empty() && nothing.is_empty()).then(|| (from[..at].to_vec(), from_keys, to_keys))
 }

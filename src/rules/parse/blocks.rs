@@ -15,13 +15,19 @@ use super::unsupported;
 pub(super) fn parse(reader: &mut Reader, node: &Node) -> (Vec<HttpBlock>, Vec<WsBlock>) {
     let (mut http, mut ws) = (Vec::new(), Vec::new());
     for node in reader.list(node, "`apply`").unwrap_or_default() {
-        let has = |key: &str| node.as_mapping().is_some_and(|entries| entries.iter().any(|(name, _)| name.text() == Some(key)));
+        let has = |key: &str| {
+            node.as_mapping().is_some_and(|entries| entries.iter().any(|(name, _)| name.text() == Some(key)))
+        };
         match (has("http"), has("ws")) {
             (true, false) => http.extend(http_block(reader, node)),
             (false, true) => ws.extend(ws_block(reader, node)),
-            _ if has("shape") || has("socketio") => unsupported(reader, node, if has("shape") { "a `shape` block" } else { "a `socketio` block" }),
+            _ if has("shape") || has("socketio") => {
+                unsupported(reader, node, if has("shape") { "a `shape` block" } else { "a `socketio` block" })
+            }
             _ => {
-                reader.error(code::BLOCK, node.span, "a block is about calls (`http:`) or a socket (`ws:`)").help("write `- http: GET /path` or `- ws: /path`");
+                reader
+                    .error(code::BLOCK, node.span, "a block is about calls (`http:`) or a socket (`ws:`)")
+                    .help("write `- http: GET /path` or `- ws: /path`");
             }
         }
     }
@@ -59,7 +65,9 @@ fn check_heads(reader: &mut Reader, block: &HttpBlock) {
     }
     for op in block.response.iter().flat_map(|(_, ops)| ops) {
         for place in op.places().filter(|place| matches!(place.location, Location::Query | Location::Path)) {
-            reader.error(lens::code::PATH, op.span, format!("a response has no `{}:`", place.location.name())).help("write the op below `request`");
+            reader
+                .error(lens::code::PATH, op.span, format!("a response has no `{}:`", place.location.name()))
+                .help("write the op below `request`");
         }
     }
 }
@@ -73,8 +81,14 @@ fn check_request_place(reader: &mut Reader, op: &lens::Op, place: &Place, calls:
             let lacks = |call: &&Template| !call.params().any(|param| param == name);
             if let Some(call) = calls.iter().find(lacks) {
                 let known: Vec<&str> = call.params().collect();
-                let help = if known.is_empty() { "write it with a parameter, such as `/users/{id}`".to_owned() } else { suggestion(name, &known) };
-                reader.error(lens::code::PATH, op.span, format!("`{call}` has no parameter `{}`", name.escape_debug())).help(help);
+                let help = if known.is_empty() {
+                    "write it with a parameter, such as `/users/{id}`".to_owned()
+                } else {
+                    suggestion(name, &known)
+                };
+                reader
+                    .error(lens::code::PATH, op.span, format!("`{call}` has no parameter `{}`", name.escape_debug()))
+                    .help(help);
             }
         }
         (Location::Body | Location::Query | Location::Header | Location::Path, _) => {}
@@ -115,17 +129,28 @@ fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
 fn checked_route(reader: &mut Reader, node: &Node, calls: &[Template]) -> Option<Template> {
     let route = template(reader, node)?;
     let [call] = calls else {
-        reader.error(code::BLOCK, node.span, "a block with a `route` is about one call").help("write one block for each call");
+        reader
+            .error(code::BLOCK, node.span, "a block with a `route` is about one call")
+            .help("write one block for each call");
         return None;
     };
     let rest = |t: &Template| t.segments.last() == Some(&Segment::Rest);
     if call.method.is_none() != route.method.is_none() || rest(call) != rest(&route) {
-        reader.error(code::TEMPLATE, node.span, format!("`{route}` and `{call}` must both name a method or both not, and both end in `/*` or both not")).help(format!("write a route such as `{call}` with other words"));
+        reader
+            .error(
+                code::TEMPLATE,
+                node.span,
+                format!("`{route}` and `{call}` must both name a method or both not, and both end in `/*` or both not"),
+            )
+            .help(format!("write a route such as `{call}` with other words"));
         return None;
     }
     if call.params().count() != route.params().count() {
-        let message = format!("`{call}` has {} parameters and `{route}` has {}", call.params().count(), route.params().count());
-        reader.error(code::TEMPLATE, node.span, message).help("parameters of a `route` pair up by position; moving one to the query is not supported yet");
+        let message =
+            format!("`{call}` has {} parameters and `{route}` has {}", call.params().count(), route.params().count());
+        reader
+            .error(code::TEMPLATE, node.span, message)
+            .help("parameters of a `route` pair up by position; moving one to the query is not supported yet");
         return None;
     }
     Some(route)
@@ -181,7 +206,13 @@ fn discriminator(reader: &mut Reader, node: &Node) -> Option<Keys> {
     let place = lens::place(reader, node)?;
     let keys = place.keys().filter(|keys| !keys.is_empty() && place.part() == Part::Body);
     if keys.is_none() {
-        reader.error(lens::code::PATH, node.span, format!("a discriminator is one value of the message, found `{}`", Place::to_string(&place))).help("write `discriminator: /type`");
+        reader
+            .error(
+                lens::code::PATH,
+                node.span,
+                format!("a discriminator is one value of the message, found `{}`", Place::to_string(&place)),
+            )
+            .help("write `discriminator: /type`");
     }
     keys
 }
@@ -190,12 +221,19 @@ fn frame(reader: &mut Reader, name: &Node, node: &Node) -> Option<Frame> {
     let mut fields = reader.fields(node, "a frame")?;
     let rename = fields.get("as").and_then(|node| reader.string(node, "`as`")).map(str::to_owned);
     let ops = fields.get("ops").map(|node| body_ops(reader, node)).unwrap_or_default();
-    let added = fields.get("added").and_then(|node| reader.one_of(node, "`added`", &[("drop", Lifetime::Added)]).copied());
-    let removed = fields.get("removed").and_then(|node| reader.one_of(node, "`removed`", &[("drop", Lifetime::Removed)]).copied());
+    let added =
+        fields.get("added").and_then(|node| reader.one_of(node, "`added`", &[("drop", Lifetime::Added)]).copied());
+    let removed = fields
+        .get("removed")
+        .and_then(|node| reader.one_of(node, "`removed`", &[("drop", Lifetime::Removed)]).copied());
     fields.finish(reader);
     let lifetime = added.or(removed).unwrap_or_default();
     if (added.is_some() && removed.is_some()) || (lifetime != Lifetime::Both && (rename.is_some() || !ops.is_empty())) {
-        reader.error(code::BLOCK, name.span, "a frame that only one version has is `added` or `removed`, and nothing else");
+        reader.error(
+            code::BLOCK,
+            name.span,
+            "a frame that only one version has is `added` or `removed`, and nothing else",
+        );
         return None;
     }
     Some(Frame { name: name.text()?.to_owned(), rename, ops, lifetime, span: name.span })

@@ -17,7 +17,12 @@ use super::diagnostics as code;
 pub(super) fn api(folder: &str, files: &[(&str, &Source)], diagnostics: &mut Vec<Diagnostic>) -> Option<ApiFiles> {
     let Some((_, source)) = files.iter().find(|(name, _)| *name == "api.yaml") else {
         let (_, first) = files.first()?;
-        let mut diagnostic = Diagnostic::error(code::LAYOUT, &first.file.as_str().into(), Span::default(), format!("`{folder}` has no `api.yaml`"));
+        let mut diagnostic = Diagnostic::error(
+            code::LAYOUT,
+            &first.file.as_str().into(),
+            Span::default(),
+            format!("`{folder}` has no `api.yaml`"),
+        );
         diagnostic.help("every folder of the rules directory is one API, and its `api.yaml` names its versions");
         diagnostics.push(diagnostic);
         return None;
@@ -33,17 +38,21 @@ fn file(api: &mut ApiFiles, name: &str, source: &Source, diagnostics: &mut Vec<D
     let is_yaml = [".yaml", ".yml"].iter().any(|ending| name.ends_with(ending));
     match name.split('/').collect::<Vec<_>>().as_slice() {
         ["changes", version, file] if is_yaml => {
-            let change = with_reader(source, diagnostics, |reader, node| change::parse(reader, node, version, file, &api.versions));
+            let change = with_reader(source, diagnostics, |reader, node| {
+                change::parse(reader, node, version, file, &api.versions)
+            });
             api.changes.extend(change);
         }
         ["tests", _] if is_yaml => {
-            let tests = with_reader(source, diagnostics, |reader, node| Some(tests::chain(reader, node, &api.versions)));
+            let tests =
+                with_reader(source, diagnostics, |reader, node| Some(tests::chain(reader, node, &api.versions)));
             api.tests.extend(tests.into_iter().flatten());
         }
         ["shapes.yaml"] => not_yet(source, "shapes", diagnostics),
         ["changes", ..] if is_yaml => {
             let message = "a change stands in `changes/<version>/<date>_<slug>.yaml`";
-            let mut diagnostic = Diagnostic::error(code::LAYOUT, &source.file.as_str().into(), Span::default(), message);
+            let mut diagnostic =
+                Diagnostic::error(code::LAYOUT, &source.file.as_str().into(), Span::default(), message);
             diagnostic.help("move the file into the folder of the version it leads to");
             diagnostics.push(diagnostic);
         }
@@ -57,7 +66,8 @@ fn file(api: &mut ApiFiles, name: &str, source: &Source, diagnostics: &mut Vec<D
 /// A rule file in a misspelt folder would be a rule that is ignored in silence.
 fn not_read(source: &Source, name: &str) -> Diagnostic {
     let (folder, rest) = name.split_once('/').unwrap_or((name, ""));
-    let mut diagnostic = Diagnostic::warning(code::LAYOUT, &source.file.as_str().into(), Span::default(), "the file is not read");
+    let mut diagnostic =
+        Diagnostic::warning(code::LAYOUT, &source.file.as_str().into(), Span::default(), "the file is not read");
     let help = yaml::reader::suggestion(folder, &["changes", "tests"]);
     diagnostic.help(match help {
         help if help.starts_with("did you mean") && !rest.is_empty() && folder != "tests" => help,
@@ -68,12 +78,21 @@ fn not_read(source: &Source, name: &str) -> Diagnostic {
 
 fn not_yet(source: &Source, what: &str, diagnostics: &mut Vec<Diagnostic>) {
     let message = format!("{what} are not supported yet");
-    diagnostics.push(Diagnostic::error(super::lens::code::NOT_YET, &source.file.as_str().into(), Span::default(), message));
+    diagnostics.push(Diagnostic::error(
+        super::lens::code::NOT_YET,
+        &source.file.as_str().into(),
+        Span::default(),
+        message,
+    ));
 }
 
 /// Parses a file and takes it apart. What can be read of a file that has errors comes back too, so that other files
 /// are not told that it is missing.
-fn with_reader<T>(source: &Source, diagnostics: &mut Vec<Diagnostic>, read: impl FnOnce(&mut Reader, &Node) -> Option<T>) -> Option<T> {
+fn with_reader<T>(
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+    read: impl FnOnce(&mut Reader, &Node) -> Option<T>,
+) -> Option<T> {
     let (node, found) = yaml::parse_partial(&source.text, &source.file, yaml::Limits::default());
     let mut reader = Reader::new(&source.file);
     for diagnostic in found {
@@ -105,7 +124,9 @@ fn label<'n>(reader: &mut Reader, node: &'n Node) -> Option<&'n str> {
         reader.wrong_type(node, "a version", "a string");
         return None;
     };
-    reader.error(code::UNQUOTED_VERSION, node.span, format!("the version `{text}` is {} to YAML", node.type_name())).help(format!("write \"{text}\""));
+    reader
+        .error(code::UNQUOTED_VERSION, node.span, format!("the version `{text}` is {} to YAML", node.type_name()))
+        .help(format!("write \"{text}\""));
     None
 }
 
@@ -124,5 +145,7 @@ fn version(reader: &mut Reader, node: &Node, versions: &Versions) -> Option<crat
 fn unknown_version(reader: &mut Reader, node: &Node, versions: &Versions) {
     let known: Vec<String> = versions.labels().map(|label| format!("`{label}`")).collect();
     let message = format!("unknown version `{}`", node.text().unwrap_or_default().escape_debug());
-    reader.error(code::VERSION, node.span, message).help(format!("the versions of `api.yaml` are {}", known.join(", ")));
+    reader
+        .error(code::VERSION, node.span, message)
+        .help(format!("the versions of `api.yaml` are {}", known.join(", ")));
 }

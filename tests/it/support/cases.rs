@@ -35,11 +35,15 @@ fn collect(directory: &Path, codes: &mut BTreeSet<String>) {
             let text = fs::read_to_string(&path).expect("UTF-8");
             // Only declarations: tests make codes up.
             let declared = text.lines().filter(|line| line.trim_start().starts_with("pub const"));
-            codes.extend(declared.filter_map(|line| line.split('"').nth(1)).filter(|text| is_code(text)).map(str::to_owned));
+            codes.extend(
+                declared.filter_map(|line| line.split('"').nth(1)).filter(|text| is_code(text)).map(str::to_owned),
+            );
         }
     }
 }
 
 fn is_code(text: &str) -> bool {
-    text.len() == 5 && text[..2].bytes().all(|b| b.is_ascii_uppercase()) && text[2..].bytes().all(|b| b.is_ascii_digit())
+    text.len() == 5
+        && text[..2].bytes().all(|b| b.is_ascii_uppercase())
+        && text[2..].bytes().all(|b| b.is_ascii_digit())
 }
