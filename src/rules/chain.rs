@@ -200,7 +200,7 @@ fn rewrite(template: &Template, from: &Template, to: &Template) -> Template {
         match (segment, if matches!(segment, Segment::Literal(_)) { None } else { bound.next() }) {
             // A parameter keeps the name that this side gives it.
             (Segment::Param(_), Some(given)) if matches!(given.as_slice(), [Segment::Param(_)]) => {
-                segments.push(segment.clone())
+                segments.push(segment.clone());
             }
             (_, Some(given)) => segments.extend(given),
             (_, None) => segments.push(segment.clone()),

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::json::edit::{Edit, Entry, Token};
-use crate::json::{Code, Error, Items, Kind, Limits, Program, Values, quote, translate, unescape};
+use crate::json::{Error, Limits, Program, Values, quote, translate};
 use crate::route::Template;
 
+use super::document::{Document, decode, read_values, scalar, write_values, wrong};
 use super::path::Location;
+use super::query;
 
 /// What a request becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub(super) struct HeadPlan {
 
 /// Which parameters or headers an edit may look at.
 #[derive(Debug, PartialEq, Eq)]
-enum Names {
+pub(super) enum Names {
     All,
     These(BTreeSet<String>),
 }
@@ -56,7 +58,7 @@ impl Names {
         Self::These(names)
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::These(names) => names.contains(name),
@@ -83,25 +85,6 @@ fn paths(entry: &Entry) -> Vec<Vec<Token>> {
     }
     paths
 }
-
-/// What must be encoded in a query's names and values.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'/')
-    .remove(b':')
-    .remove(b'@')
-    .remove(b',')
-    .remove(b'*')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'\'')
-    .remove(b';')
-    .remove(b'?');
 
 /// What must be encoded in a path segment (RFC 3986, section 3.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -253,12 +236,12 @@ pub(super) fn request(
         };
         return Ok(Target { method, path_and_query: join(&path, query.unwrap_or_default(), query.is_some()) });
     };
-    let pairs = parse_query(query.unwrap_or_default());
+    let pairs = query::parse(query.unwrap_or_default());
     let mut document = b"{\"path\":{".to_vec();
     let near: Vec<&str> = route.map(|(near, _)| near.params().collect()).unwrap_or_default();
     write_params(&near, params, &mut document);
     document.extend_from_slice(b"},\"query\":{");
-    write_query(&pairs, &plan.query, &mut document);
+    query::write(&pairs, &plan.query, &mut document);
     document.extend_from_slice(b"},");
     plan.write_headers(headers, &mut document);
     document.push(b'}');
@@ -269,7 +252,7 @@ pub(super) fn request(
         Some((_, far)) => far_path(far, &done, params)?,
         None => path.to_owned(),
     };
-    let new_query = read_query(&pairs, &plan.query, &done)?;
+    let new_query = query::read(&pairs, &plan.query, &done)?;
     let keep_mark = query.is_some() && (query == Some("") || !new_query.is_empty());
     Ok(Target { method, path_and_query: join(&path, &new_query, keep_mark || !new_query.is_empty()) })
 }
@@ -305,132 +288,4 @@ fn far_path(far: &Template, done: &Document<'_>, params: &[&str]) -> Result<Stri
         values.push(unchanged.map_or_else(|| utf8_percent_encode(&text, SEGMENT).to_string(), |raw| (*raw).to_owned()));
     }
     Ok(far.expand(&values.iter().map(String::as_str).collect::<Vec<_>>()))
-}
-
-/// A parameter of a query: as it is written, and its decoded name and value.
-struct Parameter<'a> {
-    raw: &'a str,
-    name: String,
-    value: String,
-}
-
-fn parse_query(query: &str) -> Vec<Parameter<'_>> {
-    let text = |raw: &str| String::from_utf8_lossy(&decode(&raw.replace('+', " "))).into_owned();
-    let parts = query.split('&').filter(|raw| !raw.is_empty());
-    parts
-        .map(|raw| {
-            let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
-            Parameter { raw, name: text(name), value: text(value) }
-        })
-        .collect()
-}
-
-fn write_query(pairs: &[Parameter<'_>], names: &Names, out: &mut Vec<u8>) {
-    let mut written: Vec<&str> = Vec::new();
-    for pair in pairs.iter().filter(|pair| names.has(&pair.name)) {
-        if written.contains(&pair.name.as_str()) {
-            continue;
-        }
-        if !written.is_empty() {
-            out.push(b',');
-        }
-        written.push(&pair.name);
-        quote(pair.name.as_bytes(), out);
-        out.push(b':');
-        let all: Vec<String> = pairs.iter().filter(|p| p.name == pair.name).map(|p| p.value.clone()).collect();
-        write_values(&all, out);
-    }
-}
-
-/// The new query: parameters that did not change stay as and where they were, others go to the end.
-fn read_query(pairs: &[Parameter<'_>], names: &Names, done: &Document<'_>) -> Result<String, Error> {
-    let mut out: Vec<String> = Vec::new();
-    let mut after: Vec<(String, Vec<String>)> = Vec::new();
-    for (name, value) in done.members("query") {
-        let values = read_values(value, &format!("query:/{name}"))?;
-        after.push((name, values));
-    }
-    let unchanged = |name: &str| {
-        let before = || pairs.iter().filter(|pair| pair.name == name).map(|pair| &pair.value);
-        after.iter().any(|(n, values)| n == name && before().eq(values))
-    };
-    out.extend(
-        pairs.iter().filter(|pair| !names.has(&pair.name) || unchanged(&pair.name)).map(|pair| pair.raw.to_owned()),
-    );
-    for (name, values) in &after {
-        if !pairs.iter().any(|pair| pair.name == *name) || !unchanged(name) {
-            let encode = |text: &str| utf8_percent_encode(text, QUERY).to_string();
-            out.extend(values.iter().map(|value| format!("{}={}", encode(name), encode(value))));
-        }
-    }
-    Ok(out.join("&"))
-}
-
-fn decode(raw: &str) -> Vec<u8> {
-    percent_decode_str(raw).collect()
-}
-
-fn write_values(values: &[String], out: &mut Vec<u8>) {
-    if let [one] = values {
-        quote(one.as_bytes(), out);
-        return;
-    }
-    out.push(b'[');
-    for (at, value) in values.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        quote(value.as_bytes(), out);
-    }
-    out.push(b']');
-}
-
-/// The texts of a parameter's or header's value: null is none, an array one for each element.
-fn read_values(value: &[u8], pointer: &str) -> Result<Vec<String>, Error> {
-    match Kind::of(value) {
-        Kind::Null => Ok(Vec::new()),
-        Kind::Array => Items::new(value, 0).map(|item| scalar(&value[item.value], pointer)).collect(),
-        _ => scalar(value, pointer).map(|text| vec![text]),
-    }
-}
-
-fn scalar(value: &[u8], pointer: &str) -> Result<String, Error> {
-    match Kind::of(value) {
-        Kind::String => Ok(String::from_utf8_lossy(&unescape(value)).into_owned()),
-        Kind::Number | Kind::Boolean => Ok(String::from_utf8_lossy(value).into_owned()),
-        kind => Err(wrong(pointer, &format!("{} has no place in a message's head", kind.name()))),
-    }
-}
-
-fn wrong(pointer: &str, detail: &str) -> Error {
-    Error {
-        code: Code::CannotConvert,
-        offset: 0,
-        pointer: Some(pointer.to_owned()),
-        change: None,
-        detail: detail.to_owned(),
-    }
-}
-
-/// An edited head.
-struct Document<'a>(&'a [u8]);
-
-impl Document<'_> {
-    fn member(&self, name: &str) -> Option<&[u8]> {
-        Items::new(self.0, 0)
-            .find(|item| *unescape(&self.0[item.name.clone()]) == *name.as_bytes())
-            .map(|item| &self.0[item.value])
-    }
-
-    fn members(&self, name: &str) -> Vec<(String, &[u8])> {
-        let Some(object) = self.member(name) else { return Vec::new() };
-        Items::new(object, 0)
-            .map(|item| (String::from_utf8_lossy(&unescape(&object[item.name])).into_owned(), &object[item.value]))
-            .collect()
-    }
-
-    fn status(&self) -> Option<StatusCode> {
-        let text = std::str::from_utf8(self.member("status")?).ok()?;
-        text.parse().ok().and_then(|status| StatusCode::from_u16(status).ok()).filter(|status| status.as_u16() < 600)
-    }
 }

@@ -163,7 +163,7 @@ fn client_version(reader: &mut Reader, node: &Node, versions: &Versions) -> (Vec
         match kind.text().unwrap_or_default() {
             "default" => default = version(reader, value, versions),
             "pinned" | "message" => {
-                unsupported(reader, kind, &format!("the version source `{}`", kind.text().unwrap_or_default()))
+                unsupported(reader, kind, &format!("the version source `{}`", kind.text().unwrap_or_default()));
             }
             kind_text => sources.extend(source(reader, kind, kind_text, value)),
         }

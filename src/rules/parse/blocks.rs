@@ -22,7 +22,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node) -> (Vec<HttpBlock>, Vec<Ws
             (true, false) => http.extend(http_block(reader, node)),
             (false, true) => ws.extend(ws_block(reader, node)),
             _ if has("shape") || has("socketio") => {
-                unsupported(reader, node, if has("shape") { "a `shape` block" } else { "a `socketio` block" })
+                unsupported(reader, node, if has("shape") { "a `shape` block" } else { "a `socketio` block" });
             }
             _ => {
                 reader
