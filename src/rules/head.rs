@@ -145,7 +145,7 @@ impl HeadPlan {
         values: &Values,
     ) -> Result<StatusCode, Error> {
         let mut document = format!("{{\"status\":{},", status.as_u16()).into_bytes();
-        self.write_headers(headers, &mut document);
+        self.write_headers(headers, &mut document)?;
         document.push(b'}');
         let done = self.run(document, values)?;
         let done = Document(&done);
@@ -154,7 +154,7 @@ impl HeadPlan {
     }
 
     /// Appends `"header":{...}`.
-    fn write_headers(&self, headers: &HeaderMap, out: &mut Vec<u8>) {
+    fn write_headers(&self, headers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), Error> {
         out.extend_from_slice(b"\"header\":{");
         let names = headers.keys().filter(|name| self.header.has(name.as_str()));
         for (at, name) in names.enumerate() {
@@ -163,14 +163,12 @@ impl HeadPlan {
             }
             quote(name.as_str().as_bytes(), out);
             out.push(b':');
-            let all: Vec<String> = headers
-                .get_all(name)
-                .iter()
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-                .collect();
-            write_values(&all, out);
+            let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec());
+            let all: Result<Vec<String>, _> = headers.get_all(name).iter().map(text).collect();
+            write_values(&all.map_err(|_| wrong(&format!("header:/{name}"), "the value is not UTF-8"))?, out);
         }
         out.push(b'}');
+        Ok(())
     }
 
     /// Puts the headers of the document in the place of those that were written into it.
@@ -198,7 +196,8 @@ impl HeadPlan {
             for value in values {
                 headers.append(
                     &name,
-                    HeaderValue::from_str(&value).map_err(|_| wrong(&pointer, "the value cannot stand in a header"))?,
+                    HeaderValue::from_bytes(value.as_bytes())
+                        .map_err(|_| wrong(&pointer, "the value cannot stand in a header"))?,
                 );
             }
         }
@@ -241,9 +240,9 @@ pub(super) fn request(
     let near: Vec<&str> = route.map(|(near, _)| near.params().collect()).unwrap_or_default();
     write_params(&near, params, &mut document);
     document.extend_from_slice(b"},\"query\":{");
-    query::write(&pairs, &plan.query, &mut document);
+    query::write(&pairs, &plan.query, &mut document)?;
     document.extend_from_slice(b"},");
-    plan.write_headers(headers, &mut document);
+    plan.write_headers(headers, &mut document)?;
     document.push(b'}');
     let done = plan.run(document, values)?;
     let done = Document(&done);
@@ -262,13 +261,16 @@ fn join(path: &str, query: &str, has_query: bool) -> String {
 }
 
 fn write_params(names: &[&str], params: &[&str], out: &mut Vec<u8>) {
-    for (at, (name, raw)) in names.iter().zip(params).enumerate() {
-        if at > 0 {
+    let values = params.iter().map(|raw| decode(raw));
+    let mut is_first = true;
+    // What is no text cannot be looked at, and passes as it is.
+    for (name, value) in names.iter().zip(values).filter(|(_, value)| std::str::from_utf8(value).is_ok()) {
+        if !std::mem::take(&mut is_first) {
             out.push(b',');
         }
         quote(name.as_bytes(), out);
         out.push(b':');
-        quote(&decode(raw), out);
+        quote(&value, out);
     }
 }
 
@@ -278,10 +280,14 @@ fn far_path(far: &Template, done: &Document<'_>, params: &[&str]) -> Result<Stri
     let mut values = Vec::new();
     for (at, name) in far.params().enumerate() {
         let pointer = format!("path:/{name}");
+        if let Some(raw) = params.get(at).filter(|raw| std::str::from_utf8(&decode(raw)).is_err()) {
+            values.push((*raw).to_owned());
+            continue;
+        }
         let (_, value) =
             members.iter().find(|(n, _)| n == name).ok_or_else(|| wrong(&pointer, "the path needs this parameter"))?;
         let text = scalar(value, &pointer)?;
-        if text.is_empty() {
+        if text.is_empty() && params.get(at).is_none_or(|raw| !raw.is_empty()) {
             return Err(wrong(&pointer, "a path parameter cannot be empty"));
         }
         let unchanged = params.get(at).filter(|raw| decode(raw) == text.as_bytes());
