@@ -12,7 +12,9 @@ use super::findings::{self, Format};
 
 /// Check rule files.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: legato check rules\n\nExit status 0: no errors; 1: errors; 2: the files cannot be read.")]
+#[command(
+    after_help = "Example: legato check rules\n\nExit status 0: no errors; 1: errors; 2: the files cannot be read."
+)]
 pub(super) struct Args {
     /// The rules directory, or the directory of one API.
     #[arg(default_value = "rules", value_name = "RULES")]
@@ -24,9 +26,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let files = findings::read_rules(&args.rules)?;
-    let compiled = rules::compile(&files);
+    let compiled = rules::compile(&files.files);
     let summary = compiled.rules.as_ref().map(summary).unwrap_or_default();
-    findings::report(&compiled.diagnostics, &files, &args.rules, args.format, &summary)
+    findings::report(&compiled.diagnostics, &files, args.format, &summary)
 }
 
 /// Every call that a change touches, with what its translation holds.
@@ -52,7 +54,10 @@ fn summary(rules: &RuleSet) -> String {
 fn calls(api: &Api, client: VersionId, backend: VersionId, text: &mut String) {
     for (label, request, responses) in api.pair(client, backend).calls() {
         let class = |class: Class| format!("{class:?}");
-        let responses: Vec<String> = responses.filter(|(_, plan)| !plan.is_identity()).map(|(first, plan)| format!("{first}.. {}", class(plan.body.class()))).collect();
+        let responses: Vec<String> = responses
+            .filter(|(_, plan)| !plan.is_identity())
+            .map(|(first, plan)| format!("{first}.. {}", class(plan.body.class())))
+            .collect();
         let responses = if responses.is_empty() { "S0".to_owned() } else { responses.join(", ") };
         let _ = writeln!(text, "    {label}: request {}, response {responses}", class(request.body.class()));
     }

@@ -1,7 +1,7 @@
 //! What `check` and `test` print: diagnostics for a person or for a program.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -25,27 +25,50 @@ pub(super) enum Format {
     Sarif,
 }
 
+/// Rule files, named as in a directory of APIs.
+pub(super) struct Rules {
+    pub(super) files: Vec<Source>,
+    root: PathBuf,
+    /// What stands before the files' names where `root` is one API itself.
+    prefix: String,
+}
+
+impl Rules {
+    /// Where a file is, as seen from the working directory.
+    fn path(&self, file: &str) -> String {
+        self.root.join(file.strip_prefix(&self.prefix).unwrap_or(file)).display().to_string()
+    }
+}
+
 /// Reads the rule files below a directory: of every API in it, or of the one API that it is itself.
-pub(super) fn read_rules(root: &Path) -> Result<Vec<Source>, String> {
+pub(super) fn read_rules(root: &Path) -> Result<Rules, String> {
     let mut files = RuleStore::Directory(root.to_owned()).read().map_err(|e| format!("cannot read the rules: {e}"))?;
     let own = files.iter().find(|source| source.file == "api.yaml").map(api_name);
-    if let Some(name) = own {
-        files.iter_mut().for_each(|source| source.file = format!("{name}/{}", source.file));
+    let prefix = own.map(|name| format!("{name}/")).unwrap_or_default();
+    for source in &mut files {
+        source.file.insert_str(0, &prefix);
     }
     if files.iter().any(|source| source.file.ends_with("/api.yaml")) {
-        return Ok(files);
+        return Ok(Rules { files, root: root.to_owned(), prefix });
     }
     Err(format!("{}: no API found: expected `<api>/api.yaml` or `api.yaml`", root.display()))
 }
 
 fn api_name(source: &Source) -> String {
     let node = yaml::parse(&source.text, &source.file, yaml::Limits::default()).ok();
-    let name = node.as_ref().and_then(|node| node.as_mapping()?.iter().find(|(key, _)| key.text() == Some("api"))?.1.text());
+    let name =
+        node.as_ref().and_then(|node| node.as_mapping()?.iter().find(|(key, _)| key.text() == Some("api"))?.1.text());
     name.filter(|name| !name.is_empty() && !name.contains('/')).unwrap_or("api").to_owned()
 }
 
 /// Prints findings, then `summary` where a person reads; exit status 1 if an error is among them.
-pub(super) fn report(findings: &[Diagnostic], sources: &[Source], root: &Path, format: Format, summary: &str) -> Result<ExitCode, String> {
+pub(super) fn report(
+    findings: &[Diagnostic],
+    rules: &Rules,
+    format: Format,
+    summary: &str,
+) -> Result<ExitCode, String> {
+    let sources = rules.files.as_slice();
     let text = match format {
         Format::Text => {
             let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -56,8 +79,8 @@ pub(super) fn report(findings: &[Diagnostic], sources: &[Source], root: &Path, f
             text + summary
         }
         Format::Json => lines(findings, |finding| diagnostic::to_json(finding, sources)),
-        Format::Github => lines(findings, |finding| github(finding, sources, root)),
-        Format::Sarif => sarif(findings, sources, root),
+        Format::Github => lines(findings, |finding| github(finding, rules)),
+        Format::Sarif => sarif(findings, rules),
     };
     if !text.is_empty() {
         super::print(text.trim_end())?;
@@ -85,8 +108,8 @@ fn message(finding: &Diagnostic) -> String {
 }
 
 /// A workflow command; its own separators are escaped as percent signs are.
-fn github(finding: &Diagnostic, sources: &[Source], root: &Path) -> String {
-    let (line, column) = place(finding, sources);
+fn github(finding: &Diagnostic, rules: &Rules) -> String {
+    let (line, column) = place(finding, &rules.files);
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -94,15 +117,15 @@ fn github(finding: &Diagnostic, sources: &[Source], root: &Path) -> String {
     };
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    let file = property(&root.join(&*finding.file).display().to_string());
+    let file = property(&rules.path(&finding.file));
     format!("::{level} file={file},line={line},col={column},title={}::{}", finding.code, data(&message(finding)))
 }
 
-fn sarif(findings: &[Diagnostic], sources: &[Source], root: &Path) -> String {
+fn sarif(findings: &[Diagnostic], rules: &Rules) -> String {
     let results: Vec<_> = findings
         .iter()
         .map(|finding| {
-            let (line, column) = place(finding, sources);
+            let (line, column) = place(finding, &rules.files);
             let level = match finding.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
@@ -113,7 +136,7 @@ fn sarif(findings: &[Diagnostic], sources: &[Source], root: &Path) -> String {
                 "level": level,
                 "message": {"text": message(finding)},
                 "locations": [{"physicalLocation": {
-                    "artifactLocation": {"uri": root.join(&*finding.file).display().to_string()},
+                    "artifactLocation": {"uri": rules.path(&finding.file)},
                     "region": {"startLine": line, "startColumn": column},
                 }}],
             })

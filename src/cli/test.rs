@@ -10,7 +10,9 @@ use super::findings::{self, Format};
 
 /// Run the tests in rule files.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: legato test rules\n\nExit status 0: all passed; 1: some failed, or the rules have errors; 2: the files cannot be read.")]
+#[command(
+    after_help = "Example: legato test rules\n\nExit status 0: all passed; 1: some failed, or the rules have errors; 2: the files cannot be read."
+)]
 pub(super) struct Args {
     /// The rules directory, or the directory of one API.
     #[arg(default_value = "rules", value_name = "RULES")]
@@ -22,13 +24,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let files = findings::read_rules(&args.rules)?;
-    let compiled = rules::compile(&files);
+    let compiled = rules::compile(&files.files);
     let Some(rules) = compiled.rules else {
-        return findings::report(&compiled.diagnostics, &files, &args.rules, args.format, "");
+        return findings::report(&compiled.diagnostics, &files, args.format, "");
     };
     let report = rules::test::run(&rules);
     let failed = report.failures.len();
     let mut all: Vec<_> = compiled.diagnostics.into_iter().filter(|d| d.severity == Severity::Warning).collect();
     all.extend(report.failures);
-    findings::report(&all, &files, &args.rules, args.format, &format!("{} passed, {failed} failed", report.passed))
+    findings::report(&all, &files, args.format, &format!("{} passed, {failed} failed", report.passed))
 }

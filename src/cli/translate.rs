@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::diagnostic::{self, Source};
-use crate::json::{Error, Limits, OnError, Program, Translator, Values, translate};
+use crate::json::{Code, Error, Limits, OnError, Program, Translated, Translator, Values, translate};
 use crate::rules::{self, Direction, Mode, Ops};
 
 use super::EXIT_FINDINGS;
@@ -128,23 +128,30 @@ fn from_ops(args: &Args, file: &PathBuf) -> Result<Result<Program1, String>, Str
 }
 
 fn from_rules(args: &Args) -> Result<Program1, String> {
-    let files = findings::read_rules(&args.rules)?;
+    let files = findings::read_rules(&args.rules)?.files;
     let compiled = rules::compile(&files);
     let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, &files, false))?;
     let name = args.api.as_deref().unwrap_or_default();
     let known: Vec<&str> = rules.apis.keys().map(String::as_str).collect();
-    let api = rules.apis.get(name).ok_or_else(|| format!("unknown API `{name}`: expected one of {}", known.join(", ")))?;
+    let api =
+        rules.apis.get(name).ok_or_else(|| format!("unknown API `{name}`: expected one of {}", known.join(", ")))?;
     let version = |label: &Option<String>| {
         let label = label.as_deref().unwrap_or_default();
         let labels: Vec<&str> = api.versions.labels().collect();
-        api.versions.find(label).ok_or_else(|| format!("unknown version `{label}`: expected one of {}", labels.join(", ")))
+        api.versions
+            .find(label)
+            .ok_or_else(|| format!("unknown version `{label}`: expected one of {}", labels.join(", ")))
     };
     let (from, to) = (version(&args.from)?, version(&args.to)?);
     let on = args.on.as_deref().unwrap_or_default();
-    let call = on.split_once(' ').and_then(|(method, path)| Some((method.parse::<Method>().ok()?, path))).filter(|(_, path)| path.starts_with('/'));
+    let call = on
+        .split_once(' ')
+        .and_then(|(method, path)| Some((method.parse::<Method>().ok()?, path)))
+        .filter(|(_, path)| path.starts_with('/'));
     let (method, path) = call.ok_or_else(|| format!("expected a call such as `GET /api/messages`, found `{on}`"))?;
     let path = path.split_once('?').map_or(path, |(path, _)| path);
-    let status = StatusCode::from_u16(args.status).map_err(|_| format!("expected a status from 100 to 599, found {}", args.status))?;
+    let status = StatusCode::from_u16(args.status)
+        .map_err(|_| format!("expected a status from 100 to 599, found {}", args.status))?;
     let plan = match args.part {
         Some(Part::Response) => api.pair(to, from).find(&method, path).response(status),
         Some(Part::Request) | None => api.pair(from, to).find(&method, path).request(),
@@ -161,7 +168,8 @@ impl Job {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             let read = input.read(&mut buffer)?;
-            let pushed = if read == 0 { translator.finish() } else { translator.push(Bytes::copy_from_slice(&buffer[..read])) };
+            let pushed =
+                if read == 0 { translator.finish() } else { translator.push(Bytes::copy_from_slice(&buffer[..read])) };
             if let Err(error) = pushed {
                 writeln!(io::stderr().lock(), "{}", problem_of(&error))?;
                 return Ok(ExitCode::from(EXIT_FINDINGS));
@@ -174,16 +182,28 @@ impl Job {
         }
     }
 
+    fn line(&self, line: &[u8]) -> Result<Translated, Error> {
+        if line.len() > self.limits.buffer {
+            let detail = format!("expected a line of at most {} bytes", self.limits.buffer);
+            return Err(Error {
+                code: Code::TooLarge,
+                offset: self.limits.buffer as u64,
+                pointer: None,
+                change: None,
+                detail,
+            });
+        }
+        translate(&self.program, &self.values, self.limits, Bytes::copy_from_slice(line.trim_ascii_end()))
+    }
+
     /// One document a line; an empty line and a record on standard error for each that fails.
     fn lines(&self) -> io::Result<ExitCode> {
         let mut input = io::stdin().lock();
         let mut output = io::BufWriter::new(io::stdout().lock());
         let (mut line, mut number, mut failed) = (Vec::new(), 0_u64, false);
-        // A line is held as a whole, so a line is bounded as what is held is.
-        while { line.clear(); input.by_ref().take(self.limits.buffer as u64 + 1).read_until(b'\n', &mut line)? > 0 } {
+        while read_line(&mut input, &mut line, self.limits.buffer)? {
             number += 1;
-            let document = Bytes::copy_from_slice(line.trim_ascii_end());
-            match translate(&self.program, &self.values, self.limits, document) {
+            match self.line(&line) {
                 Ok(done) => output.write_all(&done.body)?,
                 Err(error) => {
                     failed = true;
@@ -196,6 +216,16 @@ impl Job {
         output.flush()?;
         Ok(if failed { ExitCode::from(EXIT_FINDINGS) } else { ExitCode::SUCCESS })
     }
+}
+
+/// Reads a line, of which at most one byte more than `most` is kept; false at the end.
+fn read_line(input: &mut impl io::BufRead, line: &mut Vec<u8>, most: usize) -> io::Result<bool> {
+    line.clear();
+    input.by_ref().take(most as u64 + 1).read_until(b'\n', line)?;
+    if line.len() > most && !line.ends_with(b"\n") {
+        input.skip_until(b'\n')?;
+    }
+    Ok(!line.is_empty())
 }
 
 /// Output of which the first part leaves only once there is much of it, or the end.

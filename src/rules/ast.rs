@@ -173,6 +173,22 @@ pub struct Frame {
     pub ops: Vec<Op>,
     /// Whether both versions have it.
     pub lifetime: Lifetime,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+impl Frame {
+    /// What the older version calls it, if it has it.
+    #[must_use]
+    pub fn older_name(&self) -> Option<&str> {
+        (self.lifetime != Lifetime::Added).then_some(self.name.as_str())
+    }
+
+    /// What the newer version calls it, if it has it.
+    #[must_use]
+    pub fn newer_name(&self) -> Option<&str> {
+        (self.lifetime != Lifetime::Removed).then(|| self.rename.as_deref().unwrap_or(&self.name))
+    }
 }
 
 /// In which versions a kind of message exists.

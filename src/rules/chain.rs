@@ -1,68 +1,19 @@
-//! Changes in order, and everything that lies between two versions.
+//! Everything that lies between two versions: which calls the changes on the way name, and what they do to each.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashSet;
+use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Severity};
 use crate::json::Program;
 use crate::json::edit::Entry;
 use crate::route::{Router, Segment, Template};
 use crate::version::VersionId;
 
-use super::ast::{ApiFiles, Change, HttpBlock, PatchMode};
-use super::diagnostics as code;
+use super::ast::{Change, HttpBlock, PatchMode};
 use super::head::HeadPlan;
 use super::lens::{Lowered, Mode, Op, lower_ops};
 use super::path::Part;
 use super::plan::{CallPlan, MessagePlan, Pair, ResponsePlans};
 use super::{Api, Direction, StatusRange, socket};
-
-/// Puts an API's changes in order: by version, then `after`, then file name.
-pub(super) fn order(files: ApiFiles, diagnostics: &mut Vec<Diagnostic>) -> Option<Api> {
-    let ApiFiles { name, versions, resolver, on_error, after_sunset, problems, patch, mut changes, tests } = files;
-    changes.sort_by(|a, b| (a.since, &a.file).cmp(&(b.since, &b.file)));
-    let errors = diagnostics.len();
-    check_names(&changes, diagnostics);
-    let changes = sort_by_after(changes, diagnostics);
-    if diagnostics[errors..].iter().any(|d| d.severity == Severity::Error) {
-        return None;
-    }
-    let pairs = (0..versions.0.len() * versions.0.len()).map(|_| OnceLock::new()).collect();
-    Some(Api { name, versions, resolver, on_error, after_sunset, problems, patch, changes, tests, pairs })
-}
-
-fn check_names(changes: &[Change], diagnostics: &mut Vec<Diagnostic>) {
-    for (at, change) in changes.iter().enumerate() {
-        if let Some(first) = changes[..at].iter().find(|other| other.id == change.id) {
-            let message = format!("the change `{}` stands in `{}` already", change.id, first.file);
-            diagnostics.push(Diagnostic::error(code::ORDER, &change.file, change.span, message));
-        }
-        for (name, span) in &change.after {
-            let message = match changes.iter().find(|other| *other.id == **name) {
-                None => format!("there is no change `{name}`"),
-                Some(other) if other.since > change.since => format!("`{name}` belongs to a later version"),
-                Some(other) if other.id == change.id => "a change cannot come after itself".to_owned(),
-                Some(_) => continue,
-            };
-            diagnostics.push(Diagnostic::error(code::ORDER, &change.file, *span, message));
-        }
-    }
-}
-
-/// Takes, again and again, the first change all of whose predecessors were taken.
-fn sort_by_after(mut changes: Vec<Change>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Change> {
-    let mut sorted: Vec<Change> = Vec::with_capacity(changes.len());
-    while !changes.is_empty() {
-        let waits = |change: &Change| change.after.iter().any(|(name, _)| changes.iter().any(|other| *other.id == **name));
-        let Some(at) = changes.iter().position(|change| change.since == changes[0].since && !waits(change)) else {
-            let first = &changes[0];
-            let message = format!("the change `{}` waits for itself by way of `after`", first.id);
-            diagnostics.push(Diagnostic::error(code::ORDER, &first.file, first.span, message));
-            return sorted;
-        };
-        sorted.push(changes.remove(at));
-    }
-    sorted
-}
 
 /// A change on the way from one version to another.
 #[derive(Clone, Copy)]
@@ -96,7 +47,7 @@ pub(super) fn change_pair(api: &Api, change: &Change, direction: Direction) -> P
 fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
     let mut calls = Vec::new();
     let mut router = Router::new();
-    for template in templates(steps) {
+    for template in templates(steps).unwrap_or_default() {
         router.insert(&template, calls.len());
         calls.push(call(api, steps, &template));
     }
@@ -109,28 +60,81 @@ fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
     }
 }
 
-/// Every call that some change on the way touches, as the client spells it.
-fn templates(steps: &[Step<'_>]) -> Vec<Template> {
-    let mut templates: Vec<Template> = Vec::new();
+/// Overlapping templates meet in others. Real APIs have a few such meetings; files made to have very many are refused.
+const MOST_MEETINGS: usize = 2000;
+
+/// Every call that some change on the way touches, as the client spells it, and where two such templates overlap,
+/// what they have in common: there the rules of both apply. `None` if these are too many.
+fn templates(steps: &[Step<'_>]) -> Option<Vec<Template>> {
+    let mut all = Distinct::default();
     for (at, step) in steps.iter().enumerate() {
-        for block in &step.change.http {
-            for near in near_side(block, step.direction) {
-                let template = steps[..at].iter().rev().fold(near, |template, earlier| earlier.route(&template, Side::Far));
-                if !templates.iter().any(|other| other.same_shape(&template)) {
-                    templates.push(template);
-                }
-            }
+        for call in step.change.http.iter().flat_map(|block| &block.calls) {
+            let near = match step.direction {
+                Direction::Up => call.clone(),
+                Direction::Down => step.route(call, Side::Far),
+            };
+            all.add(steps[..at].iter().rev().fold(near, |template, earlier| earlier.route(&template, Side::Far)));
         }
     }
-    templates
+    let named = all.templates.len();
+    let mut at = 1;
+    while at < all.templates.len() {
+        for other in 0..at {
+            if let Some(meeting) = meet(&all.templates[at], &all.templates[other]) {
+                all.add(meeting);
+            }
+        }
+        if all.templates.len() > named + MOST_MEETINGS {
+            return None;
+        }
+        at += 1;
+    }
+    Some(all.templates)
 }
 
-/// A block's calls as the side that the request comes from spells them.
-fn near_side(block: &HttpBlock, direction: Direction) -> Vec<Template> {
-    match (&block.route, direction) {
-        (Some(route), Direction::Down) => vec![route.clone()],
-        _ => block.calls.clone(),
+/// Whether the calls of an API's changes overlap in too many ways.
+pub(super) fn overlaps_too_much(api: &Api) -> bool {
+    templates(&steps(api, VersionId(0), api.versions.latest())).is_none()
+}
+
+/// Templates of different shapes, in the order in which they came.
+#[derive(Default)]
+struct Distinct {
+    templates: Vec<Template>,
+    shapes: HashSet<String>,
+}
+
+impl Distinct {
+    fn add(&mut self, template: Template) {
+        let nameless = template.segments.iter().map(|segment| {
+            if let Segment::Param(_) = segment { Segment::Param(String::new()) } else { segment.clone() }
+        });
+        let shape = Template { method: template.method.clone(), segments: nameless.collect() }.to_string();
+        if self.shapes.insert(shape) {
+            self.templates.push(template);
+        }
     }
+}
+
+/// The calls that both templates name, if there are any.
+pub(super) fn meet(a: &Template, b: &Template) -> Option<Template> {
+    let method = match (&a.method, &b.method) {
+        (Some(a), Some(b)) if a != b => return None,
+        (a, b) => a.clone().or_else(|| b.clone()),
+    };
+    let (short, long) = if a.segments.len() <= b.segments.len() { (a, b) } else { (b, a) };
+    if short.segments.len() < long.segments.len() && !short.has_rest() {
+        return None;
+    }
+    let both = |(at, segment): (usize, &Segment)| match (segment, short.segments.get(at)) {
+        (Segment::Literal(a), Some(Segment::Literal(b))) if a != b => None,
+        (Segment::Param(_) | Segment::Rest, Some(other @ (Segment::Literal(_) | Segment::Param(_)))) => {
+            Some(other.clone())
+        }
+        _ => Some(segment.clone()),
+    };
+    let segments = long.segments.iter().enumerate().map(both).collect::<Option<Vec<_>>>()?;
+    Some(Template { method, segments })
 }
 
 /// Which side of a step a template is spelled for: where the request comes from, or where it goes.
@@ -140,24 +144,44 @@ enum Side {
     Far,
 }
 
-impl Step<'_> {
-    /// The template on the other side of the step.
+impl<'s> Step<'s> {
+    /// The template on the other side of the step; `side` is where it comes from.
     fn route(&self, template: &Template, side: Side) -> Template {
         let routes = self.change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?)));
         let older_to_newer = (self.direction == Direction::Up) == (side == Side::Near);
         let sides = routes.map(|(old, new)| if older_to_newer { (old, new) } else { (new, old) });
-        let best = sides.filter(|(from, _)| from.covers(template)).reduce(|best, next| if next.0.more_specific(best.0) { next } else { best });
+        let best = sides
+            .filter(|(from, _)| from.covers(template))
+            .reduce(|best, next| if next.0.more_specific(best.0) { next } else { best });
         best.map_or_else(|| template.clone(), |(from, to)| rewrite(template, from, to))
     }
 
-    /// The blocks about a call that is spelled for the near side: those of the most specific template that covers
-    /// it, and those about every call.
-    fn blocks(&self, call: &Template) -> Vec<&HttpBlock> {
-        let matching = |block: &HttpBlock| near_side(block, self.direction).into_iter().filter(|t| t.covers(call)).reduce(|a, b| if b.more_specific(&a) { b } else { a });
-        let best = self.change.http.iter().filter_map(matching).reduce(|a, b| if b.more_specific(&a) { b } else { a });
-        let applies = |block: &&HttpBlock| block.calls.is_empty() || best.as_ref().is_some_and(|best| near_side(block, self.direction).iter().any(|t| t.same_shape(best)));
+    /// The template as the older version spells it, given how the near and the far side do.
+    fn older<'t>(&self, near: &'t Template, far: &'t Template) -> &'t Template {
+        match self.direction {
+            Direction::Up => near,
+            Direction::Down => far,
+        }
+    }
+
+    /// The blocks about a call that is spelled as in the older version: those of the most specific template that
+    /// covers it, and those about every call. HEAD is as GET where nothing else is said of it.
+    fn blocks(&self, call: &Template) -> Vec<&'s HttpBlock> {
+        let named = || self.change.http.iter().flat_map(|block| &block.calls);
+        let best =
+            |call: &Template| named().filter(|t| t.covers(call)).reduce(|a, b| if b.more_specific(a) { b } else { a });
+        let best = best(call).or_else(|| best(&as_get(call)?));
+        let applies = |block: &&HttpBlock| {
+            block.calls.is_empty() || best.is_some_and(|best| block.calls.iter().any(|t| t.same_shape(best)))
+        };
         self.change.http.iter().filter(applies).collect()
     }
+}
+
+/// A call with HEAD as one with GET.
+fn as_get(call: &Template) -> Option<Template> {
+    (call.method == Some(http::Method::HEAD))
+        .then(|| Template { method: Some(http::Method::GET), segments: call.segments.clone() })
 }
 
 /// `template`, which `from` covers, in the shape of `to`; parameters pair up by position.
@@ -175,46 +199,73 @@ fn rewrite(template: &Template, from: &Template, to: &Template) -> Template {
     for segment in &to.segments {
         match (segment, if matches!(segment, Segment::Literal(_)) { None } else { bound.next() }) {
             // A parameter keeps the name that this side gives it.
-            (Segment::Param(_), Some(given)) if matches!(given.as_slice(), [Segment::Param(_)]) => segments.push(segment.clone()),
+            (Segment::Param(_), Some(given)) if matches!(given.as_slice(), [Segment::Param(_)]) => {
+                segments.push(segment.clone());
+            }
             (_, Some(given)) => segments.extend(given),
             (_, None) => segments.push(segment.clone()),
         }
     }
-    Template { method: if to.method.is_some() { to.method.clone() } else { template.method.clone() }, segments }
+    let method = if to.method == from.method { template.method.clone() } else { to.method.clone() };
+    Template { method, segments }
 }
 
 /// Compiles one call.
 fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
-    let mut at = vec![template.clone()];
+    let mut here = template.clone();
     let mut blocks = Vec::new();
     let mut request = Message::default();
     for step in steps {
-        let here = at.last().unwrap_or(template).clone();
-        let found = step.blocks(&here);
         let next = step.route(&here, Side::Near);
-        let mode = mode(api, &here);
+        let older = step.older(&here, &next);
+        let found = step.blocks(older);
         // Ops name parameters as the older side does.
         if step.direction == Direction::Down {
-            request.rename_params(&here, &next);
+            request.rename_params(by_order(&here, &next));
         }
-        let ordered: Vec<&&HttpBlock> = in_order(&found, step.direction);
-        for block in ordered {
-            request.extend(&step.change.id, &block.request, step.direction, mode);
+        for block in in_order(&found, step.direction) {
+            let names =
+                block.calls.iter().find(|call| call.covers(older)).map(|own| by_place(older, own)).unwrap_or_default();
+            let back = names.iter().map(|(a, b)| (b.clone(), a.clone())).collect();
+            request.rename_params(names);
+            request.extend(&step.change.id, &block.request, step.direction, mode(api, &here));
+            request.rename_params(back);
         }
         if step.direction == Direction::Up {
-            request.rename_params(&here, &next);
+            request.rename_params(by_order(&here, &next));
         }
         blocks.push(found);
-        at.push(next);
+        here = next;
     }
-    let far = at.last().unwrap_or(template).clone();
-    let label = if template.method.is_none() && template.has_rest() && template.segments.len() == 1 { "*".to_owned() } else { template.to_string() };
+    let far = here;
+    let label = if template.method.is_none() && template.has_rest() && template.segments.len() == 1 {
+        "*".to_owned()
+    } else {
+        template.to_string()
+    };
     CallPlan {
         label,
         request: request.compile(),
         route: (far != *template || !keeps_path(&far)).then(|| (template.clone(), far)),
         responses: responses(steps, &blocks),
     }
+}
+
+/// The names that change where parameters pair up by their order.
+fn by_order(from: &Template, to: &Template) -> Vec<(String, String)> {
+    from.params().zip(to.params()).filter(|(a, b)| a != b).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+}
+
+/// The names that the parameters of a template have in another that covers it. One that the other has no name for
+/// gets a name that no parameter can have.
+fn by_place(template: &Template, other: &Template) -> Vec<(String, String)> {
+    let pairs =
+        template.segments.iter().enumerate().filter_map(|(at, segment)| match (segment, other.segments.get(at)) {
+            (Segment::Param(name), Some(Segment::Param(own))) => Some((name.clone(), own.clone())),
+            (Segment::Param(name), _) => Some((name.clone(), format!("*{name}"))),
+            (Segment::Literal(_) | Segment::Rest, _) => None,
+        });
+    pairs.filter(|(a, b)| a != b).collect()
 }
 
 /// Whether a template has nothing that an op on `path:` could change.
@@ -254,8 +305,7 @@ impl Message {
         }
     }
 
-    fn rename_params(&mut self, from: &Template, to: &Template) {
-        let pairs: Vec<(String, String)> = from.params().zip(to.params()).filter(|(a, b)| a != b).map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
+    fn rename_params(&mut self, pairs: Vec<(String, String)>) {
         if !pairs.is_empty() {
             self.head.push(HeadPlan::rename_params(pairs));
         }

@@ -1,36 +1,123 @@
-//! What is wrong with changes beyond what a single file can tell.
+//! What is wrong with changes beyond what a single block can tell.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::route::Template;
 use crate::version::VersionId;
 
 use super::ast::{Change, Frames, HttpBlock, WsBlock};
 use super::diagnostics as code;
-use super::Api;
+use super::{Api, chain};
 
 /// Checks an API's changes.
 pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
     for change in &api.changes {
         ambiguous_calls(change, diagnostics);
+        meeting_routes(change, diagnostics);
+        sockets(change, diagnostics);
         change.ws.iter().for_each(|block| frames(change, block, diagnostics));
-        if change.http.is_empty() && change.ws.is_empty() {
-            let mut diagnostic = Diagnostic::warning(code::UNMATCHED, &change.file, change.span, format!("the change `{}` applies to nothing", change.id));
-            diagnostic.help("list what it changes under `apply`");
-            diagnostics.push(diagnostic);
-        }
+    }
+    // What follows looks at whole changes, and of a file with errors only a part may be there.
+    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        return;
+    }
+    api.changes.iter().for_each(|change| applies_to_nothing(change, diagnostics));
+    if let (true, Some(change)) = (chain::overlaps_too_much(api), api.changes.last()) {
+        let message = "the calls of this change and those before it overlap in too many ways";
+        let mut diagnostic = Diagnostic::error(code::AMBIGUOUS, &change.file, change.span, message);
+        diagnostic.help("write calls with fewer parameters and `*`");
+        diagnostics.push(diagnostic);
+        return;
     }
     for version in 1..api.versions.0.len() {
         untranslated_errors(api, VersionId(u16::try_from(version).unwrap_or(u16::MAX)), diagnostics);
     }
 }
 
-/// The calls of a change must say which of them a request is.
-fn ambiguous_calls(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    let calls: Vec<(&Template, &HttpBlock)> = change.http.iter().flat_map(|block| block.calls.iter().chain(&block.route).map(move |call| (call, block))).collect();
-    for (at, (call, block)) in calls.iter().enumerate() {
+fn applies_to_nothing(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
+    if change.http.is_empty() && change.ws.is_empty() {
+        let message = format!("the change `{}` applies to nothing", change.id);
+        let mut diagnostic = Diagnostic::warning(code::UNMATCHED, &change.file, change.span, message);
+        diagnostic.help("list what it changes under `apply`");
+        diagnostics.push(diagnostic);
+    }
+}
+
+/// Reports two templates of one change that meet without one being the more specific.
+fn ambiguous(change: &Change, calls: &[(&Template, Span)], diagnostics: &mut Vec<Diagnostic>) {
+    for (at, (call, span)) in calls.iter().enumerate() {
         if let Some((other, first)) = calls[..at].iter().find(|(other, _)| other.ambiguous_with(call)) {
-            let mut diagnostic = Diagnostic::error(code::AMBIGUOUS, &change.file, block.span, format!("`{call}` and `{other}` overlap, and neither is the more specific"));
-            diagnostic.secondary(first.span, "the other is here").help("a literal segment beats a parameter: write the paths that both match as blocks of their own");
+            let message = format!("`{call}` and `{other}` overlap, and neither is the more specific");
+            let mut diagnostic = Diagnostic::error(code::AMBIGUOUS, &change.file, *span, message);
+            if first != span {
+                diagnostic.secondary(*first, "the other is here");
+            }
+            diagnostic.help("a literal segment beats a parameter: make one of them more specific");
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+/// The calls of a change must say which of them a request is, on the older side and on the newer.
+fn ambiguous_calls(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
+    let older: Vec<_> =
+        change.http.iter().flat_map(|block| block.calls.iter().map(|call| (call, block.span))).collect();
+    ambiguous(change, &older, diagnostics);
+    let newer: Vec<_> = change.http.iter().filter_map(|block| Some((block.route.as_ref()?, block.span))).collect();
+    ambiguous(change, &newer, diagnostics);
+}
+
+/// A call of the older version, what the newer calls it, and where that is said.
+type Route<'a> = (&'a Template, &'a Template, Span);
+
+/// Two calls must not become one, nor one two: going back there would be a choice.
+fn meeting_routes(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
+    let routes: Vec<Route<'_>> = change
+        .http
+        .iter()
+        .filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?, block.span)))
+        .collect();
+    for (at, route) in routes.iter().enumerate() {
+        let rival = routes[..at].iter().find_map(|other| rivalry(route, other));
+        if let Some((message, first)) = rival.or_else(|| meets_a_call_that_stays(change, &routes, route)) {
+            let mut diagnostic = Diagnostic::error(code::ORDER, &change.file, route.2, message);
+            diagnostic
+                .secondary(first, "the other is here")
+                .help("a `route` leads from one call to one call, so that there is a way back");
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn rivalry((call, new, _): &Route<'_>, (other, other_new, first): &Route<'_>) -> Option<(String, Span)> {
+    match (call.same_shape(other), new.same_shape(other_new)) {
+        (true, false) => Some((format!("`{call}` becomes both `{other_new}` and `{new}`"), *first)),
+        (false, true) => Some((format!("both `{other}` and `{call}` become `{new}`"), *first)),
+        (true, true) | (false, false) => None,
+    }
+}
+
+fn meets_a_call_that_stays(
+    change: &Change,
+    routes: &[Route<'_>],
+    (call, new, _): &Route<'_>,
+) -> Option<(String, Span)> {
+    let moves = routes.iter().any(|(other, ..)| other.same_shape(new));
+    let names = |block: &&HttpBlock| block.calls.iter().any(|call| call.same_shape(new));
+    let block = change.http.iter().find(names).filter(|_| !moves)?;
+    Some((format!("`{call}` becomes `{new}`, which is a call of the older version too"), block.span))
+}
+
+/// A socket's path has one block in a change.
+fn sockets(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
+    let paths: Vec<_> = change.ws.iter().map(|block| (&block.path, block.span)).collect();
+    ambiguous(change, &paths, diagnostics);
+    for (at, (path, span)) in paths.iter().enumerate() {
+        if let Some((_, first)) = paths[..at].iter().find(|(other, _)| other.same_shape(path)) {
+            let message = "a second block about this socket";
+            let mut diagnostic = Diagnostic::error(code::ORDER, &change.file, *span, message);
+            diagnostic
+                .secondary(*first, "the first is here")
+                .help("write `client` and `server` of a socket into one block");
             diagnostics.push(diagnostic);
         }
     }
@@ -39,11 +126,13 @@ fn ambiguous_calls(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
 /// Two frames of one side must not become one: going back there would be a choice.
 fn frames(change: &Change, block: &WsBlock, diagnostics: &mut Vec<Diagnostic>) {
     for Frames { frames, .. } in block.client.iter().chain(&block.server) {
-        let new_name = |at: usize| frames[at].rename.as_ref().unwrap_or(&frames[at].name);
-        for at in 0..frames.len() {
-            if (0..at).any(|other| new_name(other) == new_name(at)) {
-                let message = format!("two frames become `{}`", new_name(at));
-                diagnostics.push(Diagnostic::error(code::ORDER, &change.file, block.span, message));
+        for (at, frame) in frames.iter().enumerate() {
+            let Some(name) = frame.newer_name() else { continue };
+            if let Some(first) = frames[..at].iter().find(|other| other.newer_name() == Some(name)) {
+                let message = format!("two frames become `{name}`");
+                let mut diagnostic = Diagnostic::error(code::ORDER, &change.file, frame.span, message);
+                diagnostic.secondary(first.span, "the first is here").help("give one of them another name with `as`");
+                diagnostics.push(diagnostic);
             }
         }
     }
@@ -58,10 +147,18 @@ fn untranslated_errors(api: &Api, version: VersionId, diagnostics: &mut Vec<Diag
             let plans = &call.responses.0;
             &plans[plans.partition_point(|(first, _)| *first <= status).saturating_sub(1)].1
         };
-        if plan(200).body.is_identity() || !plan(400).is_identity() || !plan(404).is_identity() || !plan(500).is_identity() {
+        if plan(200).body.is_identity()
+            || !plan(400).is_identity()
+            || !plan(404).is_identity()
+            || !plan(500).is_identity()
+        {
             continue;
         }
-        let block = api.changes.iter().filter(|change| change.since == version).find_map(|change| Some((change, success_block(change, call.route.as_ref(), &call.label)?)));
+        let block = api
+            .changes
+            .iter()
+            .filter(|change| change.since == version)
+            .find_map(|change| Some((change, success_block(change, call.route.as_ref(), &call.label)?)));
         if let Some((change, block)) = block {
             let message = format!("the success bodies of `{}` are translated and its errors are not", call.label);
             let mut diagnostic = Diagnostic::warning(code::ERRORS_UNTRANSLATED, &change.file, block.span, message);
@@ -73,12 +170,17 @@ fn untranslated_errors(api: &Api, version: VersionId, diagnostics: &mut Vec<Diag
 
 /// The first block of a change that translates this call's success bodies and says nothing of its errors.
 fn success_block<'a>(change: &'a Change, route: Option<&(Template, Template)>, label: &str) -> Option<&'a HttpBlock> {
-    let says_errors = |block: &&HttpBlock| block.response.iter().any(|(range, _)| range.last >= 400);
-    if change.http.iter().any(|block| block.calls.is_empty() && says_errors(&block)) {
+    let says_errors = |block: &HttpBlock| block.response.iter().any(|(range, _)| range.last >= 400);
+    if change.http.iter().any(|block| block.calls.is_empty() && says_errors(block)) {
         return None;
     }
     change.http.iter().find(|block| {
-        let about = block.calls.is_empty() || block.calls.iter().chain(&block.route).any(|call| call.to_string() == label || route.is_some_and(|(near, _)| call.covers(near)));
-        about && block.response.iter().any(|(range, _)| range.contains(200)) && !says_errors(&block)
+        let about = block.calls.is_empty()
+            || block
+                .calls
+                .iter()
+                .chain(&block.route)
+                .any(|call| call.to_string() == label || route.is_some_and(|(near, _)| call.covers(near)));
+        about && block.response.iter().any(|(range, _)| range.contains(200)) && !says_errors(block)
     })
 }

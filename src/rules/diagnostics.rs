@@ -21,3 +21,16 @@ pub const UNMATCHED: &str = "CV301";
 pub const ERRORS_UNTRANSLATED: &str = "CV304";
 /// A version label without quotes that YAML reads as a number.
 pub const UNQUOTED_VERSION: &str = "HY505";
+
+/// More of a message nobody reads, and a value may be as long as its file.
+const LONGEST: usize = 240;
+
+/// Shortens what a diagnostic quotes.
+pub(super) fn clip(diagnostic: &mut crate::diagnostic::Diagnostic) {
+    for text in [&mut diagnostic.message].into_iter().chain(&mut diagnostic.help) {
+        if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+            text.truncate(end);
+            text.push('…');
+        }
+    }
+}

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::json::edit::{Edit, Entry, Token};
-use crate::json::{Code, Error, Items, Kind, Limits, Program, Values, quote, translate, unescape};
+use crate::json::{Error, Limits, Program, Values, quote, translate};
 use crate::route::Template;
 
+use super::document::{Document, decode, read_values, scalar, write_values, wrong};
 use super::path::Location;
+use super::query;
 
 /// What a request becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub(super) struct HeadPlan {
 
 /// Which parameters or headers an edit may look at.
 #[derive(Debug, PartialEq, Eq)]
-enum Names {
+pub(super) enum Names {
     All,
     These(BTreeSet<String>),
 }
@@ -56,7 +58,7 @@ impl Names {
         Self::These(names)
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::These(names) => names.contains(name),
@@ -66,10 +68,16 @@ impl Names {
 
 /// Every path that an entry reads or writes.
 fn paths(entry: &Entry) -> Vec<Vec<Token>> {
-    let join = |scope: &[Token], keys: &[String]| scope.iter().cloned().chain(keys.iter().cloned().map(Token::Key)).collect::<Vec<_>>();
+    let join = |scope: &[Token], keys: &[String]| {
+        scope.iter().cloned().chain(keys.iter().cloned().map(Token::Key)).collect::<Vec<_>>()
+    };
     let mut paths: Vec<Vec<Token>> = entry.guard.iter().map(|condition| join(&[], &condition.path)).collect();
     match &entry.edit {
-        Edit::Rename { at, pairs } => paths.extend(pairs.iter().flat_map(|(old, new)| [join(at, std::slice::from_ref(old)), join(at, std::slice::from_ref(new))])),
+        Edit::Rename { at, pairs } => paths.extend(
+            pairs
+                .iter()
+                .flat_map(|(old, new)| [join(at, std::slice::from_ref(old)), join(at, std::slice::from_ref(new))]),
+        ),
         Edit::Move { scope, from, to, .. } => paths.extend([join(scope, from), join(scope, to)]),
         Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } => paths.push(join(scope, at)),
         Edit::Change { at, .. } | Edit::Each { at, .. } => paths.push(at.clone()),
@@ -78,20 +86,42 @@ fn paths(entry: &Entry) -> Vec<Vec<Token>> {
     paths
 }
 
-/// What must be encoded in a query's names and values.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':').remove(b'@').remove(b',').remove(b'*').remove(b'!').remove(b'$').remove(b'(').remove(b')').remove(b'\'').remove(b';').remove(b'?');
-
 /// What must be encoded in a path segment (RFC 3986, section 3.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'@').remove(b'!').remove(b'$').remove(b'&').remove(b'\'').remove(b'(').remove(b')').remove(b'*').remove(b'+').remove(b',').remove(b';').remove(b'=');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=');
 
 impl HeadPlan {
     pub(super) fn new(entries: Vec<Entry>) -> Self {
-        Self { query: Names::of(Location::Query, &entries), header: Names::of(Location::Header, &entries), program: Arc::new(Program::fuse(entries)) }
+        Self {
+            query: Names::of(Location::Query, &entries),
+            header: Names::of(Location::Header, &entries),
+            program: Arc::new(Program::fuse(entries)),
+        }
     }
 
     /// The edit that gives path parameters the names of another template.
     pub(super) fn rename_params(pairs: Vec<(String, String)>) -> Entry {
-        Entry { guard: Vec::new(), edit: Edit::Rename { at: vec![Token::Key(Location::Path.name().to_owned())], pairs }, change: None }
+        Entry {
+            guard: Vec::new(),
+            edit: Edit::Rename { at: vec![Token::Key(Location::Path.name().to_owned())], pairs },
+            change: None,
+        }
     }
 
     /// What edits make of a status, as far as that depends on nothing else.
@@ -103,12 +133,19 @@ impl HeadPlan {
     }
 
     fn run(&self, document: Vec<u8>, values: &Values) -> Result<Vec<u8>, Error> {
-        translate(&self.program, values, Limits::default(), document.into()).map(|done| done.body)
+        let done = translate(&self.program, values, Limits::default(), document.into());
+        done.map(|done| done.body)
+            .map_err(|error| Error { pointer: error.pointer.map(|pointer| as_place(&pointer)), ..error })
     }
 
-    pub(super) fn response(&self, status: StatusCode, headers: &mut HeaderMap, values: &Values) -> Result<StatusCode, Error> {
+    pub(super) fn response(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        values: &Values,
+    ) -> Result<StatusCode, Error> {
         let mut document = format!("{{\"status\":{},", status.as_u16()).into_bytes();
-        self.write_headers(headers, &mut document);
+        self.write_headers(headers, &mut document)?;
         document.push(b'}');
         let done = self.run(document, values)?;
         let done = Document(&done);
@@ -117,7 +154,7 @@ impl HeadPlan {
     }
 
     /// Appends `"header":{...}`.
-    fn write_headers(&self, headers: &HeaderMap, out: &mut Vec<u8>) {
+    fn write_headers(&self, headers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), Error> {
         out.extend_from_slice(b"\"header\":{");
         let names = headers.keys().filter(|name| self.header.has(name.as_str()));
         for (at, name) in names.enumerate() {
@@ -126,34 +163,53 @@ impl HeadPlan {
             }
             quote(name.as_str().as_bytes(), out);
             out.push(b':');
-            let all: Vec<String> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-            write_values(&all, out);
+            let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec());
+            let all: Result<Vec<String>, _> = headers.get_all(name).iter().map(text).collect();
+            write_values(&all.map_err(|_| wrong(&format!("header:/{name}"), "the value is not UTF-8"))?, out);
         }
         out.push(b'}');
+        Ok(())
     }
 
     /// Puts the headers of the document in the place of those that were written into it.
     fn read_headers(&self, done: &Document<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
         let members = done.members("header");
-        let gone: Vec<HeaderName> = headers.keys().filter(|name| self.header.has(name.as_str())).filter(|name| !members.iter().any(|(n, _)| n == name.as_str())).cloned().collect();
+        let gone: Vec<HeaderName> = headers
+            .keys()
+            .filter(|name| self.header.has(name.as_str()))
+            .filter(|name| !members.iter().any(|(n, _)| n == name.as_str()))
+            .cloned()
+            .collect();
         for name in gone {
             headers.remove(&name);
         }
         for (name, value) in members {
             let pointer = format!("header:/{name}");
             let values = read_values(value, &pointer)?;
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(&pointer, "this is no header name"))?;
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(&pointer, "this is no header name"))?;
             let same = headers.get_all(&name).iter().map(HeaderValue::as_bytes).eq(values.iter().map(String::as_bytes));
             if same {
                 continue;
             }
             headers.remove(&name);
             for value in values {
-                headers.append(&name, HeaderValue::from_str(&value).map_err(|_| wrong(&pointer, "the value cannot stand in a header"))?);
+                headers.append(
+                    &name,
+                    HeaderValue::from_bytes(value.as_bytes())
+                        .map_err(|_| wrong(&pointer, "the value cannot stand in a header"))?,
+                );
             }
         }
         Ok(())
     }
+}
+
+/// A pointer into the head's document as rules write it: `/query/page` is `query:/page`.
+fn as_place(pointer: &str) -> String {
+    let names = pointer.strip_prefix('/').unwrap_or(pointer);
+    let at = names.find('/').unwrap_or(names.len());
+    format!("{}:{}", &names[..at], &names[at..])
 }
 
 /// Translates a request's head. `route` is the call as the client and as the backend spell it, `params` the values
@@ -167,8 +223,11 @@ pub(super) fn request(
     headers: &mut HeaderMap,
     values: &Values,
 ) -> Result<Target, Error> {
-    let (path, query) = path_and_query.split_once('?').map_or((path_and_query, None), |(path, query)| (path, Some(query)));
-    let method = route.and_then(|(near, far)| if near.method == far.method { None } else { far.method.clone() }).unwrap_or_else(|| method.clone());
+    let (path, query) =
+        path_and_query.split_once('?').map_or((path_and_query, None), |(path, query)| (path, Some(query)));
+    let method = route
+        .and_then(|(near, far)| if near.method == far.method { None } else { far.method.clone() })
+        .unwrap_or_else(|| method.clone());
     let Some(plan) = plan else {
         let path = match route {
             Some((near, far)) if near != far => far.expand(params),
@@ -176,14 +235,14 @@ pub(super) fn request(
         };
         return Ok(Target { method, path_and_query: join(&path, query.unwrap_or_default(), query.is_some()) });
     };
-    let pairs = parse_query(query.unwrap_or_default());
+    let pairs = query::parse(query.unwrap_or_default());
     let mut document = b"{\"path\":{".to_vec();
     let near: Vec<&str> = route.map(|(near, _)| near.params().collect()).unwrap_or_default();
     write_params(&near, params, &mut document);
     document.extend_from_slice(b"},\"query\":{");
-    write_query(&pairs, &plan.query, &mut document);
+    query::write(&pairs, &plan.query, &mut document)?;
     document.extend_from_slice(b"},");
-    plan.write_headers(headers, &mut document);
+    plan.write_headers(headers, &mut document)?;
     document.push(b'}');
     let done = plan.run(document, values)?;
     let done = Document(&done);
@@ -192,7 +251,7 @@ pub(super) fn request(
         Some((_, far)) => far_path(far, &done, params)?,
         None => path.to_owned(),
     };
-    let new_query = read_query(&pairs, &plan.query, &done)?;
+    let new_query = query::read(&pairs, &plan.query, &done)?;
     let keep_mark = query.is_some() && (query == Some("") || !new_query.is_empty());
     Ok(Target { method, path_and_query: join(&path, &new_query, keep_mark || !new_query.is_empty()) })
 }
@@ -202,13 +261,16 @@ fn join(path: &str, query: &str, has_query: bool) -> String {
 }
 
 fn write_params(names: &[&str], params: &[&str], out: &mut Vec<u8>) {
-    for (at, (name, raw)) in names.iter().zip(params).enumerate() {
-        if at > 0 {
+    let values = params.iter().map(|raw| decode(raw));
+    let mut is_first = true;
+    // What is no text cannot be looked at, and passes as it is.
+    for (name, value) in names.iter().zip(values).filter(|(_, value)| std::str::from_utf8(value).is_ok()) {
+        if !std::mem::take(&mut is_first) {
             out.push(b',');
         }
         quote(name.as_bytes(), out);
         out.push(b':');
-        quote(&decode(raw), out);
+        quote(&value, out);
     }
 }
 
@@ -218,129 +280,18 @@ fn far_path(far: &Template, done: &Document<'_>, params: &[&str]) -> Result<Stri
     let mut values = Vec::new();
     for (at, name) in far.params().enumerate() {
         let pointer = format!("path:/{name}");
-        let (_, value) = members.iter().find(|(n, _)| n == name).ok_or_else(|| wrong(&pointer, "the path needs this parameter"))?;
+        if let Some(raw) = params.get(at).filter(|raw| std::str::from_utf8(&decode(raw)).is_err()) {
+            values.push((*raw).to_owned());
+            continue;
+        }
+        let (_, value) =
+            members.iter().find(|(n, _)| n == name).ok_or_else(|| wrong(&pointer, "the path needs this parameter"))?;
         let text = scalar(value, &pointer)?;
-        if text.is_empty() {
+        if text.is_empty() && params.get(at).is_none_or(|raw| !raw.is_empty()) {
             return Err(wrong(&pointer, "a path parameter cannot be empty"));
         }
         let unchanged = params.get(at).filter(|raw| decode(raw) == text.as_bytes());
         values.push(unchanged.map_or_else(|| utf8_percent_encode(&text, SEGMENT).to_string(), |raw| (*raw).to_owned()));
     }
     Ok(far.expand(&values.iter().map(String::as_str).collect::<Vec<_>>()))
-}
-
-/// A parameter of a query: as it is written, and its decoded name and value.
-struct Parameter<'a> {
-    raw: &'a str,
-    name: String,
-    value: String,
-}
-
-fn parse_query(query: &str) -> Vec<Parameter<'_>> {
-    let text = |raw: &str| String::from_utf8_lossy(&decode(&raw.replace('+', " "))).into_owned();
-    let parts = query.split('&').filter(|raw| !raw.is_empty());
-    parts
-        .map(|raw| {
-            let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
-            Parameter { raw, name: text(name), value: text(value) }
-        })
-        .collect()
-}
-
-fn write_query(pairs: &[Parameter<'_>], names: &Names, out: &mut Vec<u8>) {
-    let mut written: Vec<&str> = Vec::new();
-    for pair in pairs.iter().filter(|pair| names.has(&pair.name)) {
-        if written.contains(&pair.name.as_str()) {
-            continue;
-        }
-        if !written.is_empty() {
-            out.push(b',');
-        }
-        written.push(&pair.name);
-        quote(pair.name.as_bytes(), out);
-        out.push(b':');
-        let all: Vec<String> = pairs.iter().filter(|p| p.name == pair.name).map(|p| p.value.clone()).collect();
-        write_values(&all, out);
-    }
-}
-
-/// The new query: parameters that did not change stay as and where they were, others go to the end.
-fn read_query(pairs: &[Parameter<'_>], names: &Names, done: &Document<'_>) -> Result<String, Error> {
-    let mut out: Vec<String> = Vec::new();
-    let mut after: Vec<(String, Vec<String>)> = Vec::new();
-    for (name, value) in done.members("query") {
-        let values = read_values(value, &format!("query:/{name}"))?;
-        after.push((name, values));
-    }
-    let unchanged = |name: &str| {
-        let before = || pairs.iter().filter(|pair| pair.name == name).map(|pair| &pair.value);
-        after.iter().any(|(n, values)| n == name && before().eq(values))
-    };
-    out.extend(pairs.iter().filter(|pair| !names.has(&pair.name) || unchanged(&pair.name)).map(|pair| pair.raw.to_owned()));
-    for (name, values) in &after {
-        if !pairs.iter().any(|pair| pair.name == *name) || !unchanged(name) {
-            let encode = |text: &str| utf8_percent_encode(text, QUERY).to_string();
-            out.extend(values.iter().map(|value| format!("{}={}", encode(name), encode(value))));
-        }
-    }
-    Ok(out.join("&"))
-}
-
-fn decode(raw: &str) -> Vec<u8> {
-    percent_decode_str(raw).collect()
-}
-
-fn write_values(values: &[String], out: &mut Vec<u8>) {
-    if let [one] = values {
-        quote(one.as_bytes(), out);
-        return;
-    }
-    out.push(b'[');
-    for (at, value) in values.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        quote(value.as_bytes(), out);
-    }
-    out.push(b']');
-}
-
-/// The texts of a parameter's or header's value: null is none, an array one for each element.
-fn read_values(value: &[u8], pointer: &str) -> Result<Vec<String>, Error> {
-    match Kind::of(value) {
-        Kind::Null => Ok(Vec::new()),
-        Kind::Array => Items::new(value, 0).map(|item| scalar(&value[item.value], pointer)).collect(),
-        _ => scalar(value, pointer).map(|text| vec![text]),
-    }
-}
-
-fn scalar(value: &[u8], pointer: &str) -> Result<String, Error> {
-    match Kind::of(value) {
-        Kind::String => Ok(String::from_utf8_lossy(&unescape(value)).into_owned()),
-        Kind::Number | Kind::Boolean => Ok(String::from_utf8_lossy(value).into_owned()),
-        kind => Err(wrong(pointer, &format!("{} has no place in a message's head", kind.name()))),
-    }
-}
-
-fn wrong(pointer: &str, detail: &str) -> Error {
-    Error { code: Code::CannotConvert, offset: 0, pointer: Some(pointer.to_owned()), change: None, detail: detail.to_owned() }
-}
-
-/// An edited head.
-struct Document<'a>(&'a [u8]);
-
-impl Document<'_> {
-    fn member(&self, name: &str) -> Option<&[u8]> {
-        Items::new(self.0, 0).find(|item| *unescape(&self.0[item.name.clone()]) == *name.as_bytes()).map(|item| &self.0[item.value])
-    }
-
-    fn members(&self, name: &str) -> Vec<(String, &[u8])> {
-        let Some(object) = self.member(name) else { return Vec::new() };
-        Items::new(object, 0).map(|item| (String::from_utf8_lossy(&unescape(&object[item.name])).into_owned(), &object[item.value])).collect()
-    }
-
-    fn status(&self) -> Option<StatusCode> {
-        let text = std::str::from_utf8(self.member("status")?).ok()?;
-        text.parse().ok().and_then(|status| StatusCode::from_u16(status).ok()).filter(|status| status.as_u16() < 600)
-    }
 }

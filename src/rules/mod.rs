@@ -8,12 +8,15 @@ pub mod ast;
 mod chain;
 mod check;
 pub mod diagnostics;
+mod document;
 mod head;
 pub mod lens;
 mod ops;
+mod order;
 mod parse;
 mod path;
 mod plan;
+mod query;
 mod socket;
 mod status;
 pub mod test;
@@ -131,12 +134,12 @@ pub fn compile(files: &[Source]) -> Compiled {
     let mut apis = BTreeMap::new();
     for (folder, files) in by_api(files) {
         if let Some(api) = parse::api(folder, &files, &mut diagnostics) {
-            if let Some(api) = chain::order(api, &mut diagnostics) {
-                check::check(&api, &mut diagnostics);
-                apis.insert(api.name.clone(), Arc::new(api));
-            }
+            let api = order::order(api, &mut diagnostics);
+            check::check(&api, &mut diagnostics);
+            apis.insert(api.name.clone(), Arc::new(api));
         }
     }
+    diagnostics.iter_mut().for_each(diagnostics::clip);
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
     let rules = (!failed).then(|| RuleSet { apis, hash: hash(files) });
     Compiled { rules, diagnostics }

@@ -7,6 +7,7 @@ use crate::json::Program;
 use crate::yaml::{self, Reader};
 
 use super::Direction;
+use super::diagnostics::clip;
 use super::lens::{Mode, Op, code, lower_ops, parse_ops};
 use super::path::Part;
 
@@ -23,10 +24,15 @@ impl Ops {
         let node = yaml::parse(text, file, yaml::Limits::default())?;
         let mut reader = Reader::new(file);
         let ops = parse_ops(&mut reader, &node);
-        for op in ops.iter().filter(|op| op.part() == Part::Head) {
-            reader.error(code::PARTS, op.span, "bare ops are about a body: they have no query, headers, path or status");
+        for op in ops.iter().filter(|op| op.reaches(Part::Head)) {
+            reader.error(
+                code::PARTS,
+                op.span,
+                "bare ops are about a body: they have no query, headers, path or status",
+            );
         }
-        let diagnostics = reader.into_diagnostics();
+        let mut diagnostics = reader.into_diagnostics();
+        diagnostics.iter_mut().for_each(clip);
         if diagnostics.iter().any(|d| d.severity == Severity::Error) { Err(diagnostics) } else { Ok(Self(ops)) }
     }
 

@@ -66,19 +66,46 @@ impl Place {
     pub fn parse(text: &str) -> Result<Self, String> {
         let (location, pointer) = location(text)?;
         if !pointer.is_empty() && !pointer.starts_with('/') {
-            return Err(format!("expected a path such as `/{pointer}`, found `{text}`"));
+            let before = &text[..text.len() - pointer.len()];
+            return Err(format!("expected a path such as `{before}/{pointer}`, found `{text}`"));
         }
         let tokens = pointer.split('/').skip(1).map(|token| parse_token(token, text)).collect::<Result<Path, _>>()?;
         let place = Self { location, tokens: lower_header(location, tokens) };
+        place.check_header(text)?;
         place.check_depth(text)?;
         Ok(place)
+    }
+
+    fn check_header(&self, text: &str) -> Result<(), String> {
+        match (self.location, self.tokens.first()) {
+            (Location::Header, Some(Token::Key(name))) if !is_header_name(name) => {
+                Err(format!("`{name}` is no header name, found `{text}`"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_depth(&self, text: &str) -> Result<(), String> {
         match (self.location, self.tokens.len()) {
             (Location::Status, 1..) => Err(format!("a status has nothing inside: expected `status:`, found `{text}`")),
-            (Location::Query | Location::Header | Location::Path, 0) => Err(format!("expected the name of one, such as `{0}:/name`, found `{text}`", self.location.name())),
+            (Location::Path, 2..) => Err(format!("a parameter of the path has nothing inside: found `{text}`")),
+            (Location::Query | Location::Header, 2..) if !self.is_one_of_several() => Err(format!(
+                "a value of the {0} has nothing inside: expected `{0}:/name`, or `{0}:/name/*` for each of several, found `{text}`",
+                self.location.name()
+            )),
+            (Location::Query | Location::Header | Location::Path, 0) => {
+                Err(format!("expected the name of one, such as `{0}:/name`, found `{text}`", self.location.name()))
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Whether it is an element of what stands several times in a head.
+    fn is_one_of_several(&self) -> bool {
+        match self.tokens.as_slice() {
+            [_, Token::Any] => true,
+            [_, Token::Key(key)] => key.bytes().all(|b| b.is_ascii_digit()),
+            _ => false,
         }
     }
 
@@ -96,7 +123,9 @@ impl Place {
     pub fn in_part(&self) -> Path {
         match self.part() {
             Part::Body => self.tokens.clone(),
-            Part::Head => std::iter::once(Token::Key(self.location.name().to_owned())).chain(self.tokens.iter().cloned()).collect(),
+            Part::Head => std::iter::once(Token::Key(self.location.name().to_owned()))
+                .chain(self.tokens.iter().cloned())
+                .collect(),
         }
     }
 
@@ -114,6 +143,11 @@ impl Place {
     }
 }
 
+/// Whether a header may have this name (RFC 9110, section 5.1).
+pub(super) fn is_header_name(name: &str) -> bool {
+    http::HeaderName::from_bytes(name.as_bytes()).is_ok()
+}
+
 /// Parts a path after its last wildcard.
 #[must_use]
 pub(super) fn part_after_last_wildcard(path: &Path) -> (Path, Keys) {
@@ -127,7 +161,9 @@ fn location(text: &str) -> Result<(Location, &str), String> {
         Some((name, pointer)) if !name.contains('/') => match Location::find(name) {
             Some(location) => Ok((location, pointer)),
             None if name == "cookie" => Err("`cookie:` is not supported yet".to_owned()),
-            None => Err(format!("unknown location `{name}:`: expected one of `body:`, `query:`, `header:`, `path:`, `status:`")),
+            None => Err(format!(
+                "unknown location `{name}:`: expected one of `body:`, `query:`, `header:`, `path:`, `status:`"
+            )),
         },
         _ if text.is_empty() => Err("expected a path; the whole body is `body:`".to_owned()),
         _ => Ok((Location::Body, text)),
@@ -145,7 +181,11 @@ fn parse_token(token: &str, path: &str) -> Result<Token, String> {
             ('~', Some('0')) => key.push('~'),
             ('~', Some('1')) => key.push('/'),
             ('~', Some('*')) => key.push('*'),
-            ('~', _) => return Err(format!("`~` must be followed by `0`, `1` or `*` in the path `{path}`: a `~` of a name is written `~0`")),
+            ('~', _) => {
+                return Err(format!(
+                    "`~` must be followed by `0`, `1` or `*` in the path `{path}`: a `~` of a name is written `~0`"
+                ));
+            }
             (c, _) => key.push(c),
         }
     }
@@ -178,7 +218,19 @@ mod tests {
 
     #[test]
     fn paths_read_as_they_are_written() {
-        for text in ["/a", "/", "body:", "/a~1b/~0/*/~*", "query:/page", "header:/x-id", "path:/id", "status:", "/a/0", "/a:b", "/x/y:z"] {
+        for text in [
+            "/a",
+            "/",
+            "body:",
+            "/a~1b/~0/*/~*",
+            "query:/page",
+            "header:/x-id",
+            "path:/id",
+            "status:",
+            "/a/0",
+            "/a:b",
+            "/x/y:z",
+        ] {
             assert_eq!(Place::parse(text).map(|p| p.to_string()).as_deref(), Ok(text));
         }
         assert_eq!(Place::parse("header:/X-Id"), Place::parse("header:/x-id"));

@@ -68,7 +68,9 @@ impl Pair {
     /// Every call that a change names, for reports: its label, request plan, and response plans by lowest status.
     pub fn calls(&self) -> impl Iterator<Item = (&str, &MessagePlan, impl Iterator<Item = (u16, &MessagePlan)>)> {
         let all = self.calls.iter().chain([&self.default]);
-        all.map(|call| (call.label.as_str(), &call.request, call.responses.0.iter().map(|(first, plan)| (*first, plan))))
+        all.map(|call| {
+            (call.label.as_str(), &call.request, call.responses.0.iter().map(|(first, plan)| (*first, plan)))
+        })
     }
 }
 
@@ -103,8 +105,22 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// As the ops on `query:`, `header:` and `path:` fail.
-    pub fn request_head(&self, method: &Method, path_and_query: &str, headers: &mut HeaderMap, values: &Values) -> Result<Target, Error> {
-        super::head::request(self.plan.request.head.as_ref(), self.plan.route.as_ref(), &self.params, method, path_and_query, headers, values)
+    pub fn request_head(
+        &self,
+        method: &Method,
+        path_and_query: &str,
+        headers: &mut HeaderMap,
+        values: &Values,
+    ) -> Result<Target, Error> {
+        super::head::request(
+            self.plan.request.head.as_ref(),
+            self.plan.route.as_ref(),
+            &self.params,
+            method,
+            path_and_query,
+            headers,
+            values,
+        )
     }
 }
 
@@ -119,7 +135,12 @@ impl MessagePlan {
     ///
     /// # Errors
     /// As the ops on `status:` and `header:` fail.
-    pub fn response_head(&self, status: StatusCode, headers: &mut HeaderMap, values: &Values) -> Result<StatusCode, Error> {
+    pub fn response_head(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        values: &Values,
+    ) -> Result<StatusCode, Error> {
         match &self.head {
             Some(head) => head.response(status, headers, values),
             None => Ok(status),

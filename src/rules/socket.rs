@@ -7,11 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::json::edit::{Edit, Entry, Keys, Otherwise, Token, ValueEdit};
-use crate::json::{Code, Error, Items, Kind, Limits, Program, Values, quote, translate, unescape};
+use crate::json::{Code, Error, Items, Kind, Limits, OnError, Program, Values, quote, translate, unescape};
 use crate::route::{Router, Template};
 
 use super::Direction;
-use super::ast::{Change, Frame, Frames, Lifetime, WsBlock};
+use super::ast::{Change, Frame, Frames, WsBlock};
 use super::lens::{Mode, lower_ops};
 
 /// Which side a message comes from.
@@ -44,8 +44,16 @@ pub struct Socket {
 /// The events of one side, by their names as the sender spells them.
 #[derive(Debug, Default)]
 struct Events {
-    discriminator: Keys,
-    by_name: BTreeMap<String, Plan>,
+    /// Where the sender's messages may say what they are.
+    discriminators: Vec<Keys>,
+    by_name: BTreeMap<String, Event>,
+}
+
+#[derive(Debug)]
+struct Event {
+    /// Which of the discriminators says its name.
+    discriminator: usize,
+    plan: Plan,
 }
 
 #[derive(Debug)]
@@ -77,29 +85,35 @@ impl Socket {
     ///
     /// # Errors
     /// [`Code::DuplicateKey`] if the discriminator stands twice, [`Code::TooDeep`], or as an op fails.
-    pub fn translate(&self, side: Side, message: &[u8], values: &Values, limits: Limits) -> (Option<&str>, Result<Outcome, Error>) {
+    pub fn translate(
+        &self,
+        side: Side,
+        message: &[u8],
+        values: &Values,
+        limits: Limits,
+    ) -> (Option<&str>, Result<Outcome, Error>) {
         let events = match side {
             Side::Client => &self.client,
             Side::Server => &self.server,
         };
-        let name = match events.name_of(message, limits) {
-            Ok(Some(name)) => name,
+        let (name, event) = match events.find(message, limits) {
+            Ok(Some(found)) => found,
             Ok(None) => return (None, Ok(Outcome::Pass)),
             Err(error) => return (None, Err(error)),
         };
-        let Some((name, plan)) = events.by_name.get_key_value(name.as_ref()) else { return (None, Ok(Outcome::Pass)) };
-        let outcome = match plan {
+        let outcome = match &event.plan {
             Plan::Drop => Ok(Outcome::Dropped),
             Plan::Translate(program) if program.is_identity() => Ok(Outcome::Pass),
-            Plan::Translate(program) => translate(program, values, limits, Bytes::copy_from_slice(message)).map(|done| Outcome::Translated(done.body)),
+            Plan::Translate(program) => translate(program, values, limits, Bytes::copy_from_slice(message))
+                .map(|done| Outcome::Translated(done.body)),
         };
         (Some(name), outcome)
     }
 }
 
 impl Events {
-    /// The event that a message says it is.
-    fn name_of<'m>(&self, message: &'m [u8], limits: Limits) -> Result<Option<Cow<'m, str>>, Error> {
+    /// The event with rules that a message says it is.
+    fn find(&self, message: &[u8], limits: Limits) -> Result<Option<(&str, &Event)>, Error> {
         if self.by_name.is_empty() || Kind::of(message.trim_ascii_start()) != Kind::Object {
             return Ok(None);
         }
@@ -108,34 +122,55 @@ impl Events {
             Err(error) if error.code == Code::TooDeep => return Err(error),
             Err(_) => return Ok(None),
         }
-        let mut at = message.trim_ascii();
-        for key in &self.discriminator {
-            if Kind::of(at) != Kind::Object {
-                return Ok(None);
+        for (at, discriminator) in self.discriminators.iter().enumerate() {
+            let name = name_at(discriminator, message.trim_ascii())?;
+            let found = name.and_then(|name| self.by_name.get_key_value(name.as_ref()));
+            if let Some((name, event)) = found.filter(|(_, event)| event.discriminator == at) {
+                return Ok(Some((name, event)));
             }
-            let mut hits = Items::new(at, 0).filter(|item| *unescape(&at[item.name.clone()]) == *key.as_bytes());
-            let Some(hit) = hits.next() else { return Ok(None) };
-            if hits.next().is_some() {
-                let detail = format!("the discriminator `{key}` stands twice in its object");
-                return Err(Error { code: Code::DuplicateKey, offset: 0, pointer: Some(format!("/{}", self.discriminator.join("/"))), change: None, detail });
-            }
-            at = &at[hit.value];
         }
-        if Kind::of(at) != Kind::String {
+        Ok(None)
+    }
+}
+
+/// The string at a discriminator, if there is one.
+fn name_at<'m>(discriminator: &Keys, message: &'m [u8]) -> Result<Option<Cow<'m, str>>, Error> {
+    let mut at = message;
+    for key in discriminator {
+        if Kind::of(at) != Kind::Object {
             return Ok(None);
         }
-        Ok(match unescape(at) {
-            Cow::Borrowed(name) => std::str::from_utf8(name).ok().map(Cow::Borrowed),
-            Cow::Owned(name) => String::from_utf8(name).ok().map(Cow::Owned),
-        })
+        let mut hits = Items::new(at, 0).filter(|item| *unescape(&at[item.name.clone()]) == *key.as_bytes());
+        let Some(hit) = hits.next() else { return Ok(None) };
+        if hits.next().is_some() {
+            let detail = format!("the discriminator `{key}` stands twice in its object");
+            return Err(Error {
+                code: Code::DuplicateKey,
+                offset: 0,
+                pointer: Some(format!("/{}", discriminator.join("/"))),
+                change: None,
+                detail,
+            });
+        }
+        at = &at[hit.value];
     }
+    if Kind::of(at) != Kind::String {
+        return Ok(None);
+    }
+    Ok(match unescape(at) {
+        Cow::Borrowed(name) => std::str::from_utf8(name).ok().map(Cow::Borrowed),
+        Cow::Owned(name) => String::from_utf8(name).ok().map(Cow::Owned),
+    })
 }
 
 /// Compiles the sockets of the changes between a client's version and a backend's, in the order in which a request
 /// passes them.
 pub(super) fn compile(steps: &[(&Change, Direction)]) -> Router<Socket> {
     let mut router = Router::new();
-    let blocks: Vec<(&Arc<str>, &WsBlock, Direction)> = steps.iter().flat_map(|(change, direction)| change.ws.iter().map(|block| (&change.id, block, *direction))).collect();
+    let blocks: Vec<(&Arc<str>, &WsBlock, Direction)> = steps
+        .iter()
+        .flat_map(|(change, direction)| change.ws.iter().map(|block| (&change.id, block, *direction)))
+        .collect();
     let mut paths: Vec<&Template> = Vec::new();
     for (_, block, _) in &blocks {
         if !paths.iter().any(|path| path.same_shape(&block.path)) {
@@ -144,9 +179,19 @@ pub(super) fn compile(steps: &[(&Change, Direction)]) -> Router<Socket> {
     }
     for path in paths {
         let about: Vec<_> = blocks.iter().filter(|(_, block, _)| block.path.covers(path)).copied().collect();
-        let client = about.iter().filter_map(|(id, block, direction)| Some((*id, block.side(Side::Client)?, *direction)));
-        let server = about.iter().rev().filter_map(|(id, block, direction)| Some((*id, block.side(Side::Server)?, direction.turned())));
-        router.insert(path, Socket { client: Events::compile(&client.collect::<Vec<_>>()), server: Events::compile(&server.collect::<Vec<_>>()) });
+        let client =
+            about.iter().filter_map(|(id, block, direction)| Some((*id, block.side(Side::Client)?, *direction)));
+        let server = about
+            .iter()
+            .rev()
+            .filter_map(|(id, block, direction)| Some((*id, block.side(Side::Server)?, direction.turned())));
+        router.insert(
+            path,
+            Socket {
+                client: Events::compile(&client.collect::<Vec<_>>()),
+                server: Events::compile(&server.collect::<Vec<_>>()),
+            },
+        );
     }
     router
 }
@@ -156,9 +201,63 @@ type Steps<'a> = [(&'a Arc<str>, &'a Frames, Direction)];
 impl Events {
     /// Of the steps in the order in which messages pass them.
     fn compile(steps: &Steps<'_>) -> Self {
-        let Some((_, first, _)) = steps.first() else { return Self::default() };
-        let by_name = sender_names(steps).into_iter().map(|name| (name.clone(), plan(steps, &name))).collect();
-        Self { discriminator: first.discriminator.clone(), by_name }
+        let mut events = Self::default();
+        for name in sender_names(steps) {
+            let keys = discriminator(steps, &name);
+            let known = events.discriminators.iter().position(|other| *other == keys);
+            let discriminator = known.unwrap_or(events.discriminators.len());
+            if known.is_none() {
+                events.discriminators.push(keys);
+            }
+            events.by_name.insert(name.clone(), Event { discriminator, plan: plan(steps, &name) });
+        }
+        events
+    }
+}
+
+/// Where the sender's messages of this name say it. Rules say where the older version has it; where the newer does,
+/// an op may have put it elsewhere.
+fn discriminator(steps: &Steps<'_>, name: &str) -> Keys {
+    let own =
+        |frames: &Frames, direction| frames.frames.iter().position(|frame| near_name(frame, direction) == Some(name));
+    let found = steps.iter().find_map(|(_, frames, direction)| Some((*frames, *direction, own(frames, *direction)?)));
+    let Some((frames, direction, at)) = found else { return Keys::new() };
+    match direction {
+        Direction::Up => frames.discriminator.clone(),
+        Direction::Down => {
+            moved(&frames.discriminator, &frames.frames[at]).unwrap_or_else(|| frames.discriminator.clone())
+        }
+    }
+}
+
+/// Where a frame's ops put the discriminator, found out by putting a message through them that has nothing else.
+fn moved(discriminator: &Keys, frame: &Frame) -> Option<Keys> {
+    let mut probe = Vec::new();
+    quote(frame.name.as_bytes(), &mut probe);
+    for key in discriminator.iter().rev() {
+        let mut object = vec![b'{'];
+        quote(key.as_bytes(), &mut object);
+        object.push(b':');
+        object.append(&mut probe);
+        object.push(b'}');
+        probe = object;
+    }
+    let entries = lower_ops(&frame.ops, Direction::Up, Mode::Full).into_iter().map(|lowered| lowered.entry).collect();
+    let values = Values { on_error: OnError::BestEffort, ..Values::default() };
+    let done = translate(&Arc::new(Program::fuse(entries)), &values, Limits::default(), probe.into()).ok()?;
+    path_of(&done.body, frame.name.as_bytes())
+}
+
+/// The names that lead to a string in nested objects.
+fn path_of(value: &[u8], wanted: &[u8]) -> Option<Keys> {
+    match Kind::of(value) {
+        Kind::String => (*unescape(value) == *wanted).then(Keys::new),
+        Kind::Object => Items::new(value, 0).find_map(|item| {
+            let mut path = path_of(&value[item.value], wanted)?;
+            path.insert(0, String::from_utf8_lossy(&unescape(&value[item.name])).into_owned());
+            Some(path)
+        }),
+        _ => None,
     }
 }
 
@@ -167,7 +266,7 @@ fn sender_names(steps: &Steps<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (at, (_, frames, direction)) in steps.iter().enumerate() {
         for frame in &frames.frames {
-            let mut name = Some(near_name(frame, *direction).to_owned());
+            let mut name = near_name(frame, *direction).map(str::to_owned);
             for (_, earlier, direction) in steps[..at].iter().rev() {
                 name = name.and_then(|name| name_before(earlier, &name, *direction));
             }
@@ -177,25 +276,25 @@ fn sender_names(steps: &Steps<'_>) -> Vec<String> {
     names
 }
 
-/// A frame's name on the side that its messages come from.
-fn near_name(frame: &Frame, direction: Direction) -> &str {
+/// A frame's name on the side that its messages come from, if that side has it.
+fn near_name(frame: &Frame, direction: Direction) -> Option<&str> {
     match direction {
-        Direction::Up => &frame.name,
-        Direction::Down => frame.rename.as_ref().unwrap_or(&frame.name),
+        Direction::Up => frame.older_name(),
+        Direction::Down => frame.newer_name(),
     }
 }
 
-fn far_name(frame: &Frame, direction: Direction) -> &str {
+fn far_name(frame: &Frame, direction: Direction) -> Option<&str> {
     near_name(frame, direction.turned())
 }
 
 /// What an event was called before a step, if anything was.
 fn name_before(frames: &Frames, name: &str, direction: Direction) -> Option<String> {
-    if let Some(frame) = frames.frames.iter().find(|frame| far_name(frame, direction) == name) {
-        return Some(near_name(frame, direction).to_owned());
+    if let Some(frame) = frames.frames.iter().find(|frame| far_name(frame, direction) == Some(name)) {
+        return near_name(frame, direction).map(str::to_owned);
     }
     // A name that the step gives away does not come through as it is.
-    let taken = frames.frames.iter().any(|frame| near_name(frame, direction) == name);
+    let taken = frames.frames.iter().any(|frame| near_name(frame, direction) == Some(name));
     (!taken).then(|| name.to_owned())
 }
 
@@ -203,15 +302,10 @@ fn plan(steps: &Steps<'_>, name: &str) -> Plan {
     let mut entries = Vec::new();
     let mut name = name.to_owned();
     for (id, frames, direction) in steps {
-        let Some(frame) = frames.frames.iter().find(|frame| near_name(frame, *direction) == name) else { continue };
-        let gone = match direction {
-            Direction::Up => Lifetime::Removed,
-            Direction::Down => Lifetime::Added,
+        let Some(frame) = frames.frames.iter().find(|frame| near_name(frame, *direction) == Some(&name)) else {
+            continue;
         };
-        if frame.lifetime == gone {
-            return Plan::Drop;
-        }
-        let renamed = far_name(frame, *direction).to_owned();
+        let Some(renamed) = far_name(frame, *direction).map(str::to_owned) else { return Plan::Drop };
         let rename = (renamed != name).then(|| rename(&frames.discriminator, &name, &renamed));
         let ops = lower_ops(&frame.ops, *direction, Mode::Full).into_iter().map(|lowered| lowered.entry);
         // The discriminator is where the older version has it: it changes before the ops going up, after them
@@ -233,5 +327,9 @@ fn rename(discriminator: &Keys, from: &str, to: &str) -> Entry {
         out
     };
     let how = ValueEdit::Map { pairs: vec![(json(from), json(to))], otherwise: Otherwise::Keep };
-    Entry { guard: Vec::new(), edit: Edit::Change { at: discriminator.iter().cloned().map(Token::Key).collect(), how }, change: None }
+    Entry {
+        guard: Vec::new(),
+        edit: Edit::Change { at: discriminator.iter().cloned().map(Token::Key).collect(), how },
+        change: None,
+    }
 }

@@ -12,7 +12,7 @@ pub struct StatusRange {
 }
 
 impl StatusRange {
-    /// Parses `404`, `2xx`, `4xx-5xx`, `400-404` or `default`.
+    /// Parses `404`, `2xx`, `4xx-5xx` or `400-404`.
     ///
     /// # Errors
     /// What was expected.
@@ -30,6 +30,12 @@ impl StatusRange {
     #[must_use]
     pub fn contains(self, status: u16) -> bool {
         (self.first..=self.last).contains(&status)
+    }
+
+    /// Whether both fit a status and neither is the narrower.
+    #[must_use]
+    pub fn rivals(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last && self.width() == other.width()
     }
 
     /// How many statuses it has: the narrowest range that fits decides.
@@ -67,7 +73,8 @@ mod tests {
 
     #[test]
     fn ranges() {
-        for (text, first, last) in [("2xx", 200, 299), ("404", 404, 404), ("4xx-5xx", 400, 599), ("400-404", 400, 404)] {
+        for (text, first, last) in [("2xx", 200, 299), ("404", 404, 404), ("4xx-5xx", 400, 599), ("400-404", 400, 404)]
+        {
             let range = StatusRange { first, last };
             assert_eq!(StatusRange::parse(text), Ok(range));
             assert_eq!(range.to_string(), text);

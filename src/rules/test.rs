@@ -34,7 +34,12 @@ pub fn run(rules: &RuleSet) -> Report {
     let mut report = Report::default();
     for api in rules.apis.values() {
         for change in &api.changes {
-            let alone = Alone { api, change, up: chain::change_pair(api, change, Direction::Up), down: chain::change_pair(api, change, Direction::Down) };
+            let alone = Alone {
+                api,
+                change,
+                up: chain::change_pair(api, change, Direction::Up),
+                down: chain::change_pair(api, change, Direction::Down),
+            };
             change.tests.iter().for_each(|test| run_test(&alone, test, &mut report));
         }
         api.tests.iter().for_each(|test| run_test(&Whole(api), test, &mut report));
@@ -46,8 +51,10 @@ pub fn run(rules: &RuleSet) -> Report {
 trait Plans {
     fn pair(&self, client: VersionId, backend: VersionId) -> &Pair;
     fn label(&self, version: VersionId) -> &Arc<str>;
-    /// The version in whose words a test names its call.
+    /// The version in whose words a test names its call, its status and its headers.
     fn oldest(&self) -> VersionId;
+    /// The last version there is: the one of `new_target`, `new_status` and `new_header`.
+    fn newest(&self) -> VersionId;
 }
 
 struct Alone<'a> {
@@ -69,6 +76,10 @@ impl Plans for Alone<'_> {
     fn oldest(&self) -> VersionId {
         VersionId(self.change.since.0 - 1)
     }
+
+    fn newest(&self) -> VersionId {
+        self.change.since
+    }
 }
 
 struct Whole<'a>(&'a Api);
@@ -84,6 +95,10 @@ impl Plans for Whole<'_> {
 
     fn oldest(&self) -> VersionId {
         VersionId(0)
+    }
+
+    fn newest(&self) -> VersionId {
+        self.0.versions.latest()
     }
 }
 
@@ -117,7 +132,12 @@ struct Runner<'a> {
 impl Runner<'_> {
     fn failure(&self, what: &str, message: String) -> Diagnostic {
         let what = if what.is_empty() { String::new() } else { format!(" ({what})") };
-        let mut diagnostic = Diagnostic::error(FAILED, &self.test.file, self.test.span, format!("test failed: {}{what}", self.test.name));
+        let mut diagnostic = Diagnostic::error(
+            FAILED,
+            &self.test.file,
+            self.test.span,
+            format!("test failed: {}{what}", self.test.name),
+        );
         diagnostic.help(message);
         diagnostic
     }
@@ -141,14 +161,16 @@ impl Runner<'_> {
             outcomes.extend(self.target(test, message));
             for (from, to, body, want) in pairs(&message.bodies) {
                 if self.wanted(from, to) {
-                    outcomes.push((self.what("request", from, to), self.request(test, message, (from, to), body, want)));
+                    outcomes
+                        .push((self.what("request", from, to), self.request(test, message, (from, to), body, want)));
                 }
             }
         }
         if let Some(message) = &test.response {
             for (from, to, body, want) in pairs(&message.bodies) {
                 if self.wanted(from, to) {
-                    outcomes.push((self.what("response", from, to), self.response(test, message, (from, to), body, want)));
+                    outcomes
+                        .push((self.what("response", from, to), self.response(test, message, (from, to), body, want)));
                 }
             }
         }
@@ -163,49 +185,91 @@ impl Runner<'_> {
         }
         let call = self.plans.pair(oldest, version).find(&test.method, path(&test.target));
         let mut headers = HeaderMap::new();
-        let target = call.request_head(&test.method, &test.target, &mut headers, &self.values(version)).map_err(|e| e.to_string())?;
+        let target = call
+            .request_head(&test.method, &test.target, &mut headers, &self.values(version))
+            .map_err(|e| e.to_string())?;
         Ok((target.method, target.path_and_query))
+    }
+
+    /// The newest version that a message is given for.
+    fn newest(&self, message: &HttpMessage) -> VersionId {
+        message.bodies.iter().map(|(version, _)| *version).max().unwrap_or_else(|| self.plans.newest())
+    }
+
+    /// The headers of a version, as far as the test says them: of the oldest and of the newest.
+    fn headers<'m>(&self, message: &'m HttpMessage, version: VersionId) -> Headers<'m> {
+        match version {
+            oldest if oldest == self.plans.oldest() => &message.header,
+            newest if newest == self.newest(message) => &message.new_header,
+            _ => &[],
+        }
+    }
+
+    /// The response's status in a version: said of the oldest and of the newest, and translated between them.
+    fn status_in(&self, test: &HttpTest, message: &HttpMessage, version: VersionId) -> Result<StatusCode, String> {
+        let oldest = self.plans.oldest();
+        let said = if version == oldest { test.status } else { test.new_status.unwrap_or(test.status) };
+        let said = StatusCode::from_u16(said).map_err(|e| e.to_string())?;
+        if version == oldest || version == self.newest(message) {
+            return Ok(said);
+        }
+        let (method, target) = self.target_in(test, version)?;
+        let status = StatusCode::from_u16(test.status).map_err(|e| e.to_string())?;
+        let plan = self.plans.pair(version, oldest).find(&method, path(&target)).response(status);
+        plan.response_head(status, &mut HeaderMap::new(), &self.values(version)).map_err(|e| e.to_string())
     }
 
     fn target(&self, test: &HttpTest, message: &HttpMessage) -> Option<(String, Result<(), String>)> {
         let want = message.new_target.as_ref()?;
-        let newer = VersionId(self.plans.oldest().0 + 1);
-        let outcome = self.target_in(test, newer).and_then(|(method, target)| {
+        let outcome = self.target_in(test, self.newest(message)).and_then(|(method, target)| {
             let found = format!("{method} {target}");
             if found == *want { Ok(()) } else { Err(format!("expected the target `{want}`, found `{found}`")) }
         });
         Some(("target".to_owned(), outcome))
     }
 
-    fn request(&self, test: &HttpTest, message: &HttpMessage, (from, to): (VersionId, VersionId), body: &[u8], want: &[u8]) -> Result<(), String> {
+    fn request(
+        &self,
+        test: &HttpTest,
+        message: &HttpMessage,
+        (from, to): (VersionId, VersionId),
+        body: &[u8],
+        want: &[u8],
+    ) -> Result<(), String> {
         let (method, target) = self.target_in(test, from)?;
         let call = self.plans.pair(from, to).find(&method, path(&target));
-        let (before, after) = headers(message, from < to);
+        let (before, after) = (self.headers(message, from), self.headers(message, to));
         let mut found = header_map(before)?;
         call.request_head(&method, &target, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
         compare_headers(&found, after)?;
         self.body(call.request(), to, body, want)
     }
 
-    fn response(&self, test: &HttpTest, message: &HttpMessage, (from, to): (VersionId, VersionId), body: &[u8], want: &[u8]) -> Result<(), String> {
+    fn response(
+        &self,
+        test: &HttpTest,
+        message: &HttpMessage,
+        (from, to): (VersionId, VersionId),
+        body: &[u8],
+        want: &[u8],
+    ) -> Result<(), String> {
         let (method, target) = self.target_in(test, to)?;
         let call = self.plans.pair(to, from).find(&method, path(&target));
-        let statuses = (test.status, test.new_status.unwrap_or(test.status));
-        let (status, want_status) = if from < to { statuses } else { (statuses.1, statuses.0) };
-        let status = StatusCode::from_u16(status).map_err(|e| e.to_string())?;
+        let (status, want_status) = (self.status_in(test, message, from)?, self.status_in(test, message, to)?);
         let plan = call.response(status);
-        let (before, after) = headers(message, from < to);
+        let (before, after) = (self.headers(message, from), self.headers(message, to));
         let mut found = header_map(before)?;
         let status = plan.response_head(status, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
-        if status.as_u16() != want_status {
-            return Err(format!("expected the status {want_status}, found {}", status.as_u16()));
+        if status != want_status {
+            return Err(format!("expected the status {}, found {}", want_status.as_u16(), status.as_u16()));
         }
         compare_headers(&found, after)?;
         self.body(plan, to, body, want)
     }
 
     fn body(&self, plan: &MessagePlan, to: VersionId, body: &[u8], want: &[u8]) -> Result<(), String> {
-        let done = translate(&plan.body, &self.values(to), Limits::default(), Bytes::copy_from_slice(body)).map_err(|e| e.to_string())?;
+        let done = translate(&plan.body, &self.values(to), Limits::default(), Bytes::copy_from_slice(body))
+            .map_err(|e| e.to_string())?;
         compare(&done.body, want)
     }
 
@@ -213,19 +277,29 @@ impl Runner<'_> {
         let mut outcomes = Vec::new();
         for (from, to, message, want) in pairs(&test.messages) {
             if let Some(message) = message.as_ref().filter(|_| self.wanted(from, to)) {
-                outcomes.push((self.what("message", from, to), self.message(test, (from, to), message, want.as_deref())));
+                outcomes
+                    .push((self.what("message", from, to), self.message(test, (from, to), message, want.as_deref())));
             }
         }
         outcomes
     }
 
-    fn message(&self, test: &WsTest, (from, to): (VersionId, VersionId), message: &[u8], want: Option<&[u8]>) -> Result<(), String> {
+    fn message(
+        &self,
+        test: &WsTest,
+        (from, to): (VersionId, VersionId),
+        message: &[u8],
+        want: Option<&[u8]>,
+    ) -> Result<(), String> {
         let pair = match test.side {
             Side::Client => self.plans.pair(from, to),
             Side::Server => self.plans.pair(to, from),
         };
         let outcome = match pair.socket(&test.path) {
-            Some(socket) => socket.translate(test.side, message, &self.values(to), Limits::default()).1.map_err(|e| e.to_string())?,
+            Some(socket) => socket
+                .translate(test.side, message, &self.values(to), Limits::default())
+                .1
+                .map_err(|e| e.to_string())?,
             None => Outcome::Pass,
         };
         match (outcome, want) {
@@ -250,10 +324,6 @@ fn path(target: &str) -> &str {
 
 type Headers<'a> = &'a [(String, String)];
 
-fn headers(message: &HttpMessage, up: bool) -> (Headers<'_>, Headers<'_>) {
-    if up { (&message.header, &message.new_header) } else { (&message.new_header, &message.header) }
-}
-
 fn header_map(headers: Headers<'_>) -> Result<HeaderMap, String> {
     let pairs = headers.iter().map(|(name, value)| {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))?;
@@ -266,7 +336,10 @@ fn compare_headers(found: &HeaderMap, want: Headers<'_>) -> Result<(), String> {
     for (name, value) in want {
         let found = found.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         if found.as_deref() != Some(value) {
-            return Err(format!("expected the header `{name}: {value}`, found {}", found.map_or("none".to_owned(), |v| format!("`{v}`"))));
+            return Err(format!(
+                "expected the header `{name}: {value}`, found {}",
+                found.map_or("none".to_owned(), |v| format!("`{v}`"))
+            ));
         }
     }
     Ok(())

@@ -11,7 +11,10 @@ mod support;
 
 mod admin;
 mod architecture;
+mod cli;
 mod demo;
+mod diagnostics;
+mod docs;
 mod engine;
 mod http;
 mod http_bodies;
@@ -20,6 +23,7 @@ mod http_translation;
 mod http_versions;
 mod readme;
 mod reload;
+mod rules;
 mod ws;
 mod ws_ends;
 mod ws_translation;

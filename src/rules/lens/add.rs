@@ -33,13 +33,21 @@ impl Add {
     }
 
     /// Parses the parameters of `add`, or of `remove`, which calls the value `restore`.
-    pub(super) fn parse_as(reader: &mut Reader, args: &Node, what: &'static str, default: &'static str) -> Option<Self> {
+    pub(super) fn parse_as(
+        reader: &mut Reader,
+        args: &Node,
+        what: &'static str,
+        default: &'static str,
+    ) -> Option<Self> {
         let mut fields = reader.fields(args, what)?;
         let at = fields.require(reader, "at").and_then(|node| member(reader, node));
         let default = fields.require(reader, default).and_then(|node| source(reader, node));
         let create = fields.get("create").and_then(|node| reader.boolean(node, "`create`")).unwrap_or(false);
         let choices = [("keep", Occupied::Keep), ("fail", Occupied::Fail), ("replace", Occupied::Replace)];
-        let if_present = fields.get("if_present").and_then(|node| reader.one_of(node, "`if_present`", &choices).copied()).unwrap_or(Occupied::Keep);
+        let if_present = fields
+            .get("if_present")
+            .and_then(|node| reader.one_of(node, "`if_present`", &choices).copied())
+            .unwrap_or(Occupied::Keep);
         let refuse = fields.get("lose").is_some_and(|node| reader.one_of(node, "`lose`", &[("fail", ())]).is_some());
         fields.finish(reader);
         Some(Self { at: at?, default: default?, create, if_present, refuse })
@@ -62,7 +70,10 @@ impl Add {
         if mode == Mode::MergePatch && scope.is_empty() {
             return Vec::new();
         }
-        vec![(self.at.part(), Edit::Put { scope, at, value: self.default.clone(), create: self.create, if_present: self.if_present })]
+        vec![(
+            self.at.part(),
+            Edit::Put { scope, at, value: self.default.clone(), create: self.create, if_present: self.if_present },
+        )]
     }
 
     /// The member goes.
@@ -73,6 +84,22 @@ impl Add {
 }
 
 fn source(reader: &mut Reader, node: &Node) -> Option<Source> {
+    if node.as_mapping().is_none() && node.as_str().is_none() {
+        let help = node
+            .text()
+            .filter(|text| !text.is_empty())
+            .map(|text| format!("write `{{value: {}}}`", text.escape_debug()));
+        reader.wrong_type(node, "a default", "`{value: literal}`, `{from: path}`, `absent` or `fail`").help = help;
+        return None;
+    }
+    if let Some(text) = node.as_str().filter(|text| !matches!(*text, "absent" | "fail")) {
+        let message = format!(
+            "expected `{{value: literal}}`, `{{from: path}}`, `absent` or `fail`, found `{}`",
+            text.escape_debug()
+        );
+        reader.bad_value(node, message).help(format!("write `{{value: {}}}`", text.escape_debug()));
+        return None;
+    }
     if node.as_mapping().is_none() {
         return reader.one_of(node, "a default", &[("absent", Source::Absent), ("fail", Source::Refuse)]).cloned();
     }
@@ -86,14 +113,23 @@ fn source(reader: &mut Reader, node: &Node) -> Option<Source> {
 }
 
 fn value_or_copy(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<Source> {
-    if let Some(value) = fields.get("value") {
+    let (value, from) = (fields.get("value"), fields.entry("from"));
+    if let (Some(_), Some((key, _))) = (value, from) {
+        reader.bad_value(key, "a default is either `value` or `from`, not both").help("remove one of them");
+        return None;
+    }
+    if let Some(value) = value {
         return literal(reader, value).map(Source::Literal);
     }
-    let node = fields.get("from")?;
+    let (_, node) = from?;
     let place = place(reader, node)?;
     let keys = place.keys().filter(|_| place.location == crate::rules::path::Location::Body);
     if keys.is_none() {
-        reader.error(super::code::PATH, node.span, "`from` names one other value of the same object: a body path without `*`");
+        reader.error(
+            super::code::PATH,
+            node.span,
+            "`from` names one other value of the same object: a body path without `*`",
+        );
     }
     keys.map(Source::Copy)
 }

@@ -41,7 +41,8 @@ impl Convert {
         let from = fields.require(reader, "from").and_then(|node| reader.string(node, "`from`"));
         let to = fields.require(reader, "to").and_then(|node| reader.string(node, "`to`"));
         let scale = scale(reader, fields.get("scale"));
-        let separator = fields.get("sep").and_then(|node| reader.string(node, "`sep`").filter(|s| !s.is_empty())).unwrap_or(",");
+        let separator =
+            fields.get("sep").and_then(|node| reader.string(node, "`sep`").filter(|s| !s.is_empty())).unwrap_or(",");
         let fallback = Fallback::parse(reader, &mut fields);
         fields.finish(reader);
         let (from, to) = (from?, to?);
@@ -53,7 +54,9 @@ impl Convert {
         });
         let Some((conversion, up)) = found else {
             let pairs: Vec<String> = known.iter().map(|c| format!("`{}` and `{}`", c.names().0, c.names().1)).collect();
-            reader.bad_value(args, format!("there is no conversion from `{from}` to `{to}`")).help(format!("the pairs are {}", pairs.join(", ")));
+            reader
+                .bad_value(args, format!("there is no conversion from `{from}` to `{to}`"))
+                .help(format!("the pairs are {}", pairs.join(", ")));
             return None;
         };
         Some(Self { at: at?, conversion: conversion.clone(), up, fallback })
@@ -68,7 +71,8 @@ impl Convert {
             Direction::Up => self.up,
             Direction::Down => self.up.turned(),
         };
-        let how = ValueEdit::Convert { conversion: self.conversion.clone(), way, otherwise: self.fallback.of(direction) };
+        let how =
+            ValueEdit::Convert { conversion: self.conversion.clone(), way, otherwise: self.fallback.of(direction) };
         vec![(self.at.part(), Edit::Change { at: self.at.in_part(), how })]
     }
 }

@@ -30,7 +30,7 @@ impl Each {
         let ops = fields.require(reader, "ops").map(|node| parse_ops(reader, node));
         fields.finish(reader);
         let (at, ops) = (at?, ops?);
-        if let Some(op) = ops.iter().find(|op| op.lens.places().iter().any(|place| place.part() == Part::Head)) {
+        if let Some(op) = ops.iter().find(|op| op.reaches(Part::Head)) {
             reader.error(code::PARTS, op.span, "an op inside `each` has paths of the body only");
             return None;
         }
@@ -52,6 +52,8 @@ fn body_place(reader: &mut Reader, node: &Node) -> Option<Place> {
     if place.part() == Part::Body {
         return Some(place);
     }
-    reader.error(code::PATH, node.span, format!("`each` runs in the body, found `{place}`"));
+    reader
+        .error(code::PATH, node.span, format!("`each` runs in the body, found `{place}`"))
+        .help("write the op by itself: query, headers and path have no objects to go into");
     None
 }

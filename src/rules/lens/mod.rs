@@ -7,6 +7,7 @@ mod add;
 mod convert;
 mod each;
 mod envelope;
+mod guard;
 mod map;
 mod relocate;
 mod remove;
@@ -14,11 +15,17 @@ mod rename;
 mod wrap;
 
 use crate::diagnostic::Span;
-use crate::json::edit::{Condition, Edit, Entry, Literal, Otherwise, Path, Test, Token};
+use crate::json::edit::{Condition, Edit, Entry, Literal, Otherwise, Path, Token};
 use crate::yaml::{Node, Reader};
 
 use super::Direction;
 use super::path::{Part, Place, part_after_last_wildcard};
+
+pub use guard::Guard;
+use guard::parse_guards;
+
+/// What stands beside an op: when it runs, and a remark.
+const KNOBS: &[&str] = &["where", "where_down", "note"];
 
 /// Ops that the rule language has and this release does not run yet.
 const LATER: &[&str] = &["split", "entries", "tuple", "spread", "presence", "recase", "drop", "limit", "jq"];
@@ -48,13 +55,6 @@ pub struct Op {
     pub guard_down: Option<Vec<Guard>>,
     /// Where it stands in its file.
     pub span: Span,
-}
-
-/// One condition of a guard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guard {
-    place: Place,
-    test: Test,
 }
 
 /// The ops.
@@ -118,16 +118,12 @@ pub fn lower_ops(ops: &[Op], direction: Direction, mode: Mode) -> Vec<Lowered> {
 
 impl Op {
     /// The ops' names, in the order of the reference.
-    pub const NAMES: &'static [&'static str] = &["rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "each"];
+    pub const NAMES: &'static [&'static str] =
+        &["rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "each"];
 
     fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
         let entries = reader.mapping(node, "an op")?;
-        let is_knob = |name: &str| matches!(name, "where" | "where_down" | "note");
-        let mut ops = entries.iter().filter(|(name, _)| !name.text().is_some_and(is_knob));
-        let (Some((name, args)), None) = (ops.next(), ops.next()) else {
-            reader.error(code::OP, node.span, "expected exactly one op, such as `rename: {/old: new}`").help("write one list item for each op; `where` and `where_down` go beside it");
-            return None;
-        };
+        let (name, args) = Self::only_one(reader, node, entries)?;
         let guards = |reader: &mut Reader, key: &str| {
             let node = entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)?;
             Some(parse_guards(reader, node))
@@ -140,25 +136,60 @@ impl Op {
         Some(op)
     }
 
-    /// Head and body are translated at different times, so an op that would need both at once is refused.
-    fn check_parts(&self, reader: &mut Reader) -> Option<()> {
-        let parts: Vec<Part> = self.lens.places().iter().map(|place| place.part()).collect();
-        let guards = self.guard.iter().chain(self.guard_down.iter().flatten()).map(|guard| guard.place.part());
-        let mut all = parts.iter().copied().chain(guards);
-        let Some(first) = all.next() else { return Some(()) };
-        if all.all(|part| part == first) || matches!(self.lens, Lens::Rename(_)) && self.guard.is_empty() {
-            return Some(());
+    /// The one entry that is an op; the others say when it runs.
+    fn only_one<'n>(reader: &mut Reader, node: &Node, entries: &'n [(Node, Node)]) -> Option<(&'n Node, &'n Node)> {
+        let is_knob = |name: &str| KNOBS.contains(&name);
+        let is_op = |name: &str| Self::NAMES.contains(&name) || LATER.contains(&name);
+        let others = || entries.iter().filter(|(name, _)| !name.text().is_some_and(is_knob));
+        if let (Some((name, args)), 1) = (others().next(), others().count()) {
+            return Some((name, args));
+        }
+        let mut unknown = others().filter(|(name, _)| !name.text().is_some_and(is_op));
+        if let (Some((name, _)), None, 2) = (unknown.next(), unknown.next(), others().count()) {
+            let text = name.text().unwrap_or_default();
+            reader
+                .error(
+                    crate::yaml::code::UNKNOWN_KEY,
+                    name.span,
+                    format!("unknown key `{}` in an op", text.escape_debug()),
+                )
+                .help(crate::yaml::reader::suggestion(text, KNOBS));
+            return None;
         }
         reader
-            .error(code::PARTS, self.span, "an op and its guards must stay within the body, or within query, headers, path and status")
-            .help("moving values between the body and the head is not supported yet");
+            .error(code::OP, node.span, "expected exactly one op, such as `rename: {/old: new}`")
+            .help("write one list item for each op; `where` and `where_down` go beside it");
         None
     }
 
-    /// The part of the message it is for.
+    /// Head and body are translated at different times, so an op that would need both at once is refused.
+    fn check_parts(&self, reader: &mut Reader) -> Option<()> {
+        let has_guard = !self.guard.is_empty() || self.guard_down.is_some();
+        let both = self.reaches(Part::Head) && self.reaches(Part::Body);
+        // The entries of a rename are independent of each other, so that they may be in both.
+        if !both || matches!(self.lens, Lens::Rename(_)) && !has_guard {
+            return Some(());
+        }
+        reader
+            .error(
+                code::PARTS,
+                self.span,
+                "an op and its guards must stay within the body, or within query, headers, path and status",
+            )
+            .help("values cannot move between the body and the head yet, nor can one depend on the other");
+        None
+    }
+
+    /// Whether it or one of its guards is about a part of the message.
     #[must_use]
-    pub fn part(&self) -> Part {
-        self.lens.places().first().map_or(Part::Body, |place| place.part())
+    pub fn reaches(&self, part: Part) -> bool {
+        self.places().any(|place| place.part() == part) || part == Part::Body && matches!(self.lens, Lens::Envelope(_))
+    }
+
+    /// Every place that it or one of its guards names.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        let guards = self.guard.iter().chain(self.guard_down.iter().flatten()).map(|guard| &guard.place);
+        self.lens.places().into_iter().chain(guards)
     }
 
     /// Whether it may change a response's status.
@@ -172,7 +203,8 @@ impl Op {
             (Direction::Down, Some(down)) => down,
             _ => &self.guard,
         };
-        let guard: Vec<Condition> = guards.iter().filter_map(|g| Some(Condition { path: g.place.keys()?, test: g.test.clone() })).collect();
+        let guard: Vec<Condition> =
+            guards.iter().filter_map(|g| Some(Condition { path: g.place.keys()?, test: g.test.clone() })).collect();
         let lower = |(part, edit)| Lowered { part, entry: Entry { guard: guard.clone(), edit, change: None } };
         self.lens.lower(direction, mode).into_iter().map(lower).collect()
     }
@@ -254,39 +286,14 @@ impl Lens {
     }
 }
 
-fn parse_guards(reader: &mut Reader, node: &Node) -> Vec<Guard> {
-    let Some(entries) = reader.mapping(node, "a guard") else { return Vec::new() };
-    entries.iter().filter_map(|(path, test)| parse_guard(reader, path, test)).collect()
-}
-
-fn parse_guard(reader: &mut Reader, path: &Node, test: &Node) -> Option<Guard> {
-    let place = place(reader, path)?;
-    if place.keys().is_none() {
-        reader.error(code::PATH, path.span, "a guard looks at one value: its path has no `*`").help("put the op into `each: {at: ..., ops: [...]}` to guard every element by itself");
-        return None;
-    }
-    Some(Guard { place, test: parse_test(reader, test)? })
-}
-
-fn parse_test(reader: &mut Reader, node: &Node) -> Option<Test> {
-    let literals = |reader: &mut Reader, node: &Node| -> Option<Vec<Vec<u8>>> { reader.list(node, "the values of a guard")?.iter().map(|n| json(reader, n)).collect() };
-    match node.as_mapping() {
-        Some([(name, value)]) => match name.text() {
-            Some("in") => literals(reader, value).map(Test::In),
-            Some("not_in") => literals(reader, value).map(Test::NotIn),
-            Some("exists") => reader.boolean(value, "`exists`").map(Test::Exists),
-            _ => json(reader, node).map(|literal| Test::In(vec![literal])),
-        },
-        _ => json(reader, node).map(|literal| Test::In(vec![literal])),
-    }
-}
-
 /// A node's value as JSON text.
 fn json(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
     match node.to_json() {
         Ok(text) => Some(text.into_bytes()),
         Err(error) => {
-            reader.error(crate::yaml::code::BAD_VALUE, error.span, "this number has no JSON form").help("write it as JSON does: decimal digits, no leading `+` or `.`");
+            reader
+                .error(crate::yaml::code::BAD_VALUE, error.span, "this number has no JSON form")
+                .help("write it as JSON does: decimal digits, no leading `+` or `.`");
             None
         }
     }
@@ -319,7 +326,9 @@ fn member(reader: &mut Reader, node: &Node) -> Option<Place> {
     if matches!(place.tokens.last(), Some(Token::Key(_))) {
         return Some(place);
     }
-    reader.error(code::PATH, node.span, format!("expected the path of a member, found `{place}`")).help("it must end with a name, as in `/items/*/name`");
+    reader
+        .error(code::PATH, node.span, format!("expected the path of a member, found `{place}`"))
+        .help("it must end with a name, as in `/items/*/name`");
     None
 }
 
@@ -352,7 +361,9 @@ fn otherwise(reader: &mut Reader, node: &Node) -> Option<Otherwise> {
         fields.finish(reader);
         return value.map(Otherwise::Value);
     }
-    reader.one_of(node, "`else`", &[("fail", Otherwise::Fail), ("keep", Otherwise::Keep), ("drop", Otherwise::Drop)]).cloned()
+    reader
+        .one_of(node, "`else`", &[("fail", Otherwise::Fail), ("keep", Otherwise::Keep), ("drop", Otherwise::Drop)])
+        .cloned()
 }
 
 /// `with: {...}` of `envelope` and `wrap`.
@@ -366,6 +377,7 @@ fn common_scope(from: &Path, to: &Path) -> Option<(Path, crate::json::edit::Keys
     let shared = from.iter().zip(to).take_while(|(a, b)| a == b).count();
     let at = from[..shared].iter().rposition(|token| *token == Token::Any).map_or(0, |at| at + 1);
     let (rest_of_from, rest_of_to) = (from[at..].to_vec(), to[at..].to_vec());
-    let ((none, from_keys), (nothing, to_keys)) = (part_after_last_wildcard(&rest_of_from), part_after_last_wildcard(&rest_of_to));
+    let ((none, from_keys), (nothing, to_keys)) =
+        (part_after_last_wildcard(&rest_of_from), part_after_last_wildcard(&rest_of_to));
     (none.is_empty() && nothing.is_empty()).then(|| (from[..at].to_vec(), from_keys, to_keys))
 }

@@ -34,7 +34,10 @@ impl Move {
         let from = fields.require(reader, "from").and_then(|node| member(reader, node));
         let to = fields.require(reader, "to").and_then(|node| member(reader, node));
         let choices = [("shadow", Occupied::Replace), ("keep", Occupied::Keep), ("fail", Occupied::Fail)];
-        let conflict = fields.get("conflict").and_then(|node| reader.one_of(node, "`conflict`", &choices).copied()).unwrap_or_default();
+        let conflict = fields
+            .get("conflict")
+            .and_then(|node| reader.one_of(node, "`conflict`", &choices).copied())
+            .unwrap_or_default();
         fields.finish(reader);
         let (from, to) = (from?, to?);
         if from.part() != to.part() {
@@ -59,7 +62,13 @@ impl Move {
             Direction::Down => (&self.to_keys, &self.from_keys),
         };
         let patch = mode == Mode::MergePatch && self.scope.is_empty();
-        let edit = Edit::Move { scope: self.scope.clone(), from: from.clone(), to: to.clone(), conflict: self.conflict, patch };
+        let edit = Edit::Move {
+            scope: self.scope.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            conflict: self.conflict,
+            patch,
+        };
         vec![(self.from.part(), edit)]
     }
 }

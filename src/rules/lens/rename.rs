@@ -11,7 +11,7 @@
 
 use crate::json::edit::{Edit, Path, Token};
 use crate::rules::Direction;
-use crate::rules::path::Place;
+use crate::rules::path::{Place, is_header_name};
 use crate::yaml::{Node, Reader};
 
 use super::{Edits, code, member};
@@ -29,7 +29,8 @@ impl Rename {
             reader.error(code::OP, args.span, "`rename` names nothing").help("write `rename: {/old: new}`");
             return None;
         }
-        let entries: Vec<_> = nodes.iter().map(|(path, name)| Some((member(reader, path)?, new_name(reader, path, name)?))).collect();
+        let entries: Vec<_> =
+            nodes.iter().map(|(path, name)| Some((member(reader, path)?, new_name(reader, path, name)?))).collect();
         let entries: Vec<_> = entries.into_iter().collect::<Option<_>>()?;
         check_targets(reader, nodes, &entries)?;
         Some(Self { entries })
@@ -65,16 +66,26 @@ fn new_name(reader: &mut Reader, path: &Node, name: &Node) -> Option<String> {
     let text = reader.string(name, "a new name")?;
     if !text.starts_with('/') {
         let header = path.as_str().is_some_and(|p| p.starts_with("header:"));
+        if header && !is_header_name(text) {
+            reader
+                .error(code::PATH, name.span, format!("`{}` is no header name", text.escape_debug()))
+                .help("a header's name has letters, digits and `-`");
+            return None;
+        }
         return Some(if header { text.to_ascii_lowercase() } else { text.to_owned() });
     }
     let last = text.rsplit('/').next().unwrap_or_default();
-    reader.error(code::PATH, name.span, format!("`rename` takes a name, found the path `{text}`")).help(format!("write `{last}`; to change the place, use `move`"));
+    reader
+        .error(code::PATH, name.span, format!("`rename` takes a name, found the path `{text}`"))
+        .help(format!("write `{last}`; to change the place, use `move`"));
     None
 }
 
 /// Two members of one object cannot become one.
 fn check_targets(reader: &mut Reader, nodes: &[(Node, Node)], entries: &[(Place, String)]) -> Option<()> {
-    let target = |(place, new): &(Place, String)| -> (Path, String) { (place.in_part()[..place.in_part().len() - 1].to_vec(), new.clone()) };
+    let target = |(place, new): &(Place, String)| -> (Path, String) {
+        (place.in_part()[..place.in_part().len() - 1].to_vec(), new.clone())
+    };
     for (at, entry) in entries.iter().enumerate() {
         if let Some(first) = entries[..at].iter().position(|other| target(other) == target(entry)) {
             let message = format!("two members would become `{}`", entry.1);

@@ -58,13 +58,17 @@ impl Wrap {
         match &self.into {
             // In a partial update null deletes, wrapped or not.
             Into::Array { keep_null, .. } => ValueEdit::ToArray { keep_null: *keep_null || mode == Mode::MergePatch },
-            Into::Member { key, with, keep_null } => ValueEdit::ToMember { key: key.clone(), with: with.clone(), keep_null: *keep_null },
+            Into::Member { key, with, keep_null } => {
+                ValueEdit::ToMember { key: key.clone(), with: with.clone(), keep_null: *keep_null }
+            }
         }
     }
 
     fn off(&self) -> ValueEdit {
         match &self.into {
-            Into::Array { many, empty, .. } => ValueEdit::FromArray { many: *many, empty: *empty, otherwise: self.otherwise.clone() },
+            Into::Array { many, empty, .. } => {
+                ValueEdit::FromArray { many: *many, empty: *empty, otherwise: self.otherwise.clone() }
+            }
             Into::Member { key, .. } => ValueEdit::FromMember { key: key.clone(), otherwise: self.otherwise.clone() },
         }
     }
@@ -76,14 +80,22 @@ fn parse_into(reader: &mut Reader, node: &Node, fields: &mut Fields<'_>) -> Opti
         let key = inner.require(reader, "key").and_then(|node| reader.string(node, "`key`"));
         let with = with(reader, &mut inner);
         inner.finish(reader);
-        let keep_null = fields.get("null").and_then(|node| reader.one_of(node, "`null`", &[("keep", true), ("wrap", false)]).copied()).unwrap_or(true);
+        let keep_null = fields
+            .get("null")
+            .and_then(|node| reader.one_of(node, "`null`", &[("keep", true), ("wrap", false)]).copied())
+            .unwrap_or(true);
         return Some(Into::Member { key: key?.to_owned(), with, keep_null });
     }
     if node.as_str() != Some("array") {
-        reader.error(code::OP, node.span, "`into` must be `array` or `{key: name, with: {...}}`");
+        reader
+            .error(code::OP, node.span, "`into` must be `array` or `{key: name, with: {...}}`")
+            .help("write `into: array`");
         return None;
     }
-    let keep_null = fields.get("null").and_then(|node| reader.one_of(node, "`null`", &[("empty", false), ("keep", true)]).copied()).unwrap_or(false);
+    let keep_null = fields
+        .get("null")
+        .and_then(|node| reader.one_of(node, "`null`", &[("empty", false), ("keep", true)]).copied())
+        .unwrap_or(false);
     let many = [("fail", Many::Fail), ("first", Many::First), ("last", Many::Last)];
     let many = fields.get("many").and_then(|node| reader.one_of(node, "`many`", &many).copied()).unwrap_or_default();
     Some(Into::Array { keep_null, many, empty: empty(reader, fields) })

@@ -7,7 +7,7 @@ use crate::rules::diagnostics as code;
 use crate::version::{ApiVersion, Resolver, Source, TellBackend, Unknown, VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader, code as yaml_code};
 
-use super::{label, unsupported, version};
+use super::{label, unknown_version, unsupported, version};
 
 /// The version of the rule files' own format.
 const FORMAT: u64 = 1;
@@ -17,14 +17,20 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
     format(reader, &mut fields);
     let name = fields.require(reader, "api").and_then(|node| reader.string(node, "`api`").map(|name| (node, name)));
     if let Some((node, name)) = name.filter(|(_, name)| *name != folder) {
-        reader.bad_value(node, format!("the API `{name}` stands in the folder `{folder}`")).help("the folder and `api` must have one name");
+        reader
+            .bad_value(node, format!("the API `{name}` stands in the folder `{folder}`"))
+            .help("the folder and `api` must have one name");
     }
     let versions = fields.require(reader, "versions").and_then(|node| versions(reader, node));
     let sources = fields.require(reader, "client_version");
-    let (unknown, tell_backend) = (unknown_version(reader, &mut fields), tell_backend(reader, &mut fields));
+    let (unknown, tell_backend) = (on_unknown(reader, &mut fields), tell_backend(reader, &mut fields));
     let on_error = fields.get("on_error").and_then(|node| on_error(reader, node)).unwrap_or_else(default_policy);
-    let after_sunset = fields.get("after_sunset").and_then(|node| reader.one_of(node, "`after_sunset`", &[("serve", AfterSunset::Serve), ("gone", AfterSunset::Gone)]).copied());
-    let patch = fields.get("patch").and_then(|node| reader.one_of(node, "`patch`", &[("merge", PatchMode::Merge), ("full", PatchMode::Full)]).copied());
+    let after_sunset = fields.get("after_sunset").and_then(|node| {
+        reader.one_of(node, "`after_sunset`", &[("serve", AfterSunset::Serve), ("gone", AfterSunset::Gone)]).copied()
+    });
+    let patch = fields.get("patch").and_then(|node| {
+        reader.one_of(node, "`patch`", &[("merge", PatchMode::Merge), ("full", PatchMode::Full)]).copied()
+    });
     let problem_shapes = fields.get("problems");
     if let Some(node) = fields.get("query_arrays").filter(|node| node.as_str() != Some("repeat")) {
         unsupported(reader, node, "`query_arrays` other than `repeat`");
@@ -51,10 +57,12 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
 }
 
 fn format(reader: &mut Reader, fields: &mut Fields<'_>) {
-    if let Some(node) = fields.require(reader, "legato") {
-        if reader.integer(node, "`legato`").is_some_and(|format| format != FORMAT) {
-            reader.bad_value(node, "unknown format").help(format!("this release reads `legato: {FORMAT}`; it is the format of these files, not of your API"));
-        }
+    if let Some(node) = fields.require(reader, "legato")
+        && reader.integer(node, "`legato`").is_some_and(|format| format != FORMAT)
+    {
+        reader
+            .bad_value(node, "unknown format")
+            .help(format!("this release reads `legato: {FORMAT}`; it is the format of these files, not of your API"));
     }
 }
 
@@ -71,7 +79,9 @@ fn versions(reader: &mut Reader, node: &Node) -> Option<Versions> {
             let parsed = one_version(reader, node)?;
             let id = node.as_mapping()?.iter().find(|(key, _)| key.text() == Some("id"))?.1.as_str()?;
             if let Some((_, first)) = seen.iter().find(|(other, _)| *other == id) {
-                reader.error(code::VERSION, node.span, format!("the version `{id}` stands twice")).secondary(first.span, "the first is here");
+                reader
+                    .error(code::VERSION, node.span, format!("the version `{id}` stands twice"))
+                    .secondary(first.span, "the first is here");
                 return None;
             }
             seen.push((id, node));
@@ -88,10 +98,12 @@ fn one_version(reader: &mut Reader, node: &Node) -> Option<ApiVersion> {
     let (released, deprecated, sunset) = (date(reader, "released"), date(reader, "deprecated"), date(reader, "sunset"));
     let guide = fields.get("guide").and_then(|node| guide(reader, node));
     fields.finish(reader);
-    if let (Some(deprecated), Some(sunset)) = (deprecated, sunset) {
-        if sunset < deprecated {
-            reader.bad_value(node, "`sunset` is earlier than `deprecated`").help("RFC 8594 asks for a sunset that is not earlier than the deprecation");
-        }
+    if let (Some(deprecated), Some(sunset)) = (deprecated, sunset)
+        && sunset < deprecated
+    {
+        reader
+            .bad_value(node, "`sunset` is earlier than `deprecated`")
+            .help("RFC 8594 asks for a sunset that is not earlier than the deprecation");
     }
     Some(ApiVersion { label: id?.into(), released, deprecated, sunset, guide })
 }
@@ -99,9 +111,15 @@ fn one_version(reader: &mut Reader, node: &Node) -> Option<ApiVersion> {
 /// A label goes into headers, paths and file names.
 fn version_label<'n>(reader: &mut Reader, node: &'n Node) -> Option<&'n str> {
     let text = label(reader, node)?;
-    let fits = !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic() && !b"/\\?#%\"'`,;:{}<>".contains(&b)) && text != "." && text != "..";
+    let fits = !text.is_empty()
+        && text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_graphic() && !b"/\\?#%\"'`,;:{}<>".contains(&b))
+        && text != "."
+        && text != "..";
     if !fits {
-        reader.bad_value(node, format!("`{}` cannot be a version's label", text.escape_debug())).help("use up to 64 letters, digits and `.`, `-`, `_`");
+        reader
+            .bad_value(node, format!("`{}` cannot be a version's label", text.escape_debug()))
+            .help("use up to 64 letters, digits and `.`, `-`, `_`");
     }
     fits.then_some(text)
 }
@@ -119,8 +137,15 @@ fn guide(reader: &mut Reader, node: &Node) -> Option<String> {
 /// A date (midnight UTC) or an RFC 3339 time, as Unix seconds.
 fn date(reader: &mut Reader, node: &Node) -> Option<i64> {
     let text = reader.string(node, "a date")?;
-    let midnight = text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10).and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
-    let seconds = midnight.map(|zoned| zoned.timestamp()).or_else(|| text.parse::<jiff::Timestamp>().ok()).map(jiff::Timestamp::as_second);
+    let midnight = text
+        .parse::<jiff::civil::Date>()
+        .ok()
+        .filter(|_| text.len() == 10)
+        .and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    let seconds = midnight
+        .map(|zoned| zoned.timestamp())
+        .or_else(|| text.parse::<jiff::Timestamp>().ok())
+        .map(jiff::Timestamp::as_second);
     if seconds.is_none() {
         reader.bad_value(node, format!("expected a date such as `2026-01-31`, found `{}`", text.escape_debug()));
     }
@@ -137,7 +162,9 @@ fn client_version(reader: &mut Reader, node: &Node, versions: &Versions) -> (Vec
         };
         match kind.text().unwrap_or_default() {
             "default" => default = version(reader, value, versions),
-            "pinned" | "message" => unsupported(reader, kind, &format!("the version source `{}`", kind.text().unwrap_or_default())),
+            "pinned" | "message" => {
+                unsupported(reader, kind, &format!("the version source `{}`", kind.text().unwrap_or_default()));
+            }
             kind_text => sources.extend(source(reader, kind, kind_text, value)),
         }
     }
@@ -147,7 +174,9 @@ fn client_version(reader: &mut Reader, node: &Node, versions: &Versions) -> (Vec
 fn source(reader: &mut Reader, kind: &Node, kind_text: &str, value: &Node) -> Option<Source> {
     if !Source::KINDS.contains(&kind_text) {
         let known: Vec<&str> = Source::KINDS.into_iter().chain(["default"]).collect();
-        reader.error(yaml_code::UNKNOWN_KEY, kind.span, format!("unknown version source `{}`", kind_text.escape_debug())).help(crate::yaml::reader::suggestion(kind_text, &known));
+        reader
+            .error(yaml_code::UNKNOWN_KEY, kind.span, format!("unknown version source `{}`", kind_text.escape_debug()))
+            .help(crate::yaml::reader::suggestion(kind_text, &known));
         return None;
     }
     let text = reader.string(value, "a version source")?;
@@ -160,14 +189,20 @@ fn source(reader: &mut Reader, kind: &Node, kind_text: &str, value: &Node) -> Op
     }
 }
 
-fn unknown_version(reader: &mut Reader, fields: &mut Fields<'_>) -> Unknown {
+fn on_unknown(reader: &mut Reader, fields: &mut Fields<'_>) -> Unknown {
     let choices = [("reject", Unknown::Reject), ("default", Unknown::Default), ("latest", Unknown::Latest)];
-    fields.get("unknown_version").and_then(|node| reader.one_of(node, "`unknown_version`", &choices).copied()).unwrap_or_default()
+    fields
+        .get("unknown_version")
+        .and_then(|node| reader.one_of(node, "`unknown_version`", &choices).copied())
+        .unwrap_or_default()
 }
 
 fn tell_backend(reader: &mut Reader, fields: &mut Fields<'_>) -> TellBackend {
     let choices = [("rewrite", TellBackend::Rewrite), ("strip", TellBackend::Strip), ("keep", TellBackend::Keep)];
-    fields.get("tell_backend").and_then(|node| reader.one_of(node, "`tell_backend`", &choices).copied()).unwrap_or_default()
+    fields
+        .get("tell_backend")
+        .and_then(|node| reader.one_of(node, "`tell_backend`", &choices).copied())
+        .unwrap_or_default()
 }
 
 /// The write has happened when the response to one cannot be translated; refusing it would invite a second.
@@ -179,8 +214,14 @@ fn on_error(reader: &mut Reader, node: &Node) -> Option<OnErrorPolicy> {
     let mut fields = reader.fields(node, "`on_error`")?;
     let mut policy = default_policy();
     let choices = [("reject", OnError::Reject), ("best_effort", OnError::BestEffort)];
-    for (key, part) in [("request", &mut policy.request), ("response", &mut policy.response), ("response_to_unsafe", &mut policy.response_to_unsafe)] {
-        if let Some(found) = fields.get(key).and_then(|node| reader.one_of(node, "an `on_error` of HTTP", &choices).copied()) {
+    for (key, part) in [
+        ("request", &mut policy.request),
+        ("response", &mut policy.response),
+        ("response_to_unsafe", &mut policy.response_to_unsafe),
+    ] {
+        if let Some(found) =
+            fields.get(key).and_then(|node| reader.one_of(node, "an `on_error` of HTTP", &choices).copied())
+        {
             *part = found;
         }
     }
@@ -197,11 +238,18 @@ fn problems(reader: &mut Reader, node: &Node, versions: &Versions) -> BTreeMap<V
     for (label, shape) in reader.mapping(node, "`problems`").unwrap_or_default() {
         // A mapping's key is text whatever YAML makes of it.
         let Some(id) = label.text().and_then(|text| versions.find(text)) else {
-            reader.error(code::VERSION, label.span, "unknown version");
+            unknown_version(reader, label, versions);
             continue;
         };
-        if let Ok(text) = shape.to_json() {
-            shapes.insert(id, text.into_bytes());
+        match shape.to_json() {
+            Ok(text) => {
+                shapes.insert(id, text.into_bytes());
+            }
+            Err(error) => {
+                reader
+                    .error(yaml_code::BAD_VALUE, error.span, "this number has no JSON form")
+                    .help("write it as JSON does: decimal digits, no leading `+` or `.`");
+            }
         }
     }
     shapes

@@ -1,11 +1,13 @@
 //! The blocks of a change: calls and sockets.
 
-use crate::json::edit::Keys;
+use crate::json::edit::{Keys, Token};
 use crate::route::{Segment, Template};
 use crate::rules::ast::{Frame, Frames, HttpBlock, Lifetime, WsBlock};
 use crate::rules::diagnostics as code;
 use crate::rules::lens::{self, parse_ops};
+use crate::rules::path::{Location, Part};
 use crate::rules::{Place, StatusRange};
+use crate::yaml::reader::suggestion;
 use crate::yaml::{Node, Reader};
 
 use super::unsupported;
@@ -13,13 +15,19 @@ use super::unsupported;
 pub(super) fn parse(reader: &mut Reader, node: &Node) -> (Vec<HttpBlock>, Vec<WsBlock>) {
     let (mut http, mut ws) = (Vec::new(), Vec::new());
     for node in reader.list(node, "`apply`").unwrap_or_default() {
-        let has = |key: &str| node.as_mapping().is_some_and(|entries| entries.iter().any(|(name, _)| name.text() == Some(key)));
+        let has = |key: &str| {
+            node.as_mapping().is_some_and(|entries| entries.iter().any(|(name, _)| name.text() == Some(key)))
+        };
         match (has("http"), has("ws")) {
             (true, false) => http.extend(http_block(reader, node)),
             (false, true) => ws.extend(ws_block(reader, node)),
-            _ if has("shape") || has("socketio") => unsupported(reader, node, if has("shape") { "a `shape` block" } else { "a `socketio` block" }),
+            _ if has("shape") || has("socketio") => {
+                unsupported(reader, node, if has("shape") { "a `shape` block" } else { "a `socketio` block" });
+            }
             _ => {
-                reader.error(code::BLOCK, node.span, "a block is about calls (`http:`) or a socket (`ws:`)").help("write `- http: GET /path` or `- ws: /path`");
+                reader
+                    .error(code::BLOCK, node.span, "a block is about calls (`http:`) or a socket (`ws:`)")
+                    .help("write `- http: GET /path` or `- ws: /path`");
             }
         }
     }
@@ -43,7 +51,48 @@ fn http_block(reader: &mut Reader, node: &Node) -> Option<HttpBlock> {
         Some(node) => Some(checked_route(reader, node, &calls)?),
         None => None,
     };
-    Some(HttpBlock { calls, route, request, response, span: node.span })
+    let block = HttpBlock { calls, route, request, response, span: node.span };
+    check_heads(reader, &block);
+    Some(block)
+}
+
+/// A request has no status, a response no target; and what does not exist cannot be changed.
+fn check_heads(reader: &mut Reader, block: &HttpBlock) {
+    for op in &block.request {
+        for place in op.places() {
+            check_request_place(reader, op, place, &block.calls);
+        }
+    }
+    for op in block.response.iter().flat_map(|(_, ops)| ops) {
+        for place in op.places().filter(|place| matches!(place.location, Location::Query | Location::Path)) {
+            reader
+                .error(lens::code::PATH, op.span, format!("a response has no `{}:`", place.location.name()))
+                .help("write the op below `request`");
+        }
+    }
+}
+
+fn check_request_place(reader: &mut Reader, op: &lens::Op, place: &Place, calls: &[Template]) {
+    match (place.location, place.tokens.first()) {
+        (Location::Status, _) => {
+            reader.error(lens::code::PATH, op.span, "a request has no status").help("write the op below `response`");
+        }
+        (Location::Path, Some(Token::Key(name))) => {
+            let lacks = |call: &&Template| !call.params().any(|param| param == name);
+            if let Some(call) = calls.iter().find(lacks) {
+                let known: Vec<&str> = call.params().collect();
+                let help = if known.is_empty() {
+                    "write it with a parameter, such as `/users/{id}`".to_owned()
+                } else {
+                    suggestion(name, &known)
+                };
+                reader
+                    .error(lens::code::PATH, op.span, format!("`{call}` has no parameter `{}`", name.escape_debug()))
+                    .help(help);
+            }
+        }
+        (Location::Body | Location::Query | Location::Header | Location::Path, _) => {}
+    }
 }
 
 /// The calls of a block; none for `"*"`.
@@ -80,17 +129,28 @@ fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
 fn checked_route(reader: &mut Reader, node: &Node, calls: &[Template]) -> Option<Template> {
     let route = template(reader, node)?;
     let [call] = calls else {
-        reader.error(code::BLOCK, node.span, "a block with a `route` is about one call").help("write one block for each call");
+        reader
+            .error(code::BLOCK, node.span, "a block with a `route` is about one call")
+            .help("write one block for each call");
         return None;
     };
     let rest = |t: &Template| t.segments.last() == Some(&Segment::Rest);
     if call.method.is_none() != route.method.is_none() || rest(call) != rest(&route) {
-        reader.error(code::TEMPLATE, node.span, format!("`{route}` and `{call}` must both name a method or both not, and both end in `/*` or both not"));
+        reader
+            .error(
+                code::TEMPLATE,
+                node.span,
+                format!("`{route}` and `{call}` must both name a method or both not, and both end in `/*` or both not"),
+            )
+            .help(format!("write a route such as `{call}` with other words"));
         return None;
     }
     if call.params().count() != route.params().count() {
-        let message = format!("`{call}` has {} parameters and `{route}` has {}", call.params().count(), route.params().count());
-        reader.error(code::TEMPLATE, node.span, message).help("parameters of a `route` pair up by position; moving one to the query is not supported yet");
+        let message =
+            format!("`{call}` has {} parameters and `{route}` has {}", call.params().count(), route.params().count());
+        reader
+            .error(code::TEMPLATE, node.span, message)
+            .help("parameters of a `route` pair up by position; moving one to the query is not supported yet");
         return None;
     }
     Some(route)
@@ -100,12 +160,13 @@ fn responses(reader: &mut Reader, node: &Node) -> Vec<(StatusRange, Vec<lens::Op
     let mut responses: Vec<(StatusRange, Vec<lens::Op>)> = Vec::new();
     for (key, ops) in reader.mapping(node, "`response`").unwrap_or_default() {
         match StatusRange::parse(key.text().unwrap_or_default()) {
-            Ok(range) if responses.iter().any(|(other, _)| other.first <= range.last && range.first <= other.last && other.width() == range.width()) => {
-                reader.error(code::TEMPLATE, key.span, format!("`{range}` overlaps another range of the same width")).help("the narrowest range that fits a status decides");
+            Ok(range) if responses.iter().any(|(other, _)| other.rivals(range)) => {
+                let message = format!("`{}` overlaps another range of the same width", key.text().unwrap_or_default());
+                reader.error(code::TEMPLATE, key.span, message).help("the narrowest range that fits a status decides");
             }
             Ok(range) => responses.push((range, parse_ops(reader, ops))),
             Err(message) => {
-                reader.error(code::TEMPLATE, key.span, message);
+                reader.error(code::TEMPLATE, key.span, message).help("ranges go up, from `1xx` to `5xx`");
             }
         }
     }
@@ -143,9 +204,15 @@ fn frames(reader: &mut Reader, node: &Node) -> Option<Frames> {
 
 fn discriminator(reader: &mut Reader, node: &Node) -> Option<Keys> {
     let place = lens::place(reader, node)?;
-    let keys = place.keys().filter(|keys| !keys.is_empty() && place.part() == crate::rules::path::Part::Body);
+    let keys = place.keys().filter(|keys| !keys.is_empty() && place.part() == Part::Body);
     if keys.is_none() {
-        reader.error(lens::code::PATH, node.span, format!("a discriminator is one value of the message, found `{}`", Place::to_string(&place))).help("write `discriminator: /type`");
+        reader
+            .error(
+                lens::code::PATH,
+                node.span,
+                format!("a discriminator is one value of the message, found `{}`", Place::to_string(&place)),
+            )
+            .help("write `discriminator: /type`");
     }
     keys
 }
@@ -154,22 +221,29 @@ fn frame(reader: &mut Reader, name: &Node, node: &Node) -> Option<Frame> {
     let mut fields = reader.fields(node, "a frame")?;
     let rename = fields.get("as").and_then(|node| reader.string(node, "`as`")).map(str::to_owned);
     let ops = fields.get("ops").map(|node| body_ops(reader, node)).unwrap_or_default();
-    let added = fields.get("added").and_then(|node| reader.one_of(node, "`added`", &[("drop", Lifetime::Added)]).copied());
-    let removed = fields.get("removed").and_then(|node| reader.one_of(node, "`removed`", &[("drop", Lifetime::Removed)]).copied());
+    let added =
+        fields.get("added").and_then(|node| reader.one_of(node, "`added`", &[("drop", Lifetime::Added)]).copied());
+    let removed = fields
+        .get("removed")
+        .and_then(|node| reader.one_of(node, "`removed`", &[("drop", Lifetime::Removed)]).copied());
     fields.finish(reader);
     let lifetime = added.or(removed).unwrap_or_default();
     if (added.is_some() && removed.is_some()) || (lifetime != Lifetime::Both && (rename.is_some() || !ops.is_empty())) {
-        reader.error(code::BLOCK, name.span, "a frame that only one version has is `added` or `removed`, and nothing else");
+        reader.error(
+            code::BLOCK,
+            name.span,
+            "a frame that only one version has is `added` or `removed`, and nothing else",
+        );
         return None;
     }
-    Some(Frame { name: name.text()?.to_owned(), rename, ops, lifetime })
+    Some(Frame { name: name.text()?.to_owned(), rename, ops, lifetime, span: name.span })
 }
 
 fn body_ops(reader: &mut Reader, node: &Node) -> Vec<lens::Op> {
     let ops = parse_ops(reader, node);
     for op in &ops {
-        if op.part() == crate::rules::path::Part::Head {
-            reader.error(lens::code::PARTS, op.span, "a message has a body only");
+        if op.reaches(Part::Head) {
+            reader.error(lens::code::PARTS, op.span, "a message has a body only").help("use paths such as `/text`");
         }
     }
     ops

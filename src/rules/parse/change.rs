@@ -17,7 +17,8 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
     let after = fields.get("after").map(|node| after(reader, node)).unwrap_or_default();
     let apply = fields.require(reader, "apply").map(|node| blocks::parse(reader, node));
     let accept_loss = fields.get("accept_loss").and_then(|node| accept_loss(reader, node)).unwrap_or_default();
-    let incompatible = fields.get("incompatible").map(|node| strings(reader, node, "`incompatible`")).unwrap_or_default();
+    let incompatible =
+        fields.get("incompatible").map(|node| strings(reader, node, "`incompatible`")).unwrap_or_default();
     let tests = fields.get("tests");
     fields.finish(reader);
     let (since, (id, span), (http, ws)) = (since?, id?, apply?);
@@ -43,7 +44,9 @@ fn check_name(reader: &mut Reader, node: &Node, file: &str) {
     let digits = file.bytes().take_while(u8::is_ascii_digit).count();
     if !matches!(digits, 8 | 14) || file.as_bytes().get(digits) != Some(&b'_') {
         let start = Span { start: node.span.start, end: node.span.start };
-        reader.error(code::LAYOUT, start, format!("the file name `{file}` does not begin with a date")).help("name it `20260131_slug.yaml` or `20260131093000_slug.yaml`");
+        reader
+            .error(code::LAYOUT, start, format!("the file name `{file}` does not begin with a date"))
+            .help("name it `20260131_slug.yaml` or `20260131093000_slug.yaml`");
     }
 }
 
@@ -51,11 +54,19 @@ fn since(reader: &mut Reader, node: &Node, folder: &str, versions: &Versions) ->
     let since = version(reader, node, versions)?;
     let label = &versions.get(since).label;
     if since.0 == 0 {
-        reader.error(code::VERSION, node.span, format!("`{label}` is the oldest version: no change leads to it")).help("`since` is the newer of the two versions");
+        reader
+            .error(code::VERSION, node.span, format!("`{label}` is the oldest version: no change leads to it"))
+            .help("`since` is the newer of the two versions");
         return None;
     }
     if **label != *folder {
-        reader.error(code::VERSION, node.span, format!("the change is since `{label}` and stands in the folder `changes/{folder}`")).help(format!("move the file to `changes/{label}`"));
+        reader
+            .error(
+                code::VERSION,
+                node.span,
+                format!("the change is since `{label}` and stands in the folder `changes/{folder}`"),
+            )
+            .help(format!("move the file to `changes/{label}`"));
         return None;
     }
     Some(since)

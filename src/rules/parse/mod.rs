@@ -5,7 +5,7 @@ mod blocks;
 mod change;
 mod tests;
 
-use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::version::Versions;
 use crate::yaml::{self, Node, Reader};
 
@@ -17,7 +17,12 @@ use super::diagnostics as code;
 pub(super) fn api(folder: &str, files: &[(&str, &Source)], diagnostics: &mut Vec<Diagnostic>) -> Option<ApiFiles> {
     let Some((_, source)) = files.iter().find(|(name, _)| *name == "api.yaml") else {
         let (_, first) = files.first()?;
-        let mut diagnostic = Diagnostic::error(code::LAYOUT, &first.file.as_str().into(), crate::diagnostic::Span::default(), format!("`{folder}` has no `api.yaml`"));
+        let mut diagnostic = Diagnostic::error(
+            code::LAYOUT,
+            &first.file.as_str().into(),
+            Span::default(),
+            format!("`{folder}` has no `api.yaml`"),
+        );
         diagnostic.help("every folder of the rules directory is one API, and its `api.yaml` names its versions");
         diagnostics.push(diagnostic);
         return None;
@@ -33,45 +38,76 @@ fn file(api: &mut ApiFiles, name: &str, source: &Source, diagnostics: &mut Vec<D
     let is_yaml = [".yaml", ".yml"].iter().any(|ending| name.ends_with(ending));
     match name.split('/').collect::<Vec<_>>().as_slice() {
         ["changes", version, file] if is_yaml => {
-            let change = with_reader(source, diagnostics, |reader, node| change::parse(reader, node, version, file, &api.versions));
+            let change = with_reader(source, diagnostics, |reader, node| {
+                change::parse(reader, node, version, file, &api.versions)
+            });
             api.changes.extend(change);
         }
         ["tests", _] if is_yaml => {
-            let tests = with_reader(source, diagnostics, |reader, node| Some(tests::chain(reader, node, &api.versions)));
+            let tests =
+                with_reader(source, diagnostics, |reader, node| Some(tests::chain(reader, node, &api.versions)));
             api.tests.extend(tests.into_iter().flatten());
         }
-        ["api.yaml"] => {}
         ["shapes.yaml"] => not_yet(source, "shapes", diagnostics),
         ["changes", ..] if is_yaml => {
-            let mut diagnostic = Diagnostic::error(code::LAYOUT, &source.file.as_str().into(), crate::diagnostic::Span::default(), "a change stands in `changes/<version>/<date>_<slug>.yaml`");
+            let message = "a change stands in `changes/<version>/<date>_<slug>.yaml`";
+            let mut diagnostic =
+                Diagnostic::error(code::LAYOUT, &source.file.as_str().into(), Span::default(), message);
             diagnostic.help("move the file into the folder of the version it leads to");
             diagnostics.push(diagnostic);
         }
-        // OpenAPI documents, the lock file and whatever else lies beside the rules.
+        // The API's own file was read, OpenAPI documents are for other commands, and what is not YAML is no rule.
+        ["api.yaml"] | ["openapi", ..] => {}
+        _ if is_yaml => diagnostics.push(not_read(source, name)),
         _ => {}
     }
 }
 
-fn not_yet(source: &Source, what: &str, diagnostics: &mut Vec<Diagnostic>) {
-    let message = format!("{what} are not supported yet");
-    diagnostics.push(Diagnostic::error(super::lens::code::NOT_YET, &source.file.as_str().into(), crate::diagnostic::Span::default(), message));
+/// A rule file in a misspelt folder would be a rule that is ignored in silence.
+fn not_read(source: &Source, name: &str) -> Diagnostic {
+    let (folder, rest) = name.split_once('/').unwrap_or((name, ""));
+    let mut diagnostic =
+        Diagnostic::warning(code::LAYOUT, &source.file.as_str().into(), Span::default(), "the file is not read");
+    let help = yaml::reader::suggestion(folder, &["changes", "tests"]);
+    diagnostic.help(match help {
+        help if help.starts_with("did you mean") && !rest.is_empty() && folder != "tests" => help,
+        _ => "rules stand in `api.yaml`, `changes/<version>/` and `tests/`".to_owned(),
+    });
+    diagnostic
 }
 
-/// Parses a file and takes it apart.
-fn with_reader<T>(source: &Source, diagnostics: &mut Vec<Diagnostic>, read: impl FnOnce(&mut Reader, &Node) -> Option<T>) -> Option<T> {
-    let node = match yaml::parse(&source.text, &source.file, yaml::Limits::default()) {
-        Ok(node) => node,
-        Err(found) => {
-            diagnostics.extend(found);
-            return None;
-        }
-    };
+fn not_yet(source: &Source, what: &str, diagnostics: &mut Vec<Diagnostic>) {
+    let message = format!("{what} are not supported yet");
+    diagnostics.push(Diagnostic::error(
+        super::lens::code::NOT_YET,
+        &source.file.as_str().into(),
+        Span::default(),
+        message,
+    ));
+}
+
+/// Parses a file and takes it apart. What can be read of a file that has errors comes back too, so that other files
+/// are not told that it is missing.
+fn with_reader<T>(
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+    read: impl FnOnce(&mut Reader, &Node) -> Option<T>,
+) -> Option<T> {
+    let (node, found) = yaml::parse_partial(&source.text, &source.file, yaml::Limits::default());
     let mut reader = Reader::new(&source.file);
-    let read = read(&mut reader, &node);
-    let found = reader.into_diagnostics();
-    let failed = found.iter().any(|d| d.severity == Severity::Error);
-    diagnostics.extend(found);
-    read.filter(|_| !failed)
+    for diagnostic in found {
+        reader.report(diagnostic);
+    }
+    let read = match &node {
+        Some(node) if node.is_null() => {
+            reader.error(yaml::code::WRONG_TYPE, node.span, "the file is empty").help("write it, or remove it");
+            None
+        }
+        Some(node) => read(&mut reader, node),
+        None => None,
+    };
+    diagnostics.extend(reader.into_diagnostics());
+    read
 }
 
 /// Reports something of the rule language that this release does not carry out.
@@ -88,7 +124,9 @@ fn label<'n>(reader: &mut Reader, node: &'n Node) -> Option<&'n str> {
         reader.wrong_type(node, "a version", "a string");
         return None;
     };
-    reader.error(code::UNQUOTED_VERSION, node.span, format!("the version `{text}` is {} to YAML", node.type_name())).help(format!("write \"{text}\""));
+    reader
+        .error(code::UNQUOTED_VERSION, node.span, format!("the version `{text}` is {} to YAML", node.type_name()))
+        .help(format!("write \"{text}\""));
     None
 }
 
@@ -97,8 +135,17 @@ fn version(reader: &mut Reader, node: &Node, versions: &Versions) -> Option<crat
     let text = label(reader, node)?;
     let found = versions.find(text);
     if found.is_none() {
-        let known: Vec<&str> = versions.labels().collect();
-        reader.error(code::VERSION, node.span, format!("unknown version `{}`", text.escape_debug())).help(yaml::reader::suggestion(text, &known));
+        unknown_version(reader, node, versions);
     }
     found
+}
+
+/// Reports a version that `api.yaml` does not name. Labels are short, so that a near one is no better a guess than
+/// any other: all are listed.
+fn unknown_version(reader: &mut Reader, node: &Node, versions: &Versions) {
+    let known: Vec<String> = versions.labels().map(|label| format!("`{label}`")).collect();
+    let message = format!("unknown version `{}`", node.text().unwrap_or_default().escape_debug());
+    reader
+        .error(code::VERSION, node.span, message)
+        .help(format!("the versions of `api.yaml` are {}", known.join(", ")));
 }

@@ -2,11 +2,12 @@
 
 use crate::rules::ast::{HttpMessage, HttpTest, Subject, Test, WsTest};
 use crate::rules::diagnostics as code;
+use crate::rules::path::is_header_name;
 use crate::rules::{Direction, Side};
 use crate::version::{VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader};
 
-use super::unsupported;
+use super::{unknown_version, unsupported};
 
 /// What a message that the other version never sees is written as.
 const DROPPED: &str = "$dropped";
@@ -40,7 +41,9 @@ fn list(reader: &mut Reader, node: &Node, labels: &Labels) -> Vec<Test> {
 fn test(reader: &mut Reader, node: &Node, labels: &Labels) -> Option<Test> {
     let mut fields = reader.fields(node, "a test")?;
     let name = fields.get("name").and_then(|node| reader.string(node, "`name`"));
-    let only = fields.get("only").and_then(|node| reader.one_of(node, "`only`", &[("up", Direction::Up), ("down", Direction::Down)]).copied());
+    let only = fields
+        .get("only")
+        .and_then(|node| reader.one_of(node, "`only`", &[("up", Direction::Up), ("down", Direction::Down)]).copied());
     let (http, ws, socketio) = (fields.get("http"), fields.get("ws"), fields.entry("socketio"));
     let (subject, about) = match (http, ws, socketio) {
         (Some(call), None, None) => (http_test(reader, &mut fields, call, labels)?, call.text()?),
@@ -50,7 +53,9 @@ fn test(reader: &mut Reader, node: &Node, labels: &Labels) -> Option<Test> {
             return None;
         }
         _ => {
-            reader.error(code::TEST, node.span, "a test is about one call (`http:`) or one socket (`ws:`)");
+            reader
+                .error(code::TEST, node.span, "a test is about one call (`http:`) or one socket (`ws:`)")
+                .help("write `- http: GET /path` or `- ws: /path`");
             return None;
         }
     };
@@ -61,9 +66,19 @@ fn test(reader: &mut Reader, node: &Node, labels: &Labels) -> Option<Test> {
 
 fn http_test(reader: &mut Reader, fields: &mut Fields<'_>, call: &Node, labels: &Labels) -> Option<Subject> {
     let text = reader.string(call, "a call")?;
-    let parsed = text.split_once(' ').and_then(|(method, target)| Some((method.parse::<http::Method>().ok()?, target))).filter(|(_, target)| target.starts_with('/'));
-    let Some((method, target)) = parsed else {
-        reader.error(code::TEST, call.span, format!("expected a method and a target such as `GET /users/42?page=1`, found `{text}`"));
+    let parsed = text
+        .split_once(' ')
+        .and_then(|(method, target)| Some((method.parse::<http::Method>().ok()?, target)))
+        .filter(|(_, target)| target.starts_with('/'));
+    let Some((method, target)) = parsed.filter(|(method, _)| method.as_str().bytes().all(|b| b.is_ascii_uppercase()))
+    else {
+        reader
+            .error(
+                code::TEST,
+                call.span,
+                format!("expected a method and a target such as `GET /users/42?page=1`, found `{text}`"),
+            )
+            .help("a test names one call, without parameters in braces");
         return None;
     };
     let old_status = fields.get("status").and_then(|node| status(reader, node));
@@ -71,10 +86,19 @@ fn http_test(reader: &mut Reader, fields: &mut Fields<'_>, call: &Node, labels: 
     let request = fields.get("request").and_then(|node| message(reader, node, labels));
     let response = fields.get("response").and_then(|node| message(reader, node, labels));
     if request.is_none() && response.is_none() {
-        reader.error(code::TEST, call.span, "the test has neither `request` nor `response`");
+        reader
+            .error(code::TEST, call.span, "the test has neither `request` nor `response`")
+            .help("write `response: {old: ..., new: ...}`");
         return None;
     }
-    Some(Subject::Http(HttpTest { method, target: target.to_owned(), status: old_status.unwrap_or(200), new_status, request, response }))
+    Some(Subject::Http(HttpTest {
+        method,
+        target: target.to_owned(),
+        status: old_status.unwrap_or(200),
+        new_status,
+        request,
+        response,
+    }))
 }
 
 fn status(reader: &mut Reader, node: &Node) -> Option<u16> {
@@ -105,7 +129,9 @@ fn json(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
     match node.to_json() {
         Ok(text) => Some(text.into_bytes()),
         Err(error) => {
-            reader.error(code::TEST, error.span, "this number has no JSON form");
+            reader
+                .error(code::TEST, error.span, "this number has no JSON form")
+                .help("write it as JSON does: decimal digits, no leading `+` or `.`");
             None
         }
     }
@@ -113,7 +139,19 @@ fn json(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
 
 fn headers(reader: &mut Reader, node: &Node) -> Vec<(String, String)> {
     let entries = reader.mapping(node, "headers").unwrap_or_default();
-    entries.iter().filter_map(|(name, value)| Some((name.text()?.to_ascii_lowercase(), value.text()?.to_owned()))).collect()
+    let mut headers = Vec::new();
+    for (name, value) in entries {
+        match (name.text().filter(|name| is_header_name(name)), value.text()) {
+            (Some(name), Some(value)) => headers.push((name.to_ascii_lowercase(), value.to_owned())),
+            (None, _) => {
+                reader.error(code::TEST, name.span, "this is no header name");
+            }
+            (_, None) => {
+                reader.wrong_type(value, "a header", "one value");
+            }
+        }
+    }
+    headers
 }
 
 fn ws_test(reader: &mut Reader, fields: &mut Fields<'_>, path: &Node, labels: &Labels) -> Option<Subject> {
@@ -121,7 +159,9 @@ fn ws_test(reader: &mut Reader, fields: &mut Fields<'_>, path: &Node, labels: &L
     let sides = [(Side::Client, fields.get("client")), (Side::Server, fields.get("server"))];
     let mut given = sides.into_iter().filter_map(|(side, node)| Some((side, node?)));
     let (Some((side, node)), None) = (given.next(), given.next()) else {
-        reader.error(code::TEST, path.span, "a test of a socket has either `client` or `server`");
+        reader
+            .error(code::TEST, path.span, "a test of a socket has either `client` or `server`")
+            .help("name the side that sends the message");
         return None;
     };
     let mut inner = reader.fields(node, "a message of a test")?;
@@ -146,8 +186,7 @@ impl Labels {
                 Some(version) => bodies.push((version, value)),
                 None if matches!(key.text(), Some("header" | "new_header" | "new_target")) => {}
                 None => {
-                    let known: Vec<&str> = versions.labels().collect();
-                    reader.error(code::VERSION, key.span, "unknown version").help(crate::yaml::reader::suggestion(key.text().unwrap_or_default(), &known));
+                    unknown_version(reader, key, versions);
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! only a failing test reaches.
 
 pub(crate) mod backend;
+pub(crate) mod cases;
 pub(crate) mod oracle;
 pub(crate) mod proxy;
 pub(crate) mod random;

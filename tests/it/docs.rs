@@ -1,0 +1,216 @@
+//! What the documents say is so: their examples run, and their lists are the code's.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use legato_proxy::diagnostic::{Source, render};
+use legato_proxy::failure::Kind;
+use legato_proxy::json::{Code, Limits, OnError, Values, translate};
+use legato_proxy::rules::lens::Op;
+use legato_proxy::rules::{Direction, Mode, Ops, compile, test};
+use legato_proxy::yaml;
+
+use crate::support::cases;
+
+const RULES: &str = include_str!("../../docs/rules.md");
+const DIAGNOSTICS: &str = include_str!("../../docs/diagnostics.md");
+const ERRORS: &str = include_str!("../../docs/errors.md");
+const README: &str = include_str!("../../README.md");
+
+/// The fenced blocks of a page, each with its language.
+fn fenced(page: &str) -> Vec<(&str, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(language) = line.strip_prefix("```") {
+            let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            blocks.push((language, body.join("\n") + "\n"));
+        }
+    }
+    blocks
+}
+
+fn run(ops: &Ops, direction: Direction, document: &str) -> String {
+    let values = Values { now: "2026-03-01T00:00:00Z".to_owned(), version: "2".into(), on_error: OnError::Reject };
+    let program = ops.program(direction, Mode::Full);
+    let done = translate(&program, &values, Limits::default(), Bytes::copy_from_slice(document.as_bytes()));
+    let done = done.unwrap_or_else(|error| panic!("{error}: {document}"));
+    String::from_utf8(done.body).expect("UTF-8")
+}
+
+fn same(found: &str, want: &str) -> bool {
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    value(found) == value(want)
+}
+
+/// The lists of ops of the page, with the documents that follow each.
+fn op_examples() -> Vec<(String, Vec<String>)> {
+    let mut examples: Vec<(String, Vec<String>)> = Vec::new();
+    for (language, body) in fenced(RULES) {
+        match (language, examples.last_mut()) {
+            ("yaml", _) if body.starts_with("- ") => examples.push((body, Vec::new())),
+            ("json", Some((_, documents))) => documents.push(body),
+            _ => {}
+        }
+    }
+    examples
+}
+
+#[test]
+fn examples_of_ops_run_both_ways() {
+    let examples = op_examples();
+    for (text, documents) in &examples {
+        let ops = Ops::parse(text, "rules.md").unwrap_or_else(|found| panic!("{}", render(&found, &[], false)));
+        assert!(!documents.is_empty(), "no documents follow\n{text}");
+        for document in documents {
+            let lines: Vec<&str> = document.lines().collect();
+            let (&[old, new] | &[old, new, _]) = lines.as_slice() else {
+                panic!("two or three lines, not\n{document}")
+            };
+            let up = run(&ops, Direction::Up, old);
+            assert!(same(&up, new), "{text}expected {new}\n   found {up}");
+            let back = lines.get(2).copied().unwrap_or(old);
+            let down = run(&ops, Direction::Down, new);
+            assert!(same(&down, back), "{text}expected {back}\n   found {down} going down");
+        }
+    }
+}
+
+/// Every op has a heading, a usage line with its parameters, and an example that uses it.
+#[test]
+fn every_op_is_documented() {
+    let headings: Vec<&str> = RULES.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+    let known: BTreeSet<&str> = Op::NAMES.iter().copied().collect();
+    assert_eq!(headings.iter().copied().collect::<BTreeSet<_>>(), known);
+    let examples = op_examples();
+    for name in Op::NAMES {
+        assert!(examples.iter().any(|(text, _)| text.contains(&format!("- {name}:"))), "no example of `{name}`");
+    }
+}
+
+#[test]
+fn the_table_of_ops_in_the_readme_is_complete() {
+    let section = README.split("\n## Ops\n").nth(1).expect("a section `Ops`");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows: BTreeSet<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(rows, Op::NAMES.iter().copied().collect());
+}
+
+#[test]
+fn the_api_of_the_page_compiles_and_passes_its_tests() {
+    let files: Vec<Source> = fenced(RULES)
+        .into_iter()
+        .filter_map(|(_, body)| {
+            let file = body.lines().next()?.strip_prefix("# rules/")?.to_owned();
+            Some(Source { file, text: body })
+        })
+        .collect();
+    assert_eq!(files.len(), 3);
+    let compiled = compile(&files);
+    let told = render(&compiled.diagnostics, &files, false);
+    let rules = compiled.rules.unwrap_or_else(|| panic!("{told}"));
+    assert!(told.is_empty(), "{told}");
+    let report = test::run(&rules);
+    assert!(report.failures.is_empty(), "{}", render(&report.failures, &files, false));
+    assert!(report.passed >= 11, "{}", report.passed);
+}
+
+/// Every fenced block of YAML in the guide is YAML.
+#[test]
+fn yaml_in_the_guide_is_yaml() {
+    let pages = [
+        RULES,
+        ERRORS,
+        include_str!("../../docs/websocket.md"),
+        include_str!("../../docs/configuration.md"),
+        include_str!("../../docs/getting-started.md"),
+        README,
+    ];
+    for (_, body) in pages.iter().flat_map(|page| fenced(page)).filter(|(language, _)| *language == "yaml") {
+        if let Err(found) = yaml::parse(&body, "page.md", yaml::Limits::default()) {
+            panic!("{}\n{body}", render(&found, &[], false));
+        }
+    }
+}
+
+#[test]
+fn every_diagnostic_code_has_a_paragraph() {
+    let documented: BTreeSet<String> =
+        DIAGNOSTICS.lines().filter_map(|line| Some(line.strip_prefix("**")?.split_once("**")?.0.to_owned())).collect();
+    assert_eq!(documented, cases::diagnostic_codes(&["src"]));
+}
+
+/// The kinds of failure beside [`Code`], as `Kind::code` names them. Its `match` has no other list of them.
+const KINDS: [Kind; 19] = [
+    Kind::BadRequest,
+    Kind::MethodNotSupported,
+    Kind::NoRoute,
+    Kind::UnknownVersion,
+    Kind::AmbiguousVersion,
+    Kind::VersionGone,
+    Kind::NoRules,
+    Kind::UnsupportedCharset,
+    Kind::UnknownCoding,
+    Kind::BodyTooLarge,
+    Kind::Incomplete,
+    Kind::Unreachable,
+    Kind::ConnectTimeout,
+    Kind::ResponseHeadTimeout,
+    Kind::IdleTimeout,
+    Kind::RequestTimeout,
+    Kind::BadResponse,
+    Kind::BadHandshake,
+    Kind::UpgradeRequired,
+];
+
+#[test]
+fn every_problem_code_is_in_the_table() {
+    let table = ERRORS.split("\n## Codes\n").nth(1).expect("a section `Codes`");
+    let listed: BTreeSet<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let codes = Code::ALL.iter().map(|code| code.name()).chain(KINDS.iter().map(|kind| kind.code()));
+    assert_eq!(listed, codes.collect());
+    // A kind that the list above lacks shows here.
+    let source = include_str!("../../src/failure.rs");
+    let arms = source.lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \"")).count();
+    assert_eq!(arms, KINDS.len(), "`KINDS` lacks a kind of `failure::Kind`");
+}
+
+/// Links between pages lead to files that are there.
+#[test]
+fn links_lead_somewhere() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (folder, page) in [("docs", RULES), ("docs", DIAGNOSTICS), ("docs", ERRORS)] {
+        let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let text = if file.is_empty() {
+                page.to_owned()
+            } else {
+                std::fs::read_to_string(root.join(folder).join(file)).unwrap_or_else(|e| panic!("{target}: {e}"))
+            };
+            let slug = |line: &str| -> String {
+                line.trim_start_matches(['#', ' '])
+                    .to_lowercase()
+                    .chars()
+                    .filter_map(
+                        |c| if c == ' ' { Some('-') } else { Some(c).filter(|c| c.is_alphanumeric() || *c == '-') },
+                    )
+                    .collect()
+            };
+            assert!(
+                anchor.is_empty() || text.lines().any(|line| line.starts_with('#') && slug(line) == anchor),
+                "{target}: no such heading"
+            );
+        }
+    }
+}
+
+/// What the page names as not supported is refused by that code.
+#[test]
+fn what_is_not_supported_is_refused() {
+    for name in ["split", "entries", "tuple", "spread", "presence", "recase", "drop", "limit", "jq"] {
+        assert!(RULES.contains(&format!("`{name}`")), "{name}");
+        let found = Ops::parse(&format!("[{{{name}: {{}}}}]"), "ops.yaml").expect_err("not supported");
+        assert_eq!(found.iter().map(|d| d.code).collect::<Vec<_>>(), ["RL001"], "{name}");
+    }
+}

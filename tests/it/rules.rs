@@ -1,0 +1,250 @@
+//! What compiled rules do to messages, through the interface that the data plane uses.
+//!
+//! A case file of `tests/data/rules` is a rules directory (as in `diagnostics`) and, below `=== messages`, lines such as
+//!
+//! ```text
+//! request 1 > 2: GET /a/1?x=1 | x-a: 1 | {"m":1}
+//! -> GET /b/1?y=1 | x-b: 1 | {"n":1}
+//! ```
+//!
+//! `request C > B` is a client's of version C to a backend of B, `response B > C: GET /a 200` a backend's back to the
+//! client, for the call as the client spells it; `client /ws C > B` and `server /ws B > C` are messages of a socket.
+//! `best effort` after the versions translates what can be. What is not said of a message is not there; the result
+//! `= ` is the same again, `dropped` and `fails CODE POINTER` are what they say. `#` begins a remark.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use legato_proxy::diagnostic::{Source, render};
+use legato_proxy::json::{Error, Limits, OnError, Program, Values, translate};
+use legato_proxy::rules::{Api, Outcome, Side, compile};
+use legato_proxy::version::VersionId;
+
+use crate::support::cases;
+
+const API: &str = "legato: 1\napi: chat\nversions: [{id: \"1\"}, {id: \"2\"}, {id: \"3\"}, {id: \"4\"}]\nclient_version: [{default: \"1\"}]\n";
+
+/// A result that is not a message.
+fn failed(error: &Error) -> String {
+    format!("fails {} {}", error.code.name(), error.pointer.as_deref().unwrap_or_default()).trim_end().to_owned()
+}
+
+fn api(sections: &[(String, String)]) -> Arc<Api> {
+    let mut files: Vec<Source> = sections
+        .iter()
+        .filter(|(name, _)| name.contains('/'))
+        .map(|(file, text)| Source { file: file.clone(), text: text.clone() })
+        .collect();
+    if !files.iter().any(|source| source.file == "chat/api.yaml") {
+        files.push(Source { file: "chat/api.yaml".into(), text: API.into() });
+    }
+    files.sort_by(|a, b| a.file.cmp(&b.file));
+    let compiled = compile(&files);
+    let rules = compiled.rules.unwrap_or_else(|| panic!("{}", render(&compiled.diagnostics, &files, false)));
+    Arc::clone(&rules.apis["chat"])
+}
+
+/// One message of a case, and what it is sent through.
+struct Case<'a> {
+    api: &'a Api,
+    receiver: &'a str,
+    on_error: OnError,
+    pair: (VersionId, VersionId),
+}
+
+/// A message in one line, taken apart: what stands before the first ` | `, headers, and the body.
+struct Message<'a> {
+    first: &'a str,
+    headers: HeaderMap,
+    body: Option<&'a str>,
+}
+
+impl<'a> Message<'a> {
+    fn parse(line: &'a str) -> Self {
+        let mut message = Self { first: "", headers: HeaderMap::new(), body: None };
+        for (at, part) in line.split(" | ").enumerate() {
+            match part.split_once(": ") {
+                _ if at == 0 => message.first = part,
+                Some((name, value)) if !part.starts_with(['{', '[', '"']) => {
+                    message.headers.append(
+                        name.parse::<HeaderName>().expect("a header's name"),
+                        HeaderValue::from_bytes(value.as_bytes()).expect("a header's value"),
+                    );
+                }
+                _ => message.body = Some(part),
+            }
+        }
+        message
+    }
+
+    /// The line again.
+    fn print(first: &str, headers: &HeaderMap, body: Option<&str>) -> String {
+        let mut line = first.to_owned();
+        for (name, value) in headers {
+            let _ = write!(line, " | {name}: {}", String::from_utf8_lossy(value.as_bytes()));
+        }
+        if let Some(body) = body {
+            let _ = write!(line, " | {body}");
+        }
+        line
+    }
+}
+
+impl Case<'_> {
+    fn values(&self) -> Values {
+        Values { now: "2026-03-01T00:00:00Z".to_owned(), version: self.receiver.into(), on_error: self.on_error }
+    }
+
+    fn body(&self, program: &Arc<Program>, body: Option<&str>) -> Result<Option<String>, Error> {
+        let Some(body) = body else { return Ok(None) };
+        let done = translate(program, &self.values(), Limits::default(), Bytes::copy_from_slice(body.as_bytes()))?;
+        Ok(Some(String::from_utf8(done.body).expect("UTF-8")))
+    }
+
+    fn request(&self, line: &str) -> Result<String, Error> {
+        let Message { first, mut headers, body } = Message::parse(line);
+        let (method, target) = first.split_once(' ').expect("a method and a target");
+        let method: Method = method.parse().expect("a method");
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let call = self.api.pair(self.pair.0, self.pair.1).find(&method, path);
+        let done = call.request_head(&method, target, &mut headers, &self.values())?;
+        let body = self.body(&call.request().body, body)?;
+        Ok(Message::print(&format!("{} {}", done.method, done.path_and_query), &headers, body.as_deref()))
+    }
+
+    fn response(&self, line: &str) -> Result<String, Error> {
+        let Message { first, mut headers, body } = Message::parse(line);
+        let (call, status) = first.rsplit_once(' ').expect("a call and a status");
+        let (method, path) = call.split_once(' ').expect("a method and a path");
+        let status: StatusCode = status.parse().expect("a status");
+        let plan =
+            self.api.pair(self.pair.0, self.pair.1).find(&method.parse().expect("a method"), path).response(status);
+        let status = plan.response_head(status, &mut headers, &self.values())?;
+        let body = self.body(&plan.body, body)?;
+        Ok(Message::print(&format!("{call} {}", status.as_u16()), &headers, body.as_deref()))
+    }
+
+    fn socket(&self, side: Side, path: &str, message: &str) -> Result<String, Error> {
+        let Some(socket) = self.api.pair(self.pair.0, self.pair.1).socket(path) else { return Ok(message.to_owned()) };
+        Ok(match socket.translate(side, message.as_bytes(), &self.values(), Limits::default()).1? {
+            Outcome::Pass => message.to_owned(),
+            Outcome::Dropped => "dropped".to_owned(),
+            Outcome::Translated(bytes) => String::from_utf8(bytes).expect("UTF-8"),
+        })
+    }
+}
+
+/// `request 1 > 2 best effort: ...` to what came of it.
+fn run(api: &Api, line: &str) -> String {
+    let (how, message) = line.split_once(": ").unwrap_or_else(|| panic!("no `: ` in `{line}`"));
+    let words: Vec<&str> = how.split(' ').collect();
+    let (kind, rest) = words.split_first().expect("a word");
+    let (path, rest) = if rest[0].starts_with('/') { (rest[0], &rest[1..]) } else { ("", rest) };
+    let [from, ">", to, more @ ..] = rest else { panic!("no versions in `{line}`") };
+    let id = |label: &str| api.versions.find(label).unwrap_or_else(|| panic!("no version `{label}`"));
+    let from_client = matches!(*kind, "request" | "client");
+    let pair = if from_client { (id(from), id(to)) } else { (id(to), id(from)) };
+    let on_error = if more.is_empty() { OnError::Reject } else { OnError::BestEffort };
+    let case = Case { api, receiver: to, on_error, pair };
+    let outcome = match *kind {
+        "request" => case.request(message),
+        "response" => case.response(message),
+        "client" => case.socket(Side::Client, path, message),
+        "server" => case.socket(Side::Server, path, message),
+        other => panic!("unknown kind `{other}`"),
+    };
+    match outcome {
+        Ok(found) if found == message => "=".to_owned(),
+        Ok(found) => found,
+        Err(error) => failed(&error),
+    }
+}
+
+fn check(name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/rules").join(name);
+    let text = fs::read_to_string(&path).expect("the case file");
+    let sections = cases::sections(&text);
+    let api = api(&sections);
+    let (_, messages) = sections.iter().find(|(name, _)| name == "messages").expect("a section `=== messages`");
+    let (mut wrong, mut last, mut compared) = (String::new(), None, 0);
+    for line in messages.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let Some(want) = line.strip_prefix("-> ") else {
+            assert!(last.is_none(), "{name}: nothing is expected of `{}`", last.unwrap_or_default());
+            last = Some(line);
+            continue;
+        };
+        let sent = last.take().expect("a message before what is expected of it");
+        let found = run(&api, sent);
+        compared += 1;
+        if found != want {
+            let _ = writeln!(wrong, "{sent}\nexpected {want}\n   found {found}\n");
+        }
+    }
+    assert!(last.is_none() && compared > 0, "{name}: nothing is expected of the last message");
+    assert!(wrong.is_empty(), "{name}:\n{wrong}");
+}
+
+#[test]
+fn changes_follow_each_other_both_ways() {
+    check("chains.txt");
+}
+
+#[test]
+fn the_most_specific_call_decides() {
+    check("calls.txt");
+}
+
+#[test]
+fn routes_lead_there_and_back() {
+    check("routes.txt");
+}
+
+#[test]
+fn queries_headers_and_paths_are_documents_too() {
+    check("heads.txt");
+}
+
+#[test]
+fn statuses_choose_and_change() {
+    check("statuses.txt");
+}
+
+#[test]
+fn partial_updates_fill_nothing_in() {
+    check("patch.txt");
+}
+
+#[test]
+fn full_updates_are_documents() {
+    check("patch_full.txt");
+}
+
+#[test]
+fn socket_events_follow_their_names() {
+    check("sockets.txt");
+}
+
+#[test]
+fn best_effort_translates_the_rest() {
+    check("best_effort.txt");
+}
+
+/// A query of as many parameters as a head may have takes no longer than reading it.
+#[test]
+fn a_query_of_very_many_parameters_is_read_once() {
+    let change = "change: a\nsince: \"2\"\nsummary: a\napply: [{http: GET /a, request: [{rename: {\"query:/a\": b}}, {add: {at: \"query:/c\", default: {value: x}}}]}]\n";
+    let api = api(&[("chat/changes/2/20250101_a.yaml".to_owned(), change.to_owned())]);
+    let many = 20_000;
+    for (query, want) in [("c=1&".repeat(many), "c=1&".repeat(many)), ("a&".repeat(many), "c=x&".to_owned())] {
+        let found = run(&api, &format!("request 1 > 2: GET /a?{}", query.trim_end_matches('&')));
+        assert!(
+            found == "=" || found.matches("b=").count() == many && found.contains(want.trim_end_matches('&')),
+            "{}",
+            found.len()
+        );
+    }
+}
