@@ -15,12 +15,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut super::Cli::command(),
-        "legato",
-        &mut script,
-    );
+    clap_complete::generate(args.shell, &mut super::Cli::command(), "legato", &mut script);
     io::Write::write_all(&mut io::stdout().lock(), &script)
         .map_err(|e| format!("cannot write to standard output: {e}"))?;
     Ok(ExitCode::SUCCESS)

@@ -70,7 +70,5 @@ pub fn run() -> ExitCode {
 /// Prints a line; a closed standard output is an error like any other.
 fn print(line: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .map_err(|e| format!("cannot write to standard output: {e}"))
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|e| format!("cannot write to standard output: {e}"))
 }
