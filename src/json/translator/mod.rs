@@ -7,10 +7,9 @@
 
 mod ahead;
 mod attempt;
+mod document;
 mod members;
 mod pass;
-
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -24,106 +23,7 @@ use super::tree::Arena;
 use super::{Limits, Values};
 use ahead::Ahead;
 use attempt::Attempts;
-
-/// One document in flight. Push its chunks, take what is ready, finish.
-#[derive(Debug)]
-pub struct Translator {
-    program: Arc<Program>,
-    machine: Machine,
-    /// What is kept of earlier chunks.
-    kept: Vec<u8>,
-    /// The start of a character that the last chunk cut.
-    cut: Vec<u8>,
-}
-
-impl Translator {
-    /// A translator for one document.
-    #[must_use]
-    pub fn new(program: Arc<Program>, values: Values, limits: Limits) -> Self {
-        let limits = Limits { buffer: limits.buffer.min(1 << 30), ..limits };
-        let next = program.root;
-        let machine = Machine {
-            values,
-            limits,
-            arena: Arena::default(),
-            out: Output::default(),
-            partial: false,
-            base: 0,
-            pos: 0,
-            copied: 0,
-            pin: None,
-            dropping: false,
-            at: At::Value,
-            next,
-            token: Token::None,
-            skipper: Skipper::default(),
-            frames: Vec::new(),
-            attempts: Attempts::default(),
-            depth: 0,
-            unit: 0,
-            name: 0..0,
-        };
-        Self { program, machine, kept: Vec::new(), cut: Vec::new() }
-    }
-
-    /// Takes the next chunk of the document.
-    ///
-    /// # Errors
-    /// Any [`Code`]. The translator is of no use afterwards.
-    pub fn push(&mut self, chunk: Bytes) -> Result<(), Error> {
-        let chunk = if self.cut.is_empty() {
-            chunk
-        } else {
-            Bytes::from([std::mem::take(&mut self.cut).as_slice(), &chunk].concat())
-        };
-        let Err(error) = std::str::from_utf8(&chunk) else {
-            return self.push_valid(&chunk).map_err(|error| *error);
-        };
-        let valid = chunk.slice(..error.valid_up_to());
-        self.push_valid(&valid).map_err(|error| *error)?;
-        if error.error_len().is_some() {
-            return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
-        }
-        self.cut = chunk[error.valid_up_to()..].to_vec();
-        Ok(())
-    }
-
-    fn push_valid(&mut self, chunk: &Bytes) -> Failing<()> {
-        if self.kept.is_empty() {
-            self.machine.run(&self.program, chunk, Some(chunk))?;
-            let keep = self.machine.rebase(chunk, Some(chunk));
-            self.kept.extend_from_slice(&chunk[keep..]);
-        } else {
-            self.kept.extend_from_slice(chunk);
-            self.machine.run(&self.program, &self.kept, None)?;
-            let keep = self.machine.rebase(&self.kept, None);
-            self.kept.drain(..keep);
-        }
-        self.machine.check_held(self.kept.len())
-    }
-
-    /// Says that the document has ended.
-    ///
-    /// # Errors
-    /// Any [`Code`]; among them [`Code::MalformedJson`] for a document that was cut off.
-    pub fn finish(&mut self) -> Result<(), Error> {
-        if !self.cut.is_empty() {
-            return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
-        }
-        self.machine.finish(&self.program, &self.kept).map_err(|error| *error)
-    }
-
-    /// Takes the bytes that may leave now, in order.
-    pub fn take(&mut self) -> std::vec::Drain<'_, Bytes> {
-        self.machine.out.take()
-    }
-
-    /// Whether an edit was skipped for a value that it could not translate ([`super::OnError::BestEffort`]).
-    #[must_use]
-    pub fn is_partial(&self) -> bool {
-        self.machine.partial
-    }
-}
+pub use document::Translator;
 
 /// Where in the grammar the machine stands.
 #[derive(Debug)]
@@ -232,6 +132,32 @@ type Failing<T> = Result<T, Box<Error>>;
 type Ran = Failing<Flow>;
 
 impl Machine {
+    fn new(next: StepId, values: Values, limits: Limits) -> Self {
+        // Positions in held text fit 32 bits.
+        let limits = Limits { buffer: limits.buffer.min(1 << 30), ..limits };
+        Self {
+            values,
+            limits,
+            arena: Arena::default(),
+            out: Output::default(),
+            partial: false,
+            base: 0,
+            pos: 0,
+            copied: 0,
+            pin: None,
+            dropping: false,
+            at: At::Value,
+            next,
+            token: Token::None,
+            skipper: Skipper::default(),
+            frames: Vec::new(),
+            attempts: Attempts::default(),
+            depth: 0,
+            unit: 0,
+            name: 0..0,
+        }
+    }
+
     /// Runs to the end of the buffer.
     fn run(&mut self, program: &Program, bytes: &[u8], chunk: Option<&Bytes>) -> Failing<()> {
         let buf = Buf { bytes, chunk };
