@@ -155,10 +155,9 @@ impl Program {
             Step::Copy if whole => Class::S0,
             Step::Copy => Class::S1,
             Step::Hold(_) if whole => Class::S3,
-            Step::Hold(_) => Class::S2,
+            Step::Hold(_) | Step::Capture(_) => Class::S2,
             Step::Surround { inner, .. } | Step::Pick { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
             Step::Each { inner } => self.class_of(*inner, false),
-            Step::Capture(_) => Class::S2,
             Step::Object(object) if object.attempt.is_some() => {
                 if whole {
                     Class::S3
@@ -211,7 +210,7 @@ impl Program {
                 Action::GiveUp => writeln!(f, "{pad}  unusual {:?}", slot.name)?,
                 Action::Refuse { .. } => writeln!(f, "{pad}  refuse {:?}", slot.name)?,
                 Action::Capture { capture } => {
-                    writeln!(f, "{pad}  capture {:?} as {}", slot.name, self.number(*capture))?
+                    writeln!(f, "{pad}  capture {:?} as {}", slot.name, self.number(*capture))?;
                 }
                 Action::Keep { rename, inner } | Action::KeepUnlessEmptied { rename, inner } => {
                     write!(f, "{pad}  member {:?}", slot.name)?;

@@ -1,6 +1,6 @@
 //! Rule files to plans.
 //!
-//! YAML text becomes an API's [`ast`] or diagnostics; [`chain`] puts its changes in order and, for a pair of client
+//! YAML text becomes an API's [`ast`] or diagnostics; `chain` puts its changes in order and, for a pair of client
 //! and backend version, makes a [`Pair`]: for each call the edits of every change on the way, fused to one program
 //! per message. [`Call`] and [`Socket`] are what the data plane uses. Nothing here does I/O.
 

@@ -42,10 +42,10 @@ fn change<'p>(how: &'p ValueEdit, text: &[u8]) -> Option<Changed<'p>> {
             otherwise
         }
         ValueEdit::Convert { conversion, way, otherwise } => {
-            if Kind::of(text) != Kind::Null {
-                if let Some(made) = conversion.run(*way, text) {
-                    return Some(Changed::Made(made));
-                }
+            if Kind::of(text) != Kind::Null
+                && let Some(made) = conversion.run(*way, text)
+            {
+                return Some(Changed::Made(made));
             }
             otherwise
         }

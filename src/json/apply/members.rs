@@ -53,10 +53,8 @@ impl Editor<'_> {
         conflict: Occupied,
         patch: bool,
     ) -> Done<Became> {
-        if patch {
-            if let Some(deleted) = self.delete_with_parent(scope, from, to)? {
-                return Ok(deleted);
-            }
+        if patch && let Some(deleted) = self.delete_with_parent(scope, from, to)? {
+            return Ok(deleted);
         }
         let Some(chain) = self.parents(scope, from)? else {
             return Ok(Became::Same);
@@ -74,11 +72,7 @@ impl Editor<'_> {
             let occupied = self.occupied(scope, from, to)?;
             match conflict {
                 Occupied::Fail if occupied => {
-                    return Err(Error::new(
-                        Code::Conflict,
-                        0,
-                        format!("something stands at `/{}` already", to.join("/")),
-                    ));
+                    return Err(self.error_at(to, Code::Conflict, "something stands there already"));
                 }
                 Occupied::Keep if occupied => {
                     self.cut(&chain, from, true, None);
@@ -242,11 +236,11 @@ impl Editor<'_> {
         match (present, if_present) {
             (Some(_), Occupied::Keep) => return Ok(Became::Same),
             (Some(_), Occupied::Fail) => {
-                return Err(Error::new(Code::Conflict, 0, format!("`{name}` is there already")));
+                return Err(self.error_at(at, Code::Conflict, "something stands there already"));
             }
             (Some(_), Occupied::Replace) | (None, _) => {}
         }
-        let Some(value) = self.source(scope, value, name)? else {
+        let Some(value) = self.source(scope, value, at)? else {
             return Ok(Became::Same);
         };
         let parent = self.make_parents(scope, above)?;
@@ -257,7 +251,7 @@ impl Editor<'_> {
         Ok(Became::Edited)
     }
 
-    pub(super) fn source(&mut self, scope: NodeId, source: &Source, name: &str) -> Done<Option<NodeId>> {
+    pub(super) fn source(&mut self, scope: NodeId, source: &Source, at: &[String]) -> Done<Option<NodeId>> {
         match source {
             Source::Literal(literal) => {
                 let values = self.values;
@@ -268,10 +262,10 @@ impl Editor<'_> {
                 self.tree.make(|out| out.extend_from_slice(&text))
             })),
             Source::Absent => Ok(None),
-            Source::Refuse => Err(Error::new(
+            Source::Refuse => Err(self.error_at(
+                at,
                 Code::InformationLost,
-                0,
-                format!("`{name}` is needed and there is nothing to make it from"),
+                "a value is needed there, and there is nothing to make it from",
             )),
         }
     }
@@ -287,7 +281,7 @@ impl Editor<'_> {
             return Ok(Became::Same);
         }
         if refuse {
-            return Err(Error::new(Code::InformationLost, 0, format!("`{name}` has no place in the other version")));
+            return Err(self.error_at(at, Code::InformationLost, "the value has no place in the other version"));
         }
         self.cut(&chain, at, prune, None);
         Ok(Became::Edited)

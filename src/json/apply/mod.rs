@@ -101,9 +101,21 @@ impl<'a> Editor<'a> {
     }
 
     fn locate(&self, error: Error) -> Error {
-        if error.pointer.is_some() {
-            return error;
+        if error.pointer.is_some() { error } else { error.at(self.pointer()) }
+    }
+
+    /// An error about the value at `keys` below the one at hand.
+    #[cold]
+    fn error_at(&self, keys: &[String], code: Code, detail: &str) -> Error {
+        let mut pointer = self.pointer();
+        for key in keys {
+            push_pointer(key, &mut pointer);
         }
+        Error::new(code, 0, detail).at(pointer)
+    }
+
+    /// Where the value at hand is.
+    fn pointer(&self) -> String {
         let mut pointer = String::new();
         for place in &self.trail {
             match place {
@@ -114,7 +126,7 @@ impl<'a> Editor<'a> {
                 }
             }
         }
-        error.at(pointer)
+        pointer
     }
 
     fn entry(&mut self, entry: &'a Entry, root: NodeId) -> Done<Became> {

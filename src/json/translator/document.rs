@@ -32,7 +32,7 @@ impl Translator {
     /// Takes the next chunk of the document.
     ///
     /// # Errors
-    /// Any [`Code`]. The translator is of no use afterwards.
+    /// Any [`Code`](crate::json::Code). The translator is of no use afterwards.
     pub fn push(&mut self, chunk: Bytes) -> Result<(), Error> {
         let chunk = if self.cut.is_empty() {
             chunk
@@ -68,7 +68,7 @@ impl Translator {
     /// Says that the document has ended.
     ///
     /// # Errors
-    /// Any [`Code`]; among them [`Code::MalformedJson`] for a document that was cut off.
+    /// Any [`Code`](crate::json::Code); among them [`Code::MalformedJson`](crate::json::Code::MalformedJson) for a document that was cut off.
     pub fn finish(&mut self) -> Result<(), Error> {
         if !self.cut.is_empty() {
             return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
@@ -81,7 +81,7 @@ impl Translator {
         self.machine.out.take()
     }
 
-    /// Whether an edit was skipped for a value that it could not translate ([`super::OnError::BestEffort`]).
+    /// Whether an edit was skipped for a value that it could not translate ([`OnError::BestEffort`](crate::json::OnError::BestEffort)).
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.machine.partial

@@ -11,14 +11,14 @@ use super::{At, Buf, Failing, Flow, Frame, FrameKind, Machine, Ran};
 
 impl Machine {
     #[cold]
-    pub(super) fn not_enveloped(&self, key: &str, change: Option<&Arc<str>>, found: &str) -> Box<Error> {
+    pub(super) fn not_enveloped(&self, key: &str, change: Option<&Arc<str>>, found: &str) -> Error {
         let mut error = Error::new(
             Code::NotEnveloped,
             self.base + self.pos as u64,
             format!("expected an object with the member `{key}`, {found}"),
         );
         error.change = change.cloned();
-        Box::new(error.at(String::new()))
+        error.at(String::new())
     }
 
     pub(super) fn first_name(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
@@ -29,7 +29,7 @@ impl Machine {
                 if let (Some(FrameKind::Pick), Some(Step::Pick { key, change, .. })) =
                     (self.frames.last().map(|f| f.kind), self.frames.last().map(|f| program.step(f.step)))
                 {
-                    return Err(self.not_enveloped(key, change.as_ref(), "found an empty one"));
+                    return Err(self.not_enveloped(key, change.as_ref(), "found an empty one").into());
                 }
                 self.close(program, buf)?;
             }
@@ -94,7 +94,7 @@ impl Machine {
             return Ok(Flow::On);
         }
         if frame.seen != 0 {
-            return Err(self.duplicate(program, key));
+            return Err(self.duplicate(program, key).into());
         }
         frame.seen = 1;
         self.next = inner;
@@ -130,7 +130,7 @@ impl Machine {
                 self.give_up(program);
                 return Ok(Flow::On);
             }
-            return Err(self.duplicate(program, &slot.name));
+            return Err(self.duplicate(program, &slot.name).into());
         }
         frame.seen |= 1 << at;
         frame.unless_emptied = None;
@@ -161,7 +161,7 @@ impl Machine {
                 let mut error =
                     Error::new(Code::InformationLost, 0, format!("`{}` has no place in the other version", slot.name));
                 error.change.clone_from(change);
-                return Err(self.blame(program, self.name.start, error));
+                return Err(self.blame(program, self.name.start, error).into());
             }
             Action::Keep { .. } | Action::Drop => self.drop_member(buf),
         }
@@ -206,7 +206,7 @@ impl Machine {
     }
 
     #[cold]
-    pub(super) fn duplicate(&self, program: &Program, name: &str) -> Box<Error> {
+    pub(super) fn duplicate(&self, program: &Program, name: &str) -> Error {
         let detail = format!("the member `{}` stands twice in its object", name.escape_debug());
         self.blame(program, self.name.start, Error::new(Code::DuplicateKey, 0, detail))
     }

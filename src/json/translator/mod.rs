@@ -184,13 +184,13 @@ impl Machine {
     }
 
     #[cold]
-    fn syntax(&self, syntax: Syntax) -> Box<Error> {
-        Box::new(syntax.into_error(self.base))
+    fn syntax(&self, syntax: Syntax) -> Error {
+        syntax.into_error(self.base)
     }
 
     #[cold]
     fn unexpected<T>(&self, at: usize, expected: Expected) -> Failing<T> {
-        Err(self.syntax(Syntax { at, expected }))
+        Err(self.syntax(Syntax { at, expected }).into())
     }
 
     /// The next byte that is not white space, which is passed.
@@ -236,7 +236,7 @@ impl Machine {
             }
             Step::Pick { key, change, .. } => {
                 let found = super::valid::Kind::of(&buf.bytes[self.pos..]).name();
-                return Err(self.not_enveloped(key, change.as_ref(), &format!("found {found}")));
+                return Err(self.not_enveloped(key, change.as_ref(), &format!("found {found}")).into());
             }
             Step::Each { .. } if byte == b'[' => self.open(FrameKind::EachElement)?,
             Step::Each { .. } if byte == b'{' => self.open(FrameKind::EachMember)?,
@@ -312,7 +312,7 @@ impl Machine {
                 self.pos = buf.bytes.len();
                 Ok(Flow::More)
             }
-            Err(syntax) => Err(self.syntax(syntax)),
+            Err(syntax) => Err(self.syntax(syntax).into()),
         }
     }
 
@@ -328,7 +328,7 @@ impl Machine {
                 self.pos = buf.bytes.len();
                 Ok(Flow::More)
             }
-            Err(syntax) => Err(self.syntax(syntax)),
+            Err(syntax) => Err(self.syntax(syntax).into()),
         }
     }
 
@@ -348,13 +348,15 @@ impl Machine {
         match apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail()) {
             Ok(true) => {}
             Ok(false) => {
-                return Err(self.blame(
-                    program,
-                    start,
-                    Error::new(Code::CannotRemoveIndex, 0, "the value cannot be taken away from where it stands"),
-                ));
+                return Err(self
+                    .blame(
+                        program,
+                        start,
+                        Error::new(Code::CannotRemoveIndex, 0, "the value cannot be taken away from where it stands"),
+                    )
+                    .into());
             }
-            Err(error) => return Err(self.blame(program, start, error)),
+            Err(error) => return Err(self.blame(program, start, error).into()),
         }
         self.copied = end;
         self.pos = end;
@@ -372,7 +374,7 @@ impl Machine {
 
     /// Completes an op's error: where in the document its scope lies.
     #[cold]
-    fn blame(&self, program: &Program, at: usize, mut error: Error) -> Box<Error> {
+    fn blame(&self, program: &Program, at: usize, mut error: Error) -> Error {
         let mut pointer = String::new();
         for frame in &self.frames {
             match (frame.kind, program.step(frame.step)) {
@@ -389,7 +391,7 @@ impl Machine {
         }
         pointer.push_str(error.pointer.as_deref().unwrap_or_default());
         error.offset = self.base + at as u64;
-        Box::new(error.at(pointer))
+        error.at(pointer)
     }
 
     /// After a value that ends at `pos`.
@@ -459,7 +461,7 @@ impl Machine {
             (b']', FrameKind::EachElement) => self.close(program, buf)?,
             (b'}', FrameKind::Pick) if frame.seen == 0 => {
                 if let Step::Pick { key, change, .. } = program.step(frame.step) {
-                    return Err(self.not_enveloped(key, change.as_ref(), "found one without"));
+                    return Err(self.not_enveloped(key, change.as_ref(), "found one without").into());
                 }
             }
             (b'}', FrameKind::Object | FrameKind::Pick | FrameKind::EachMember) => {
@@ -539,12 +541,10 @@ impl Machine {
             }
         }
         self.flush(buf, self.pos.max(self.copied));
-        match self.at {
-            At::End => Ok(()),
-            _ => {
-                let at = self.base + kept.len() as u64;
-                Err(Box::new(Error::new(Code::MalformedJson, at, "the document ends too early")))
-            }
+        if matches!(self.at, At::End) {
+            return Ok(());
         }
+        let at = self.base + kept.len() as u64;
+        Err(Box::new(Error::new(Code::MalformedJson, at, "the document ends too early")))
     }
 }

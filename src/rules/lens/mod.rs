@@ -1,6 +1,6 @@
 //! The ops of the rule language: one file each, with what it says, its inverse, what it loses, and its lowering.
 //!
-//! An op is written from the older version to the newer. [`Op::lower`] gives the primitive edits of one direction;
+//! An op is written from the older version to the newer. `Op::lower` gives the primitive edits of one direction;
 //! going down, they are those of the op's inverse.
 
 mod add;
