@@ -323,9 +323,12 @@ fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
     let all = blocks.iter().flatten().flat_map(|block| &block.response);
     for (range, ops) in all {
         starts.extend([range.first, range.last + 1]);
-        if ops.iter().any(Op::touches_status) {
-            // What such an op makes of a status is not known beforehand: look at every one.
-            starts.extend(100..600);
+        for op in ops.iter().filter(|op| op.touches_status()) {
+            match op.statuses() {
+                Some(statuses) => starts.extend(statuses.into_iter().flat_map(|status| [status, status + 1])),
+                // What such an op makes of a status is not known beforehand: look at every one.
+                None => starts.extend(100..600),
+            }
         }
     }
     starts.sort_unstable();

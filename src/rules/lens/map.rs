@@ -41,6 +41,12 @@ impl Map {
         vec![&self.at]
     }
 
+    /// Both sides of every pair, if all are small whole numbers.
+    pub(super) fn numbers(&self) -> Option<Vec<u16>> {
+        let number = |text: &Vec<u8>| std::str::from_utf8(text).ok()?.parse().ok().filter(|n| *n < 1000);
+        self.pairs.iter().flat_map(|(old, new)| [number(old), number(new)]).collect()
+    }
+
     pub(super) fn lower(&self, direction: Direction) -> Edits {
         let pairs = match direction {
             Direction::Up => self.pairs.clone(),

@@ -198,6 +198,15 @@ impl Op {
         self.lens.places().iter().any(|place| place.location == super::path::Location::Status)
     }
 
+    /// The statuses that it changes or makes, if it treats all others alike.
+    #[must_use]
+    pub fn statuses(&self) -> Option<Vec<u16>> {
+        match &self.lens {
+            Lens::Map(map) => map.numbers(),
+            _ => None,
+        }
+    }
+
     fn lower(&self, direction: Direction, mode: Mode) -> Vec<Lowered> {
         let guards = match (direction, &self.guard_down) {
             (Direction::Down, Some(down)) => down,
