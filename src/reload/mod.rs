@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 pub use load::Setup;
@@ -22,8 +22,6 @@ use crate::telemetry::metrics;
 use load::Loaded;
 use watch::Watch;
 
-/// How long to wait after a change for the rest of it: editors and `git pull` write files one by one.
-const DEBOUNCE: Duration = Duration::from_millis(100);
 /// How often to look at files that nobody told about.
 const POLL: Duration = Duration::from_secs(30);
 /// Reloads that may wait to be done.
@@ -131,32 +129,19 @@ impl Reloader {
 
     /// Publishes until told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut watch = self.watch().await;
+        let mut watch = Watch::open(&self.setup);
         let mut poll = interval_at(Instant::now() + POLL, POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let reply = tokio::select! {
                 () = stop.cancelled() => return,
                 Some(reply) = self.requests.recv() => Some(reply),
-                () = watch.changed() => {
-                    sleep(DEBOUNCE).await;
-                    None
-                }
+                () = watch.settled() => None,
                 _ = poll.tick() => None,
             };
             if self.reload(reply).await {
                 // The directories may be other ones now.
-                watch = self.watch().await;
-            }
-        }
-    }
-
-    /// Watches the files. Those that changed between being read and being watched are read again.
-    async fn watch(&mut self) -> Watch {
-        loop {
-            let watch = Watch::open(&self.setup);
-            if !self.reload(None).await {
-                return watch;
+                watch = Watch::open(&self.setup);
             }
         }
     }

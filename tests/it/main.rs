@@ -21,6 +21,7 @@ mod http_translation;
 mod http_versions;
 mod readme;
 mod reload;
+mod reload_load;
 mod ws;
 mod ws_ends;
 mod ws_translation;

@@ -15,9 +15,16 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const GET: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
 const BROKEN: &str = "legato: 1\nbroken: [\n";
 
+async fn status(admin: SocketAddr) -> serde_json::Value {
+    Wire::connect(admin).await.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json()
+}
+
 async fn generation(admin: SocketAddr) -> u64 {
-    let status = Wire::connect(admin).await.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json();
-    status["generation"].as_u64().unwrap()
+    status(admin).await["generation"].as_u64().unwrap()
+}
+
+async fn last_reload(admin: SocketAddr) -> serde_json::Value {
+    status(admin).await["last_reload"].take()
 }
 
 #[tokio::test]
@@ -98,20 +105,30 @@ async fn a_reload_keeps_sockets_and_pooled_connections() {
 }
 
 #[tokio::test]
-async fn no_request_fails_while_rules_are_published() {
+async fn many_files_at_once_are_one_reload() {
     let backend = Backend::answering(OK).await;
     let proxy = TestProxy::before(backend.address).await;
-    let mut client = proxy.client().await;
-    let asking = tokio::spawn(async move {
-        for _ in 0..300 {
-            assert_eq!(client.ask(GET).await.text(), "ok");
-        }
-    });
-    for i in 0..30 {
-        proxy.write_rule("chat/api.yaml", &format!("{API}# {i}\n"));
-        proxy.reload.reload().await.unwrap();
+    for i in 0..50 {
+        let text = format!("change: more_{i}\nsince: \"2\"\nsummary: More\napply: []\n");
+        proxy.write_rule(&format!("chat/changes/2/20250102000000_more_{i}.yaml"), &text);
     }
-    asking.await.unwrap();
+    eventually("generation 2", || async { generation(proxy.admin).await == 2 }).await;
+    let report = proxy.reload.reload().await.unwrap();
+    assert_eq!((report.outcome.name(), report.generation), ("unchanged", 2));
+}
+
+#[tokio::test]
+async fn a_directory_may_go_and_come_back() {
+    let backend = Backend::answering(OK).await;
+    let proxy = TestProxy::before(backend.address).await;
+    let away = tempfile::tempdir_in(proxy.rules.path().parent().unwrap()).unwrap();
+    let rules = away.path().join("rules");
+    fs::rename(proxy.rules.path(), &rules).unwrap();
+    eventually("a failed reload", || async { proxy.reload.last().outcome.name() == "failed" }).await;
+    assert_eq!(proxy.client().await.ask(GET).await.text(), "ok");
+    write_rule(&rules, "chat/api.yaml", &format!("{API}# changed\n"));
+    fs::rename(&rules, proxy.rules.path()).unwrap();
+    eventually("generation 2", || async { generation(proxy.admin).await == 2 }).await;
 }
 
 /// The real program with a configuration file.
@@ -181,13 +198,15 @@ async fn the_program_reloads_its_configuration_and_drains() {
     eventually("generation 2", || async { generation(program.admin).await == 2 }).await;
     assert_eq!(client.ask(GET).await.text(), "no");
 
+    program.signal("-HUP");
+    eventually("a reload of unchanged files", || async { last_reload(program.admin).await["result"] == "unchanged" })
+        .await;
+
     // One that is not valid changes nothing, also when a signal asks for it.
     write_config(&program.directory, first.address, "nonsense: 1\n");
     program.signal("-HUP");
     eventually("a failed reload", || async {
-        let mut admin = Wire::connect(program.admin).await;
-        let status = admin.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json();
-        status["last_reload"]["diagnostics"].as_str().is_some_and(|d| d.contains("nonsense"))
+        last_reload(program.admin).await["diagnostics"].as_str().is_some_and(|d| d.contains("nonsense"))
     })
     .await;
     assert_eq!(client.ask(GET).await.text(), "no");
