@@ -25,6 +25,10 @@ const POOL_IDLE_PER_ENDPOINT: usize = 256;
 /// How long an idle pooled connection is kept; below the 60 s after which common servers close theirs.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
+/// What a connection's buffers may grow to, in bytes; hyper's own limit is six times as much. Also the most that a
+/// response's head may have.
+const BUFFER: usize = 64 * 1024;
+
 /// After how much silence TCP asks whether a peer is alive, and how often it asks again.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -222,6 +226,7 @@ fn client(protocol: Protocol, connect_timeout: Duration) -> Client<HttpConnector
         .timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .pool_max_idle_per_host(POOL_IDLE_PER_ENDPOINT)
+        .http1_max_buf_size(BUFFER)
         .http2_only(protocol == Protocol::H2)
         .http2_adaptive_window(true)
         .set_host(false)

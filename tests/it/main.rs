@@ -19,6 +19,8 @@ mod http_bodies;
 mod http_failures;
 mod http_translation;
 mod http_versions;
+#[cfg(target_os = "linux")]
+mod memory;
 mod readme;
 mod reload;
 mod reload_load;

@@ -1,12 +1,12 @@
 //! Rules and configuration that change while requests run.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use crate::support::backend::Backend;
 use crate::support::eventually;
+use crate::support::program::Program;
 use crate::support::proxy::{API, TestProxy, write_rule};
 use crate::support::socket;
 use crate::support::wire::Wire;
@@ -131,46 +131,12 @@ async fn a_directory_may_go_and_come_back() {
     eventually("generation 2", || async { generation(proxy.admin).await == 2 }).await;
 }
 
-/// The real program with a configuration file.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    admin: SocketAddr,
-    directory: tempfile::TempDir,
-}
-
-impl Program {
-    fn start(backend: SocketAddr) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        write_rule(directory.path(), "rules/chat/api.yaml", API);
-        write_config(&directory, backend, "");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_legato"))
-            .args(["serve", "--config"])
-            .arg(directory.path().join("legato.yaml"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut address = |prefix: &str| {
-            let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line}")).parse().unwrap()
-        };
-        let (address, admin) = (address("listening on http://"), address("admin on http://"));
-        Self { child, address, admin, directory }
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The real program before a backend, with rules of its own.
+fn start(backend: SocketAddr) -> Program {
+    let directory = tempfile::tempdir().unwrap();
+    write_rule(directory.path(), "rules/chat/api.yaml", API);
+    write_config(&directory, backend, "");
+    Program::start(directory)
 }
 
 fn write_config(directory: &tempfile::TempDir, backend: SocketAddr, more: &str) {
@@ -185,7 +151,7 @@ fn write_config(directory: &tempfile::TempDir, backend: SocketAddr, more: &str) 
 #[tokio::test]
 async fn the_program_reloads_its_configuration_and_drains() {
     let (first, second) = (Backend::answering(OK).await, Backend::answering(OK.replace("ok", "no")).await);
-    let mut program = Program::start(first.address);
+    let mut program = start(first.address);
     let mut client = Wire::connect(program.address).await;
     assert_eq!(client.ask(GET).await.text(), "ok");
     let health = || {

@@ -5,6 +5,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod oracle;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod socket;
