@@ -48,16 +48,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
 
 fn configured(args: &Args) -> Result<SocketAddr, String> {
     let admin = Setup::from_file(&args.config)?.config.admin;
-    let mut address = admin
-        .ok_or_else(|| format!("{}: `admin` is not configured", args.config.display()))?
-        .address;
+    let mut address = admin.ok_or_else(|| format!("{}: `admin` is not configured", args.config.display()))?.address;
     if address.ip().is_unspecified() {
         // Bound to every address: this machine's own is one of them.
-        address.set_ip(if address.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
+        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
     Ok(address)
 }
@@ -67,14 +61,8 @@ fn status(address: SocketAddr) -> io::Result<u16> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(
-        stream,
-        "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-    )?;
+    write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
-    line.split(' ')
-        .nth(1)
-        .and_then(|s| s.parse().ok())
-        .ok_or_else(|| io::Error::other("the answer is not HTTP"))
+    line.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| io::Error::other("the answer is not HTTP"))
 }

@@ -12,10 +12,8 @@ use crate::reload::{Handle, Setup};
 
 /// Run the proxy.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example: legato serve --config /etc/legato/legato.yaml\n\n\
-    SIGHUP reloads the configuration and the rules, SIGTERM and SIGINT drain and end."
-)]
+#[command(after_help = "Example: legato serve --config /etc/legato/legato.yaml\n\n\
+    SIGHUP reloads the configuration and the rules, SIGTERM and SIGINT drain and end.")]
 pub(super) struct Args {
     /// The configuration file.
     #[arg(long, default_value = "legato.yaml", value_name = "FILE")]
@@ -24,17 +22,14 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let setup = Setup::from_file(&args.config)?;
-    runtime(setup.config.workers)
-        .map_err(|e| format!("cannot start the worker threads: {e}"))?
-        .block_on(async {
-            let app = App::bind(setup).await?;
-            let mut signals =
-                Signals::new().map_err(|e| format!("cannot listen for signals: {e}"))?;
-            announce(&app)?;
-            let reload = app.reload_handle();
-            app.run(signals.until_end(&reload)).await;
-            Ok(ExitCode::SUCCESS)
-        })
+    runtime(setup.config.workers).map_err(|e| format!("cannot start the worker threads: {e}"))?.block_on(async {
+        let app = App::bind(setup).await?;
+        let mut signals = Signals::new().map_err(|e| format!("cannot listen for signals: {e}"))?;
+        announce(&app)?;
+        let reload = app.reload_handle();
+        app.run(signals.until_end(&reload)).await;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn runtime(workers: Option<usize>) -> io::Result<Runtime> {

@@ -113,7 +113,7 @@ impl Reloader {
             generation: 1,
             hash: snapshot.hash.clone(),
         };
-        note_endpoints(&snapshot);
+        note_contents(&snapshot);
         let last = Arc::new(ArcSwap::from_pointee(report));
         let (sender, requests) = mpsc::channel(QUEUE);
         let handle = Handle { requests: sender, last: Arc::clone(&last) };
@@ -178,7 +178,7 @@ impl Reloader {
             Ok(_) if !is_changed => Outcome::Unchanged,
             Ok((config, snapshot)) => {
                 self.setup = self.setup.clone().with(config);
-                note_endpoints(&snapshot);
+                note_contents(&snapshot);
                 self.published.publish(snapshot);
                 Outcome::Published
             }
@@ -202,6 +202,10 @@ fn note(report: &Report) {
     }
 }
 
-fn note_endpoints(snapshot: &Snapshot) {
+/// Says what a published snapshot is short of, and counts its endpoints.
+fn note_contents(snapshot: &Snapshot) {
+    for api in snapshot.routes.iter().filter(|r| r.rules.is_none()).map(|r| &r.config.name) {
+        log::line(Level::Warn, &format!("apis.{api}: there are no rules for it, its clients are answered 503"));
+    }
     metrics::endpoints(snapshot.routes.iter().flat_map(|r| &r.backends).map(|b| b.len()).sum());
 }

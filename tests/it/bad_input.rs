@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use legato_proxy::config::{Config, Protocol};
+use legato_proxy::json::Code;
 
 use tokio_util::task::AbortOnDropHandle;
 
@@ -236,6 +237,17 @@ async fn a_request_behind_another_is_checked_like_the_first() {
     assert_eq!(client.message().await.status(), 200);
     assert_eq!(client.message().await.status(), 400);
     assert_eq!(recorded.count(), 1);
+}
+
+#[test]
+fn every_code_is_documented() {
+    let documented = include_str!("../../docs/errors.md");
+    let failures = include_str!("../../src/failure.rs").lines().filter(|line| line.trim().starts_with("Self::"));
+    let failures: Vec<&str> = failures.filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\",")).collect();
+    assert!(failures.contains(&"no_route"), "the codes are somewhere else now: {failures:?}");
+    for code in failures.into_iter().chain(Code::ALL.iter().map(|code| code.name())) {
+        assert!(documented.contains(&format!("`{code}`")), "docs/errors.md does not list `{code}`");
+    }
 }
 
 /// What a client of version 2 gets over HTTP/2: status, HTTP version that the backend saw, and the body unless its

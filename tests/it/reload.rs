@@ -205,4 +205,23 @@ fn a_start_with_bad_files_says_everything_and_ends() {
     let bad_rules = serve();
     assert_eq!(bad_rules.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&bad_rules.stderr).contains("api.yaml"));
+
+    write_rule(directory.path(), "rules/chat/api.yaml", API);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    let listen = format!("listen: [{{address: {taken}}}]\n");
+    let good = fs::read_to_string(directory.path().join("legato.yaml")).unwrap();
+    let cases = [
+        (good.replace("listen: [{address: 127.0.0.1:0}]\n", &listen), taken.to_string()),
+        (good.replace("access_log: off", "access_log: nowhere/access.log"), "nowhere/access.log".to_owned()),
+        (good.replace("rules: rules", "rules: elsewhere"), "elsewhere".to_owned()),
+        (good.replace("speaks: \"1\"", "speaks: \"7\""), "apis.chat.backends.legacy.speaks".to_owned()),
+    ];
+    for (text, named) in cases {
+        write_rule(directory.path(), "legato.yaml", &text);
+        let refused = serve();
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{text}");
+        assert!(said.contains(&named), "{named} is not named in {said}");
+    }
 }
