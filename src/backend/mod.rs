@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::uri::Authority;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -60,7 +61,7 @@ pub struct Picked {
 impl Picked {
     /// `host:port`.
     #[must_use]
-    pub fn authority(&self) -> &str {
+    pub fn authority(&self) -> &Authority {
         &self.load.endpoint.authority
     }
 }
@@ -124,6 +125,9 @@ impl Backend {
     /// Picks the endpoint for an exchange.
     #[must_use]
     pub fn pick(&self) -> Picked {
+        if self.endpoints.len() == 1 {
+            return self.take(0);
+        }
         let loads: Vec<usize> = self.endpoints().map(|(_, load)| load).collect();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let index = match self.config.balance {
@@ -158,7 +162,7 @@ impl Backend {
     /// # Errors
     /// [`Kind::Unreachable`] and [`Kind::ConnectTimeout`].
     pub async fn connect(&self, picked: &Picked) -> Result<TcpStream, Failure> {
-        let connecting = TcpStream::connect(picked.authority());
+        let connecting = TcpStream::connect(picked.authority().as_str());
         match tokio::time::timeout(self.connect_timeout, connecting).await {
             Ok(Ok(stream)) => {
                 supervise(&stream);
@@ -180,7 +184,7 @@ pub fn supervise(stream: &TcpStream) {
 
 /// What it means that a request could not be sent or its response's head not be read.
 #[must_use]
-pub fn send_failure(error: &hyper_util::client::legacy::Error, authority: &str) -> Failure {
+pub fn send_failure(error: &hyper_util::client::legacy::Error, authority: &Authority) -> Failure {
     let internal = format!("{authority}: {}", causes(error));
     if !error.is_connect() {
         return bad_response(error, internal);
