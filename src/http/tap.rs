@@ -41,10 +41,13 @@ impl Seen {
     /// the next request.
     pub(crate) fn mark<B>(&self, request: &mut Request<B>) {
         let mut seen = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let method = request.method().as_str();
         let is_chunked = request.headers().contains_key(http::header::TRANSFER_ENCODING);
-        let is_ambiguous = is_chunked && Heads { rest: &seen, method }.any(|head| head.has_two_framings);
-        let end = Heads { rest: &seen, method }.next().map_or(seen.len(), |head| seen.len() - head.behind);
+        let mut heads = Heads(&seen);
+        let own = heads.next();
+        // A head that is out of sight may have had both.
+        let has_two = own.as_ref().is_none_or(|head| head.has_two_framings) || heads.any(|head| head.has_two_framings);
+        let is_ambiguous = is_chunked && has_two;
+        let end = own.map_or(seen.len(), |head| seen.len() - head.behind);
         seen.drain(..end);
         seen.shrink_to(KEPT);
         drop(seen);
@@ -61,22 +64,19 @@ struct Head {
     behind: usize,
 }
 
-/// The heads of one method in the bytes of a connection. Bytes of a body that look like such a head are one as well:
-/// only who wants to be refused sends them.
-struct Heads<'a> {
-    rest: &'a [u8],
-    method: &'a str,
-}
+/// The heads in the bytes of a connection. A start line is known by its end, since the last bytes of a body may stand
+/// before it. Bytes of a body that look like a head are one as well: only who wants to be refused sends them.
+struct Heads<'a>(&'a [u8]);
 
 impl<'a> Heads<'a> {
     /// The next line without its end.
     fn line(&mut self) -> Option<&'a [u8]> {
-        if self.rest.is_empty() {
+        if self.0.is_empty() {
             return None;
         }
-        let end = memchr::memchr(b'\n', self.rest).unwrap_or(self.rest.len());
-        let line = &self.rest[..end];
-        self.rest = self.rest.get(end + 1..).unwrap_or_default();
+        let end = memchr::memchr(b'\n', self.0).unwrap_or(self.0.len());
+        let line = &self.0[..end];
+        self.0 = self.0.get(end + 1..).unwrap_or_default();
         Some(line.trim_ascii_end())
     }
 }
@@ -85,18 +85,13 @@ impl Iterator for Heads<'_> {
     type Item = Head;
 
     fn next(&mut self) -> Option<Head> {
-        loop {
-            let line = self.line()?;
-            if line.starts_with(self.method.as_bytes()) && line.ends_with(b" HTTP/1.1") {
-                break;
-            }
-        }
+        while !self.line()?.ends_with(b" HTTP/1.1") {}
         let (mut has_length, mut has_coding) = (false, false);
         while let Some(header) = self.line().filter(|line| !line.is_empty()) {
             has_length |= is_header(header, b"content-length:");
             has_coding |= is_header(header, b"transfer-encoding:");
         }
-        Some(Head { has_two_framings: has_length && has_coding, behind: self.rest.len() })
+        Some(Head { has_two_framings: has_length && has_coding, behind: self.0.len() })
     }
 }
 
@@ -169,12 +164,13 @@ mod tests {
             ("POST / HTTP/1.1\r\nContent-Length: 1\r\ntransfer-encoding: chunked\r\n\r\n", true),
             ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH:1\r\n\r\n", true),
             ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", false),
+            ("bodyPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n", true),
             ("rest of a body\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n", true),
             ("--part\r\ncontent-length: 1\r\n\r\nx\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", false),
             ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\ncontent-length: 1\r\n", false),
         ];
         for (seen, want) in cases {
-            let found = Heads { rest: seen.as_bytes(), method: "POST" }.any(|head| head.has_two_framings);
+            let found = Heads(seen.as_bytes()).any(|head| head.has_two_framings);
             assert_eq!(found, want, "{seen:?}");
         }
     }
@@ -191,6 +187,9 @@ mod tests {
         let is_marked = |request: &Request<()>| request.extensions().get::<Ambiguous>().is_some();
         assert_eq!((is_marked(&first), is_marked(&second)), (false, true));
         assert_eq!(*seen.bytes.lock().unwrap(), b"0\r\n\r\n");
+        let mut unseen = Request::post("/").header("transfer-encoding", "chunked").body(()).unwrap();
+        seen.mark(&mut unseen);
+        assert!(is_marked(&unseen));
     }
 
     #[test]
