@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +29,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// Bytes of a body, about.
 const SIZES: [(&str, usize); 4] = [("1 KB", 1_000), ("10 KB", 10_000), ("100 KB", 100_000), ("1 MB", 1_000_000)];
+/// Bytes of the body whose memory is measured, about.
+const LONG: usize = 10_000_000;
 /// Kept-alive connections.
 const CONNECTIONS: usize = 32;
 /// Turns of each contender on each size; the best one counts.
@@ -47,6 +50,10 @@ async fn main() -> Result<(), Failure> {
         Contender { name: "Legato, pass through", proxy: &legato, version: "1" },
         Contender { name: "Legato, translate", proxy: &legato, version: "2" },
     ];
+    let mut grown = Vec::new();
+    for contender in &contenders {
+        grown.push(growth(contender).await?);
+    }
     println!("{CONNECTIONS} connections, {TURNS} turns of {seconds} s each, the best counts\n");
     println!("| body | proxy | requests/s | to nginx | µs CPU/request | to nginx | p50 ms | p99 ms | errors |");
     println!("|---|---|---:|---:|---:|---:|---:|---:|---:|");
@@ -56,6 +63,10 @@ async fn main() -> Result<(), Failure> {
     }
     println!("\n| process | peak memory, MB |\n|---|---:|");
     println!("| nginx | {:.1} |\n| Legato | {:.1} |", nginx.peak_megabytes()?, legato.peak_megabytes()?);
+    println!("\n| one body of 10 MB, before all else | raises peak memory by, MB |\n|---|---:|");
+    for (contender, grown) in contenders.iter().zip(grown) {
+        println!("| {} | {grown:.1} |", contender.name);
+    }
     Ok(())
 }
 
@@ -88,6 +99,19 @@ async fn take_turns(contenders: &[Contender<'_>], size: usize, length: Duration)
         }
     }
     Ok(best)
+}
+
+/// By how many megabytes one long body raises the peak memory of a proxy that has served a short one.
+async fn growth(contender: &Contender<'_>) -> Result<f64, Failure> {
+    ask_once(contender, SIZES[0].1).await?;
+    let before = contender.proxy.peak_megabytes()?;
+    ask_once(contender, LONG).await?;
+    Ok(contender.proxy.peak_megabytes()? - before)
+}
+
+async fn ask_once(contender: &Contender<'_>, size: usize) -> Result<(), Failure> {
+    let mut sender = connect(contender.proxy.address).await?;
+    ask(&mut sender, contender.version, size).await
 }
 
 async fn take_turn(contender: &Contender<'_>, size: usize, length: Duration) -> Result<Turn, Failure> {
@@ -133,24 +157,36 @@ async fn requests(
     deadline: Instant,
     taken: &mut Vec<u32>,
 ) -> Result<(), Failure> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let _connection = JoinSet::from_iter([connection]);
+    let mut sender = connect(address).await?;
     while Instant::now() < deadline {
         let start = Instant::now();
-        let request = Request::get(format!("/api/messages?size={size}"))
-            .header("host", "bench")
-            .header("api-version", version)
-            .body(Empty::<Bytes>::new())?;
-        sender.ready().await?;
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let length = discard(response.into_body()).await?;
-        if !status.is_success() || length < size {
-            return Err(format!("{status} with {length} bytes").into());
-        }
+        ask(&mut sender, version, size).await?;
         taken.push(u32::try_from(start.elapsed().as_micros())?);
+    }
+    Ok(())
+}
+
+/// A connection, which ends with its sender.
+async fn connect(address: SocketAddr) -> Result<SendRequest<Empty<Bytes>>, Failure> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+/// Asks for a list of messages and reads all of it.
+async fn ask(sender: &mut SendRequest<Empty<Bytes>>, version: &str, size: usize) -> Result<(), Failure> {
+    let request = Request::get(format!("/api/messages?size={size}"))
+        .header("host", "bench")
+        .header("api-version", version)
+        .body(Empty::<Bytes>::new())?;
+    sender.ready().await?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let length = discard(response.into_body()).await?;
+    if !status.is_success() || length < size {
+        return Err(format!("{status} with {length} bytes").into());
     }
     Ok(())
 }
@@ -270,7 +306,8 @@ fn after_name(stat: &str, index: usize) -> Result<u64, Failure> {
 async fn start_backend() -> Result<SocketAddr, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let bodies = SIZES.map(|(_, size)| (format!("size={size}"), Bytes::from(messages(size))));
+    let sizes = SIZES.iter().map(|&(_, size)| size).chain([LONG]);
+    let bodies: Vec<_> = sizes.map(|size| (format!("size={size}"), Bytes::from(messages(size)))).collect();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let bodies = bodies.clone();

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use crate::backend::Backend;
 use crate::config::{ApiConfig, Config};
 use crate::rules::{Api, RuleSet};
-use crate::version::VersionId;
+use crate::version::{Notices, VersionId};
 
 /// Everything that decides what happens to a request; immutable.
 #[derive(Debug)]
@@ -40,6 +40,16 @@ pub struct RoutedRules {
     pub api: Arc<Api>,
     /// What each backend speaks, in the order of [`Route::backends`].
     pub speaks: Vec<VersionId>,
+    /// What clients are told about their version, for each version.
+    notices: Vec<Notices>,
+}
+
+impl RoutedRules {
+    /// What clients of a version of this API are told about it.
+    #[must_use]
+    pub fn notices(&self, version: VersionId) -> &Notices {
+        &self.notices[usize::from(version.0)]
+    }
 }
 
 impl Route {
@@ -126,7 +136,8 @@ fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRule
             )),
         }
     }
-    if errors.is_empty() { Ok(Some(RoutedRules { api: Arc::clone(api), speaks })) } else { Err(errors) }
+    let notices = api.versions.0.iter().map(Notices::new).collect();
+    if errors.is_empty() { Ok(Some(RoutedRules { api: Arc::clone(api), speaks, notices })) } else { Err(errors) }
 }
 
 fn backends(config: &ApiConfig, previous: Option<&Snapshot>) -> Vec<Arc<Backend>> {

@@ -2,6 +2,8 @@
 # Drives `legato demo` with real clients: curl, Node's ws, and both again through nginx.
 # Installs what is missing (Debian packages as root; ws from npm into target/peers). LEGATO=path tests another binary.
 set -euo pipefail
+# Whatever hangs, ends.
+[[ -n ${LEGATO_PEERS_BOUNDED:-} ]] || LEGATO_PEERS_BOUNDED=yes exec timeout 600 "$0" "$@"
 cd "$(dirname "$0")/.."
 
 work=$PWD/target/peers

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::uri::Authority;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -24,6 +25,10 @@ pub type Body = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, Failure
 const POOL_IDLE_PER_ENDPOINT: usize = 256;
 /// How long an idle pooled connection is kept; below the 60 s after which common servers close theirs.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// What a connection's buffers may grow to, in bytes; hyper's own limit is six times as much. Also the most that a
+/// response's head may have.
+const BUFFER: usize = 64 * 1024;
 
 /// After how much silence TCP asks whether a peer is alive, and how often it asks again.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -56,7 +61,7 @@ pub struct Picked {
 impl Picked {
     /// `host:port`.
     #[must_use]
-    pub fn authority(&self) -> &str {
+    pub fn authority(&self) -> &Authority {
         &self.load.endpoint.authority
     }
 }
@@ -120,6 +125,9 @@ impl Backend {
     /// Picks the endpoint for an exchange.
     #[must_use]
     pub fn pick(&self) -> Picked {
+        if self.endpoints.len() == 1 {
+            return self.take(0);
+        }
         let loads: Vec<usize> = self.endpoints().map(|(_, load)| load).collect();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let index = match self.config.balance {
@@ -154,7 +162,7 @@ impl Backend {
     /// # Errors
     /// [`Kind::Unreachable`] and [`Kind::ConnectTimeout`].
     pub async fn connect(&self, picked: &Picked) -> Result<TcpStream, Failure> {
-        let connecting = TcpStream::connect(picked.authority());
+        let connecting = TcpStream::connect(picked.authority().as_str());
         match tokio::time::timeout(self.connect_timeout, connecting).await {
             Ok(Ok(stream)) => {
                 supervise(&stream);
@@ -176,7 +184,7 @@ pub fn supervise(stream: &TcpStream) {
 
 /// What it means that a request could not be sent or its response's head not be read.
 #[must_use]
-pub fn send_failure(error: &hyper_util::client::legacy::Error, authority: &str) -> Failure {
+pub fn send_failure(error: &hyper_util::client::legacy::Error, authority: &Authority) -> Failure {
     let internal = format!("{authority}: {}", causes(error));
     if !error.is_connect() {
         return bad_response(error, internal);
@@ -222,6 +230,7 @@ fn client(protocol: Protocol, connect_timeout: Duration) -> Client<HttpConnector
         .timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .pool_max_idle_per_host(POOL_IDLE_PER_ENDPOINT)
+        .http1_max_buf_size(BUFFER)
         .http2_only(protocol == Protocol::H2)
         .http2_adaptive_window(true)
         .set_host(false)

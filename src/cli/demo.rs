@@ -44,7 +44,8 @@ async fn serve(args: &Args) -> Result<ExitCode, String> {
     let text = demo::config(loopback(args.port), loopback(admin), backend);
     let config = config::parse(&text, "legato.yaml", Path::new("."), &|_| None)
         .map_err(|errors| errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; "))?;
-    let app = App::bind(Setup { config, config_file: None, rules: RuleStore::Fixed(demo::RULES) }).await?;
+    let setup = Setup { config, config_file: None, rules: RuleStore::Fixed(demo::RULES) };
+    let app = App::bind(setup).await.map_err(|e| format!("{e}\nhelp: `--port 0` takes free ports"))?;
     let proxy = app.addresses().first().copied().ok_or("the proxy has no address")?;
     let admin = app.admin_address().ok_or("the admin endpoints have no address")?;
     let service = tokio::spawn(demo::serve(listener));

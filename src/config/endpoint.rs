@@ -24,7 +24,8 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
         _ => authority.port_u16().filter(|port| *port != 0),
     };
     let port = port.ok_or_else(|| format!("expected a port from 1 to 65535 in `{text}`"))?;
-    Ok(Endpoint { authority: format!("{}:{port}", authority.host()) })
+    let authority = format!("{}:{port}", authority.host()).parse().map_err(|_| expected())?;
+    Ok(Endpoint { authority })
 }
 
 /// A host that an API answers for, in lower case.
@@ -66,7 +67,7 @@ mod tests {
             ("http://u@a", Err("an endpoint is a host and a port, without path, query or user: `@` in `http://u@a`")),
         ];
         for (text, want) in cases {
-            let found = parse(text).map(|endpoint| endpoint.authority);
+            let found = parse(text).map(|endpoint| endpoint.authority.to_string());
             assert_eq!(found.as_deref().map_err(String::as_str), want, "{text}");
         }
     }

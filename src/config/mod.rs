@@ -159,7 +159,7 @@ pub struct BackendConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `host:port`, as in a `Host` header; the port is always there.
-    pub authority: String,
+    pub authority: http::uri::Authority,
 }
 
 /// How an endpoint is picked.

@@ -53,7 +53,7 @@ fn what_is_not_said_has_its_documented_default() {
             backends: vec![BackendConfig {
                 name: "legacy".into(),
                 speaks: "1".into(),
-                endpoints: vec![Endpoint { authority: "127.0.0.1:4000".into() }],
+                endpoints: vec![Endpoint { authority: "127.0.0.1:4000".parse().unwrap() }],
                 balance: Balance::LeastLoaded,
                 protocol: Protocol::H1,
             }],

@@ -40,7 +40,7 @@ pub(crate) struct Exchange {
     pub(crate) speaks: VersionId,
     /// When all has to be over.
     pub(crate) deadline: Option<Instant>,
-    hash: String,
+    snapshot: Arc<Snapshot>,
 }
 
 impl Exchange {
@@ -48,11 +48,11 @@ impl Exchange {
     ///
     /// # Errors
     /// Those that concern the request's target and version.
-    pub(crate) fn open(snapshot: &Snapshot, peer: SocketAddr, head: &Parts) -> Result<Self, Failure> {
+    pub(crate) fn open(snapshot: Arc<Snapshot>, peer: SocketAddr, head: &Parts) -> Result<Self, Failure> {
         headers::check_framing(head)?;
         let authority = headers::authority(head)?;
         let host = authority.as_deref().map(headers::host_of);
-        let route = snapshot.find(host, head.uri.path()).ok_or_else(no_route)?;
+        let route = Arc::clone(snapshot.find(host, head.uri.path()).ok_or_else(no_route)?);
         let rules = route.rules.as_ref().ok_or_else(|| no_rules(&route.config.name))?;
         let (path, query) = (head.uri.path(), head.uri.query());
         let view = RequestView { headers: &head.headers, host: authority.as_deref(), path, query };
@@ -68,8 +68,8 @@ impl Exchange {
             speaks: rules.speaks[0],
             deadline: route.config.timeouts.request.map(|t| Instant::now() + t),
             api: Arc::clone(api),
-            route: Arc::clone(route),
-            hash: snapshot.hash.clone(),
+            route,
+            snapshot,
         })
     }
 
@@ -127,7 +127,7 @@ impl Exchange {
 
     /// The mark of translated representations.
     pub(crate) fn mark(&self) -> Mark {
-        Mark::new(&self.hash, &self.client_version().label, &self.backend_version().label)
+        Mark::new(&self.snapshot.hash, &self.client_version().label, &self.backend_version().label)
     }
 
     /// How errors look to this client.
@@ -140,27 +140,26 @@ impl Exchange {
 
     /// Says in a response which version was served, what decided it, and until when it is.
     pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
-        let version = self.client_version();
-        headers::insert(headers, self.api.resolver.echo_header(), &version.label);
         for name in self.api.resolver.vary() {
             if !headers::tokens(headers, &header::VARY).any(|t| t == "*" || t.eq_ignore_ascii_case(name.as_str())) {
                 headers.append(header::VARY, HeaderValue::from(name));
             }
         }
-        let Some(deprecated) = version.deprecated else {
+        let Some(notices) = self.route.rules.as_ref().map(|rules| rules.notices(self.resolved.version)) else {
             return;
         };
-        headers::insert(headers, DEPRECATION, &format!("@{deprecated}"));
-        if let Some(date) = version.sunset.and_then(http_date) {
-            headers::insert(headers, SUNSET, &date);
-        }
-        if let Some(guide) = &version.guide {
-            let sunset = version.sunset.map(|_| "sunset");
-            for relation in ["deprecation"].into_iter().chain(sunset).chain(["successor-version"]) {
-                if let Ok(link) = HeaderValue::from_str(&format!("<{guide}>; rel=\"{relation}\"")) {
-                    headers.append(header::LINK, link);
-                }
+        let values = [
+            (self.api.resolver.echo_header(), &notices.label),
+            (DEPRECATION, &notices.deprecation),
+            (SUNSET, &notices.sunset),
+        ];
+        for (name, value) in values {
+            if let Some(value) = value {
+                headers.insert(name, value.clone());
             }
+        }
+        for link in &notices.links {
+            headers.append(header::LINK, link.clone());
         }
     }
 }
@@ -172,12 +171,6 @@ pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnErr
         OnError::BestEffort => json::OnError::BestEffort,
     };
     Values { now: format!("{now:.3}"), version: Arc::clone(&version.label), on_error }
-}
-
-/// A time as RFC 9110 section 5.6.7 writes it.
-fn http_date(seconds: i64) -> Option<String> {
-    let time = jiff::Timestamp::from_second(seconds).ok()?;
-    Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
 fn no_route() -> Failure {
@@ -207,14 +200,4 @@ fn check_sunset(api: &Api, version: VersionId, now: jiff::Timestamp) -> Result<(
         return Err(Failure::new(Side::Client, Kind::VersionGone, detail).supporting(api.versions.labels()));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::http_date;
-
-    #[test]
-    fn dates_are_those_of_http() {
-        assert_eq!(http_date(784_111_777).as_deref(), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
-    }
 }

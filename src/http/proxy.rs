@@ -37,11 +37,10 @@ pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Req
 
     // One snapshot decides everything about this request.
     let snapshot = plane.published.load();
-    let exchange = match Exchange::open(&snapshot, peer, &head) {
+    let exchange = match Exchange::open(snapshot, peer, &head) {
         Ok(exchange) => exchange,
         Err(failure) => return finish(recorder, refuse(&head, &failure), Some(&failure)),
     };
-    drop(snapshot);
     note(&exchange, recorder.record());
 
     match forward(plane, &exchange, &mut recorder, head, body, upgrade).await {
@@ -128,7 +127,7 @@ async fn forward(
     let body = request::body(exchange, &call, form, &mut outgoing.headers, body).await?;
 
     // The backend answers.
-    let (response, picked) = send::send(exchange, &outgoing, body).await?;
+    let (response, picked) = send::send(exchange, outgoing, body).await?;
 
     // The response, translated where a rule matches it.
     response::message(exchange, &call, recorder, &head.method, response, picked).await.map(Answer::Message)

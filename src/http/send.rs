@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::uri::{PathAndQuery, Scheme, Uri};
+use http::uri::{self, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Method, Request, Response, header};
 use hyper::body::Incoming;
 use tokio::sync::Notify;
@@ -17,6 +17,7 @@ use super::body::{self, Observer};
 use super::exchange::Exchange;
 
 /// A request as the backend will see it, but for its endpoint and body.
+#[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     /// Its method.
     pub(crate) method: Method,
@@ -29,18 +30,16 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// A request for one endpoint. `host` is the endpoint's: backends are addressed by the names that the
     /// configuration gives them; the client's is in `x-forwarded-host`.
-    fn request(&self, picked: &Picked, body: Body) -> Result<Request<Body>, Failure> {
-        let uri = Uri::builder()
-            .scheme(Scheme::HTTP)
-            .authority(picked.authority())
-            .path_and_query(self.target.clone())
-            .build()
-            .map_err(|e| bad_target(&e))?;
+    fn request(self, picked: &Picked, body: Body) -> Result<Request<Body>, Failure> {
+        let mut uri = uri::Parts::default();
+        uri.scheme = Some(Scheme::HTTP);
+        uri.authority = Some(picked.authority().clone());
+        uri.path_and_query = Some(self.target);
         let mut request = Request::new(body);
-        request.method_mut().clone_from(&self.method);
-        *request.uri_mut() = uri;
-        request.headers_mut().clone_from(&self.headers);
-        super::headers::insert(request.headers_mut(), header::HOST, picked.authority());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = Uri::from_parts(uri).map_err(|e| bad_target(&e.into()))?;
+        *request.headers_mut() = self.headers;
+        super::headers::insert(request.headers_mut(), header::HOST, picked.authority().as_str());
         Ok(request)
     }
 }
@@ -55,27 +54,26 @@ pub(crate) fn bad_target(error: &http::Error) -> Failure {
 /// is sent once.
 pub(crate) async fn send(
     exchange: &Exchange,
-    outgoing: &Outgoing,
+    outgoing: Outgoing,
     body: Option<Body>,
 ) -> Result<(Response<Incoming>, Picked), Failure> {
     let backend = &exchange.backend;
     let mut picked = backend.pick();
-    let Some(body) = body else {
+    if body.is_none() {
         for _ in 1..backend.len() {
-            match send_once(exchange, outgoing, &picked, None).await {
+            match send_once(exchange, outgoing.clone(), &picked, None).await {
                 Err(Failure { kind: Kind::Unreachable | Kind::ConnectTimeout, .. }) => {}
                 result => return result.map(|response| (response, picked)),
             }
             picked = backend.pick_after(&picked);
         }
-        return send_once(exchange, outgoing, &picked, None).await.map(|response| (response, picked));
-    };
-    send_once(exchange, outgoing, &picked, Some(body)).await.map(|response| (response, picked))
+    }
+    send_once(exchange, outgoing, &picked, body).await.map(|response| (response, picked))
 }
 
 async fn send_once(
     exchange: &Exchange,
-    outgoing: &Outgoing,
+    outgoing: Outgoing,
     picked: &Picked,
     body: Option<Body>,
 ) -> Result<Response<Incoming>, Failure> {

@@ -2,7 +2,7 @@
 //!
 //! Of a request with both `content-length` and `transfer-encoding`, hyper removes the first and shows the second.
 //! RFC 9112 section 6.1 allows that, but a server behind or before this one may have chosen the other, so such
-//! requests are refused here. They are recognised in the bytes that came since the last request.
+//! requests are refused here. They are recognised in the bytes that came since the last request's head.
 
 use std::io;
 use std::pin::Pin;
@@ -11,6 +11,9 @@ use std::task::{Context, Poll, ready};
 
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What the memory of one connection's bytes shrinks to between requests, in bytes.
+const KEPT: usize = 4 * 1024;
 
 /// Marks a request whose framing is ambiguous.
 #[derive(Debug, Clone, Copy)]
@@ -34,35 +37,62 @@ impl Seen {
         }
     }
 
-    /// Marks a request that was sent with two framings, and forgets what was seen until then.
+    /// Marks a request that was sent with two framings, and forgets its head. What came behind it is kept: it may be
+    /// the next request.
     pub(crate) fn mark<B>(&self, request: &mut Request<B>) {
-        let seen = std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut seen = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let is_chunked = request.headers().contains_key(http::header::TRANSFER_ENCODING);
-        if is_chunked && has_two_framings(&seen, request.method().as_str()) {
+        let mut heads = Heads(&seen);
+        let own = heads.next();
+        // A head that is out of sight may have had both.
+        let has_two = own.as_ref().is_none_or(|head| head.has_two_framings) || heads.any(|head| head.has_two_framings);
+        let is_ambiguous = is_chunked && has_two;
+        let end = own.map_or(seen.len(), |head| seen.len() - head.behind);
+        seen.drain(..end);
+        seen.shrink_to(KEPT);
+        drop(seen);
+        if is_ambiguous {
             request.extensions_mut().insert(Ambiguous);
         }
     }
 }
 
-/// Whether a head of this method in these bytes names both framings. Bytes of an earlier body that look like such a
-/// head count as well: only who wants to be refused sends them.
-fn has_two_framings(seen: &[u8], method: &str) -> bool {
-    let mut lines = seen.split(|&b| b == b'\n').map(<[u8]>::trim_ascii_end);
-    while let Some(line) = lines.next() {
-        let is_start = line.starts_with(method.as_bytes()) && line.ends_with(b" HTTP/1.1");
-        if !is_start {
-            continue;
+/// What looks like a request's head.
+struct Head {
+    has_two_framings: bool,
+    /// Bytes that come behind it.
+    behind: usize,
+}
+
+/// The heads in the bytes of a connection. A start line is known by its end, since the last bytes of a body may stand
+/// before it. Bytes of a body that look like a head are one as well: only who wants to be refused sends them.
+struct Heads<'a>(&'a [u8]);
+
+impl<'a> Heads<'a> {
+    /// The next line without its end.
+    fn line(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
         }
+        let end = memchr::memchr(b'\n', self.0).unwrap_or(self.0.len());
+        let line = &self.0[..end];
+        self.0 = self.0.get(end + 1..).unwrap_or_default();
+        Some(line.trim_ascii_end())
+    }
+}
+
+impl Iterator for Heads<'_> {
+    type Item = Head;
+
+    fn next(&mut self) -> Option<Head> {
+        while !self.line()?.ends_with(b" HTTP/1.1") {}
         let (mut has_length, mut has_coding) = (false, false);
-        for header in lines.by_ref().take_while(|line| !line.is_empty()) {
+        while let Some(header) = self.line().filter(|line| !line.is_empty()) {
             has_length |= is_header(header, b"content-length:");
             has_coding |= is_header(header, b"transfer-encoding:");
         }
-        if has_length && has_coding {
-            return true;
-        }
+        Some(Head { has_two_framings: has_length && has_coding, behind: self.0.len() })
     }
-    false
 }
 
 fn is_header(line: &[u8], name: &[u8]) -> bool {
@@ -134,13 +164,32 @@ mod tests {
             ("POST / HTTP/1.1\r\nContent-Length: 1\r\ntransfer-encoding: chunked\r\n\r\n", true),
             ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH:1\r\n\r\n", true),
             ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", false),
+            ("bodyPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n", true),
             ("rest of a body\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n", true),
             ("--part\r\ncontent-length: 1\r\n\r\nx\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", false),
             ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\ncontent-length: 1\r\n", false),
         ];
         for (seen, want) in cases {
-            assert_eq!(has_two_framings(seen.as_bytes(), "POST"), want, "{seen:?}");
+            let found = Heads(seen.as_bytes()).any(|head| head.has_two_framings);
+            assert_eq!(found, want, "{seen:?}");
         }
+    }
+
+    #[test]
+    fn what_comes_behind_a_head_is_kept_for_the_next_request() {
+        let (_, seen) = Tap::new((), 1024);
+        seen.add(b"GET / HTTP/1.1\r\nhost: h\r\n\r\nPOST / HTTP/1.1\r\n");
+        seen.add(b"transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n");
+        let mut first = Request::get("/").body(()).unwrap();
+        seen.mark(&mut first);
+        let mut second = Request::post("/").header("transfer-encoding", "chunked").body(()).unwrap();
+        seen.mark(&mut second);
+        let is_marked = |request: &Request<()>| request.extensions().get::<Ambiguous>().is_some();
+        assert_eq!((is_marked(&first), is_marked(&second)), (false, true));
+        assert_eq!(*seen.bytes.lock().unwrap(), b"0\r\n\r\n");
+        let mut unseen = Request::post("/").header("transfer-encoding", "chunked").body(()).unwrap();
+        seen.mark(&mut unseen);
+        assert!(is_marked(&unseen));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Setup {
 }
 
 fn read_config(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+    fs::read_to_string(path).map_err(|e| format!("cannot read the configuration {}: {e}", path.display()))
 }
 
 fn parse_config(path: &Path, text: &str) -> Result<Config, String> {

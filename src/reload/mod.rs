@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 pub use load::Setup;
@@ -22,8 +22,6 @@ use crate::telemetry::metrics;
 use load::Loaded;
 use watch::Watch;
 
-/// How long to wait after a change for the rest of it: editors and `git pull` write files one by one.
-const DEBOUNCE: Duration = Duration::from_millis(100);
 /// How often to look at files that nobody told about.
 const POLL: Duration = Duration::from_secs(30);
 /// Reloads that may wait to be done.
@@ -115,7 +113,7 @@ impl Reloader {
             generation: 1,
             hash: snapshot.hash.clone(),
         };
-        note_endpoints(&snapshot);
+        note_contents(&snapshot);
         let last = Arc::new(ArcSwap::from_pointee(report));
         let (sender, requests) = mpsc::channel(QUEUE);
         let handle = Handle { requests: sender, last: Arc::clone(&last) };
@@ -131,32 +129,19 @@ impl Reloader {
 
     /// Publishes until told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut watch = self.watch().await;
+        let mut watch = Watch::open(&self.setup);
         let mut poll = interval_at(Instant::now() + POLL, POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let reply = tokio::select! {
                 () = stop.cancelled() => return,
                 Some(reply) = self.requests.recv() => Some(reply),
-                () = watch.changed() => {
-                    sleep(DEBOUNCE).await;
-                    None
-                }
+                () = watch.settled() => None,
                 _ = poll.tick() => None,
             };
             if self.reload(reply).await {
                 // The directories may be other ones now.
-                watch = self.watch().await;
-            }
-        }
-    }
-
-    /// Watches the files. Those that changed between being read and being watched are read again.
-    async fn watch(&mut self) -> Watch {
-        loop {
-            let watch = Watch::open(&self.setup);
-            if !self.reload(None).await {
-                return watch;
+                watch = Watch::open(&self.setup);
             }
         }
     }
@@ -193,7 +178,7 @@ impl Reloader {
             Ok(_) if !is_changed => Outcome::Unchanged,
             Ok((config, snapshot)) => {
                 self.setup = self.setup.clone().with(config);
-                note_endpoints(&snapshot);
+                note_contents(&snapshot);
                 self.published.publish(snapshot);
                 Outcome::Published
             }
@@ -217,6 +202,10 @@ fn note(report: &Report) {
     }
 }
 
-fn note_endpoints(snapshot: &Snapshot) {
+/// Says what a published snapshot is short of, and counts its endpoints.
+fn note_contents(snapshot: &Snapshot) {
+    for api in snapshot.routes.iter().filter(|r| r.rules.is_none()).map(|r| &r.config.name) {
+        log::line(Level::Warn, &format!("apis.{api}: there are no rules for it, its clients are answered 503"));
+    }
     metrics::endpoints(snapshot.routes.iter().flat_map(|r| &r.backends).map(|b| b.len()).sum());
 }

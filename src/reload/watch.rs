@@ -5,9 +5,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Setup;
 use crate::store::RuleStore;
@@ -16,10 +18,17 @@ use crate::telemetry::log::{self, Level};
 /// The link that Kubernetes swaps when a mounted volume changes.
 const KUBERNETES_DATA: &str = "..data";
 
+/// How long nothing has to change before files are read: editors and `git pull` write them one by one.
+const QUIET: Duration = Duration::from_millis(100);
+/// After how much of it a change that does not end is read all the same.
+const LONGEST_CHANGE: Duration = Duration::from_secs(2);
+
 /// Open watches. Dropping it ends them.
 pub(super) struct Watch {
     _watchers: Vec<RecommendedWatcher>,
     changes: mpsc::Receiver<()>,
+    /// Whether nothing has been read since the watch was opened: files may have changed before it heard of them.
+    is_new: bool,
 }
 
 impl Watch {
@@ -30,19 +39,35 @@ impl Watch {
         let mut watchers = Vec::new();
         if let RuleStore::Directory(directory) = &setup.rules {
             watchers.extend(watch(directory, RecursiveMode::Recursive, sender.clone(), |_| true));
+            // Where the directory itself is replaced, only the one that it is in hears of it.
+            if let Some((parent, name)) = place(directory) {
+                let is_ours = move |path: &Path| path.file_name() == Some(&name);
+                watchers.extend(watch(&parent, RecursiveMode::NonRecursive, sender.clone(), is_ours));
+            }
         }
         if let Some((directory, name)) = setup.config_file.as_deref().and_then(place) {
             let is_ours = move |path: &Path| path.file_name().is_some_and(|n| n == name || n == KUBERNETES_DATA);
             watchers.extend(watch(&directory, RecursiveMode::NonRecursive, sender, is_ours));
         }
-        Self { _watchers: watchers, changes }
+        Self { _watchers: watchers, changes, is_new: true }
     }
 
-    /// Waits for a change; for ever where nothing can be watched.
-    pub(super) async fn changed(&mut self) {
-        if self.changes.recv().await.is_none() {
+    /// Waits for a change and then until nothing has changed for a moment, so that files written one after the other
+    /// are one change. Waits for ever where nothing can be watched.
+    pub(super) async fn settled(&mut self) {
+        if !self.is_new && self.changes.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
+        let deadline = Instant::now() + LONGEST_CHANGE;
+        loop {
+            let quiet = deadline.min(Instant::now() + QUIET);
+            match timeout_at(quiet, self.changes.recv()).await {
+                Ok(Some(())) => {}
+                Ok(None) => break sleep_until(quiet).await,
+                Err(_) => break,
+            }
+        }
+        self.is_new = false;
     }
 }
 

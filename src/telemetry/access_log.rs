@@ -3,9 +3,10 @@
 //! Requests never wait for the log: records go through a bounded queue to one thread, and those that do not
 //! fit are counted and dropped.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -112,12 +113,12 @@ impl AccessLog {
     /// Opens a log and starts its writer, which ends when the last clone of the log is dropped.
     ///
     /// # Errors
-    /// As opening the file fails.
+    /// As opening the file fails, naming it.
     pub fn open(to: &config::AccessLog) -> io::Result<(Self, Option<JoinHandle<()>>)> {
         let out: Box<dyn Write + Send> = match to {
             config::AccessLog::Off => return Ok((Self::off(), None)),
             config::AccessLog::Stderr => Box::new(io::stderr()),
-            config::AccessLog::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+            config::AccessLog::File(path) => Box::new(open(path)?),
         };
         let (sender, receiver) = sync_channel(QUEUE);
         let writer =
@@ -133,6 +134,11 @@ impl AccessLog {
             metrics::access_record_dropped();
         }
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
 }
 
 /// Writes records until there are no more senders; flushes whenever the queue is empty. A full disk loses

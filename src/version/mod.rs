@@ -5,12 +5,14 @@
 //! ([`Resolver::tell_backend`]) and what a cache has to vary on.
 
 mod media;
+mod notices;
 mod read;
 mod source;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use notices::Notices;
 pub use source::{Pattern, Source};
 
 use std::fmt;

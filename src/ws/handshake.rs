@@ -161,7 +161,7 @@ fn request(outgoing: Outgoing, key: &str, picked: &Picked, is_translated: bool) 
         to.remove(header::SEC_WEBSOCKET_EXTENSIONS);
     }
     upgrade_headers(to);
-    headers::insert(to, header::HOST, picked.authority());
+    headers::insert(to, header::HOST, picked.authority().as_str());
     headers::insert(to, header::SEC_WEBSOCKET_KEY, key);
     to.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     request

@@ -29,7 +29,9 @@ async fn a_backend_that_is_not_there() {
 
 #[tokio::test]
 async fn a_backend_that_answers_what_is_not_http() {
+    let large = format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(200_000));
     let answers = [
+        large.as_str(),
         "garbage\r\n\r\n",
         "HTTP/1.1 2000 What\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",

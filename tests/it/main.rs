@@ -11,6 +11,7 @@ mod support;
 
 mod admin;
 mod architecture;
+mod bad_input;
 mod cli;
 mod demo;
 mod diagnostics;
@@ -21,8 +22,11 @@ mod http_bodies;
 mod http_failures;
 mod http_translation;
 mod http_versions;
+#[cfg(target_os = "linux")]
+mod memory;
 mod readme;
 mod reload;
+mod reload_load;
 mod rules;
 mod ws;
 mod ws_ends;

@@ -1,12 +1,12 @@
 //! Rules and configuration that change while requests run.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use crate::support::backend::Backend;
 use crate::support::eventually;
+use crate::support::program::Program;
 use crate::support::proxy::{API, TestProxy, write_rule};
 use crate::support::socket;
 use crate::support::wire::Wire;
@@ -15,9 +15,16 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const GET: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
 const BROKEN: &str = "legato: 1\nbroken: [\n";
 
+async fn status(admin: SocketAddr) -> serde_json::Value {
+    Wire::connect(admin).await.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json()
+}
+
 async fn generation(admin: SocketAddr) -> u64 {
-    let status = Wire::connect(admin).await.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json();
-    status["generation"].as_u64().unwrap()
+    status(admin).await["generation"].as_u64().unwrap()
+}
+
+async fn last_reload(admin: SocketAddr) -> serde_json::Value {
+    status(admin).await["last_reload"].take()
 }
 
 #[tokio::test]
@@ -98,62 +105,38 @@ async fn a_reload_keeps_sockets_and_pooled_connections() {
 }
 
 #[tokio::test]
-async fn no_request_fails_while_rules_are_published() {
+async fn many_files_at_once_are_one_reload() {
     let backend = Backend::answering(OK).await;
     let proxy = TestProxy::before(backend.address).await;
-    let mut client = proxy.client().await;
-    let asking = tokio::spawn(async move {
-        for _ in 0..300 {
-            assert_eq!(client.ask(GET).await.text(), "ok");
-        }
-    });
-    for i in 0..30 {
-        proxy.write_rule("chat/api.yaml", &format!("{API}# {i}\n"));
-        proxy.reload.reload().await.unwrap();
+    for i in 0..50 {
+        let text = format!("change: more_{i}\nsince: \"2\"\nsummary: More\napply: []\n");
+        proxy.write_rule(&format!("chat/changes/2/20250102000000_more_{i}.yaml"), &text);
     }
-    asking.await.unwrap();
+    eventually("generation 2", || async { generation(proxy.admin).await == 2 }).await;
+    let report = proxy.reload.reload().await.unwrap();
+    assert_eq!((report.outcome.name(), report.generation), ("unchanged", 2));
 }
 
-/// The real program with a configuration file.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    admin: SocketAddr,
-    directory: tempfile::TempDir,
+#[tokio::test]
+async fn a_directory_may_go_and_come_back() {
+    let backend = Backend::answering(OK).await;
+    let proxy = TestProxy::before(backend.address).await;
+    let away = tempfile::tempdir_in(proxy.rules.path().parent().unwrap()).unwrap();
+    let rules = away.path().join("rules");
+    fs::rename(proxy.rules.path(), &rules).unwrap();
+    eventually("a failed reload", || async { proxy.reload.last().outcome.name() == "failed" }).await;
+    assert_eq!(proxy.client().await.ask(GET).await.text(), "ok");
+    write_rule(&rules, "chat/api.yaml", &format!("{API}# changed\n"));
+    fs::rename(&rules, proxy.rules.path()).unwrap();
+    eventually("generation 2", || async { generation(proxy.admin).await == 2 }).await;
 }
 
-impl Program {
-    fn start(backend: SocketAddr) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        write_rule(directory.path(), "rules/chat/api.yaml", API);
-        write_config(&directory, backend, "");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_legato"))
-            .args(["serve", "--config"])
-            .arg(directory.path().join("legato.yaml"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut address = |prefix: &str| {
-            let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line}")).parse().unwrap()
-        };
-        let (address, admin) = (address("listening on http://"), address("admin on http://"));
-        Self { child, address, admin, directory }
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The real program before a backend, with rules of its own.
+fn start(backend: SocketAddr) -> Program {
+    let directory = tempfile::tempdir().unwrap();
+    write_rule(directory.path(), "rules/chat/api.yaml", API);
+    write_config(&directory, backend, "");
+    Program::start(directory)
 }
 
 fn write_config(directory: &tempfile::TempDir, backend: SocketAddr, more: &str) {
@@ -168,7 +151,7 @@ fn write_config(directory: &tempfile::TempDir, backend: SocketAddr, more: &str) 
 #[tokio::test]
 async fn the_program_reloads_its_configuration_and_drains() {
     let (first, second) = (Backend::answering(OK).await, Backend::answering(OK.replace("ok", "no")).await);
-    let mut program = Program::start(first.address);
+    let mut program = start(first.address);
     let mut client = Wire::connect(program.address).await;
     assert_eq!(client.ask(GET).await.text(), "ok");
     let health = || {
@@ -181,13 +164,15 @@ async fn the_program_reloads_its_configuration_and_drains() {
     eventually("generation 2", || async { generation(program.admin).await == 2 }).await;
     assert_eq!(client.ask(GET).await.text(), "no");
 
+    program.signal("-HUP");
+    eventually("a reload of unchanged files", || async { last_reload(program.admin).await["result"] == "unchanged" })
+        .await;
+
     // One that is not valid changes nothing, also when a signal asks for it.
     write_config(&program.directory, first.address, "nonsense: 1\n");
     program.signal("-HUP");
     eventually("a failed reload", || async {
-        let mut admin = Wire::connect(program.admin).await;
-        let status = admin.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json();
-        status["last_reload"]["diagnostics"].as_str().is_some_and(|d| d.contains("nonsense"))
+        last_reload(program.admin).await["diagnostics"].as_str().is_some_and(|d| d.contains("nonsense"))
     })
     .await;
     assert_eq!(client.ask(GET).await.text(), "no");
@@ -220,4 +205,23 @@ fn a_start_with_bad_files_says_everything_and_ends() {
     let bad_rules = serve();
     assert_eq!(bad_rules.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&bad_rules.stderr).contains("api.yaml"));
+
+    write_rule(directory.path(), "rules/chat/api.yaml", API);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    let listen = format!("listen: [{{address: {taken}}}]\n");
+    let good = fs::read_to_string(directory.path().join("legato.yaml")).unwrap();
+    let cases = [
+        (good.replace("listen: [{address: 127.0.0.1:0}]\n", &listen), taken.to_string()),
+        (good.replace("access_log: off", "access_log: nowhere/access.log"), "nowhere/access.log".to_owned()),
+        (good.replace("rules: rules", "rules: elsewhere"), "elsewhere".to_owned()),
+        (good.replace("speaks: \"1\"", "speaks: \"7\""), "apis.chat.backends.legacy.speaks".to_owned()),
+    ];
+    for (text, named) in cases {
+        write_rule(directory.path(), "legato.yaml", &text);
+        let refused = serve();
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{text}");
+        assert!(said.contains(&named), "{named} is not named in {said}");
+    }
 }

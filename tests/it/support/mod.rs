@@ -6,6 +6,7 @@
 pub(crate) mod backend;
 pub(crate) mod cases;
 pub(crate) mod oracle;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod socket;

@@ -136,7 +136,7 @@ pub(crate) fn write_rule(directory: &Path, path: &str, text: &str) {
 }
 
 fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
-    let endpoints = endpoints.iter().map(|a| Endpoint { authority: a.to_string() }).collect();
+    let endpoints = endpoints.iter().map(|a| Endpoint { authority: a.to_string().parse().unwrap() }).collect();
     let legacy = BackendConfig {
         name: "legacy".to_owned(),
         speaks: "1".to_owned(),
