@@ -164,11 +164,10 @@ const KINDS: [Kind; 19] = [
 ];
 
 #[test]
-fn every_problem_code_is_in_the_table() {
-    let table = ERRORS.split("\n## Codes\n").nth(1).expect("a section `Codes`");
-    let listed: BTreeSet<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+fn every_problem_code_is_listed() {
     let codes = Code::ALL.iter().map(|code| code.name()).chain(KINDS.iter().map(|kind| kind.code()));
-    assert_eq!(listed, codes.collect());
+    let missing: Vec<&str> = codes.filter(|code| !ERRORS.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "docs/errors.md says nothing of {missing:?}");
     // A kind that the list above lacks shows here.
     let source = include_str!("../../src/failure.rs");
     let arms = source.lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \"")).count();
