@@ -121,6 +121,75 @@ pub enum Edit {
         /// What to do where there is no such member.
         otherwise: Otherwise,
     },
+    /// A member that is missing or null becomes something else.
+    Presence {
+        /// The objects with the member.
+        scope: Path,
+        /// Never empty.
+        at: Keys,
+        /// What becomes of null; [`Source::Absent`]: the member goes.
+        null: Option<Source>,
+        /// What comes where there is none.
+        missing: Option<Source>,
+    },
+    /// One string becomes two members, in its place.
+    Split {
+        /// The objects with the member.
+        scope: Path,
+        /// The member's name.
+        key: String,
+        /// The two names.
+        into: [String; 2],
+        /// Where and how.
+        how: Boundary,
+        /// For values that are no string.
+        otherwise: Otherwise,
+    },
+    /// Two strings become one member, in the place of the first.
+    Join {
+        /// The objects with the members.
+        scope: Path,
+        /// The two names.
+        from: [String; 2],
+        /// The member's name.
+        key: String,
+        /// What goes between, and what stands for a missing second part.
+        how: Boundary,
+    },
+    /// A value becomes a member of every object at `to`.
+    Spread {
+        /// From the scope; never empty.
+        from: Keys,
+        /// The objects.
+        to: Path,
+        /// The member's name.
+        key: String,
+        /// Whether it is a failure if there is no such object.
+        refuse_empty: bool,
+    },
+    /// A member of every object at `from` becomes one value.
+    Collapse {
+        /// The objects.
+        from: Path,
+        /// The member's name.
+        key: String,
+        /// From the scope; never empty.
+        to: Keys,
+        /// Which of the values.
+        how: Collapse,
+    },
+    /// Elements of the arrays at `at` for which all conditions hold go.
+    DropElements {
+        /// The arrays.
+        at: Path,
+        /// From the element.
+        when: Vec<Condition>,
+    },
+    /// The whole message goes, if all conditions hold.
+    DropMessage {
+        /// From the scope.
+        when: Vec<Condition>,
+    },
     /// Edits within each value at `at`.
     Each {
         /// The scopes.
@@ -167,6 +236,44 @@ pub enum Otherwise {
     Drop,
     /// This JSON text instead.
     Value(Vec<u8>),
+}
+
+/// Where one string is two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boundary {
+    /// What stands between the parts; never empty.
+    pub separator: String,
+    /// Whether the last separator parts them, not the first.
+    pub last: bool,
+    /// What the second part is where there is no separator (JSON text); `None`: it is missing.
+    pub missing: Option<Vec<u8>>,
+    /// Whether the document is a partial update (RFC 7396).
+    pub patch: bool,
+}
+
+/// Which of several values is the one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Collapse {
+    /// All must be equal.
+    #[default]
+    Same,
+    /// The first.
+    First,
+    /// The last.
+    Last,
+    /// The least number.
+    Min,
+    /// The greatest number.
+    Max,
+}
+
+/// How names are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Case {
+    /// `created_at`
+    Snake,
+    /// `createdAt`
+    Camel,
 }
 
 /// How one value becomes another.
@@ -217,6 +324,49 @@ pub enum ValueEdit {
         key: String,
         /// For values that are no object.
         otherwise: Otherwise,
+    },
+    /// `{"a": x}` to `[{"key": "a", "value": x}]`, or to `[{"key": "a", ...x}]` where `value` is `None`; null passes.
+    ToEntries {
+        /// The member that holds the name.
+        key: String,
+        /// The member that holds the value.
+        value: Option<String>,
+        /// For values that are no object.
+        otherwise: Otherwise,
+    },
+    /// The other way.
+    FromEntries {
+        /// The member that holds the name.
+        key: String,
+        /// The member that holds the value.
+        value: Option<String>,
+        /// For values that are no array.
+        otherwise: Otherwise,
+    },
+    /// `[x, y]` to `{"a": x, "b": y}`; null passes.
+    ToObject {
+        /// Names by position.
+        keys: Vec<String>,
+        /// Whether elements without a name go, instead of being a failure.
+        drop_extra: bool,
+        /// For values that are no array.
+        otherwise: Otherwise,
+    },
+    /// The other way.
+    ToTuple {
+        /// Names by position.
+        keys: Vec<String>,
+        /// Whether members without a position go, instead of being a failure.
+        drop_extra: bool,
+        /// For values that are no object.
+        otherwise: Otherwise,
+    },
+    /// Every name inside is written another way.
+    Recase {
+        /// How it is then.
+        to: Case,
+        /// Names that stay, with everything in their values.
+        except: Vec<String>,
     },
 }
 

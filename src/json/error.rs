@@ -89,6 +89,16 @@ codes! {
     ParentNotObject = "parent_not_object",
     /// The array to unwrap is empty, and `empty: fail` allows none.
     EmptyArray = "empty_array",
+    /// A string was expected.
+    NotAString = "not_a_string",
+    /// A partial update has half of a value that is one in the other version.
+    NeedsCurrentValue = "needs_current_value",
+    /// An entry has no name to become a member under.
+    EntryWithoutKey = "entry_without_key",
+    /// A member that the other version needs is missing or null.
+    RequiredValueMissing = "required_value_missing",
+    /// The receiver must not see the message.
+    Dropped = "dropped",
     /// An array element cannot be taken out by its index.
     CannotRemoveIndex = "cannot_remove_index",
 }

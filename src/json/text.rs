@@ -92,8 +92,11 @@ fn push_code_point(point: u32, out: &mut Vec<u8>) {
 pub(crate) fn quote(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
-    for &byte in text {
+    for (at, &byte) in text.iter().enumerate() {
         match byte {
+            // What `unescape` makes of a lone surrogate is no UTF-8: it leaves as an escape again.
+            0xed if text.get(at + 1).is_some_and(|b| *b >= 0xa0) => push_surrogate(&text[at..], out),
+            0x80..0xc0 if is_in_surrogate(text, at) => {}
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
@@ -106,6 +109,19 @@ pub(crate) fn quote(text: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
+}
+
+/// Whether the byte at `at` is the second or third of a surrogate.
+fn is_in_surrogate(text: &[u8], at: usize) -> bool {
+    let begins =
+        |back: usize| at >= back && text[at - back] == 0xed && text.get(at - back + 1).is_some_and(|b| *b >= 0xa0);
+    begins(1) || begins(2)
+}
+
+fn push_surrogate(text: &[u8], out: &mut Vec<u8>) {
+    let bits = |at: usize| u32::from(text.get(at).copied().unwrap_or(0x80) & 0x3f);
+    let unit = 0xd000 | bits(1) << 6 | bits(2);
+    out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
 }
 
 /// `text` as a JSON string.
@@ -148,6 +164,13 @@ mod tests {
         assert_eq!(unescape(br#""\ud800""#), unescape(br#""\uD800""#));
         assert_ne!(unescape(br#""\ud800""#), unescape(br#""\ud801""#));
         assert!(std::str::from_utf8(&unescape(br#""\ud800x""#)).is_err());
+    }
+
+    #[test]
+    fn a_lone_surrogate_leaves_as_an_escape() {
+        let mut out = Vec::new();
+        quote(&unescape(br#""a\ud800\udfff.\udc00""#), &mut out);
+        assert_eq!(out, "\"a\u{103ff}.\\udc00\"".as_bytes());
     }
 
     #[test]

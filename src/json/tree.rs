@@ -327,6 +327,28 @@ impl<'a> Tree<'a> {
         self.set_edited(object);
     }
 
+    /// Puts a member after another of the same object.
+    pub(super) fn insert_after(&mut self, object: NodeId, link: LinkId, name: &str, value: NodeId) {
+        let name = self.make_text(|out| quote(name.as_bytes(), out));
+        let id = position(self.arena.links.len());
+        let next = std::mem::replace(&mut self.arena.links[link.0 as usize].next, id);
+        self.arena.links.push(Link {
+            intact: false,
+            unit: Span::NONE,
+            old_name: name,
+            old_value: Span::NONE,
+            name,
+            value,
+            next,
+        });
+        if let State::Open { edited, last, .. } = &mut self.arena.nodes[object.0 as usize].state {
+            *edited = true;
+            if next == NONE {
+                *last = id;
+            }
+        }
+    }
+
     /// Takes out every member for which `gone` says so.
     pub(super) fn remove(&mut self, object: NodeId, mut gone: impl FnMut(&Self, LinkId) -> bool) {
         let mut at = self.first(object);

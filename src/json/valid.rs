@@ -194,6 +194,23 @@ fn same_number(a: &[u8], b: &[u8]) -> bool {
     decimal(a) == decimal(b)
 }
 
+/// Compares two numbers by exact decimal value; `None` where an exponent does not fit 64 bits.
+pub(crate) fn compare_numbers(a: &[u8], b: &[u8]) -> Option<std::cmp::Ordering> {
+    let ((a_negative, a_digits, a_power), (b_negative, b_digits, b_power)) = (decimal(a), decimal(b));
+    // The power of ten of the first digit decides before the digits do; zero is below everything positive.
+    let size = |digits: &[u8], power: Result<i64, &[u8]>| -> Option<(bool, i64)> {
+        let power = power.ok()?.checked_add(i64::try_from(digits.len()).ok()?)?;
+        Some(if digits.is_empty() { (false, 0) } else { (true, power) })
+    };
+    let magnitude = size(&a_digits, a_power)?.cmp(&size(&b_digits, b_power)?).then_with(|| a_digits.cmp(&b_digits));
+    Some(match (a_negative, b_negative) {
+        (false, false) => magnitude,
+        (true, true) => magnitude.reverse(),
+        (true, false) => std::cmp::Ordering::Less,
+        (false, true) => std::cmp::Ordering::Greater,
+    })
+}
+
 /// A number as sign, significant digits without zeros at either end, and the power of ten of the last digit.
 /// Exponents too large for 64 bits are told apart by their text alone.
 fn decimal(text: &[u8]) -> (bool, Vec<u8>, Result<i64, &[u8]>) {
@@ -249,6 +266,32 @@ mod tests {
         }
         for (a, b) in unequal {
             assert!(!same(a.as_bytes(), b.as_bytes()), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_an_order() {
+        let ascending = [
+            "-1e99",
+            "-10",
+            "-9.5",
+            "-0.1",
+            "0",
+            "1e-9",
+            "0.1",
+            "0.11",
+            "9",
+            "9.5",
+            "10",
+            "1e2",
+            "12345678901234567890",
+            "12345678901234567891",
+            "1e400",
+        ];
+        for (at, a) in ascending.iter().enumerate() {
+            for (other, b) in ascending.iter().enumerate() {
+                assert_eq!(compare_numbers(a.as_bytes(), b.as_bytes()), Some(at.cmp(&other)), "{a} {b}");
+            }
         }
     }
 

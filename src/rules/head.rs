@@ -79,9 +79,17 @@ fn paths(entry: &Entry) -> Vec<Vec<Token>> {
                 .flat_map(|(old, new)| [join(at, std::slice::from_ref(old)), join(at, std::slice::from_ref(new))]),
         ),
         Edit::Move { scope, from, to, .. } => paths.extend([join(scope, from), join(scope, to)]),
-        Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } => paths.push(join(scope, at)),
-        Edit::Change { at, .. } | Edit::Each { at, .. } => paths.push(at.clone()),
-        Edit::Envelope { .. } | Edit::Open { .. } => {}
+        Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } | Edit::Presence { scope, at, .. } => {
+            paths.push(join(scope, at));
+        }
+        Edit::Change { at, .. } | Edit::Each { at, .. } | Edit::DropElements { at, .. } => paths.push(at.clone()),
+        Edit::Split { scope, key, into: parts, .. } | Edit::Join { scope, from: parts, key, .. } => {
+            paths.extend(parts.iter().chain([key]).map(|name| join(scope, std::slice::from_ref(name))));
+        }
+        Edit::Spread { from, to: many, key, .. } | Edit::Collapse { from: many, key, to: from, .. } => {
+            paths.extend([join(&[], from), join(many, std::slice::from_ref(key))]);
+        }
+        Edit::Envelope { .. } | Edit::Open { .. } | Edit::DropMessage { .. } => {}
     }
     paths
 }

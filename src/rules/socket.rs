@@ -104,8 +104,11 @@ impl Socket {
         let outcome = match &event.plan {
             Plan::Drop => Ok(Outcome::Dropped),
             Plan::Translate(program) if program.is_identity() => Ok(Outcome::Pass),
-            Plan::Translate(program) => translate(program, values, limits, Bytes::copy_from_slice(message))
-                .map(|done| Outcome::Translated(done.body)),
+            Plan::Translate(program) => match translate(program, values, limits, Bytes::copy_from_slice(message)) {
+                Ok(done) => Ok(Outcome::Translated(done.body)),
+                Err(error) if error.code == Code::Dropped => Ok(Outcome::Dropped),
+                Err(error) => Err(error),
+            },
         };
         (Some(name), outcome)
     }

@@ -224,6 +224,11 @@ fn full_updates_are_documents() {
 }
 
 #[test]
+fn ops_that_hold_what_they_edit() {
+    check("held.txt");
+}
+
+#[test]
 fn socket_events_follow_their_names() {
     check("sockets.txt");
 }

@@ -52,7 +52,12 @@ fn change<'p>(how: &'p ValueEdit, text: &[u8]) -> Option<Changed<'p>> {
         ValueEdit::ToArray { .. }
         | ValueEdit::FromArray { .. }
         | ValueEdit::ToMember { .. }
-        | ValueEdit::FromMember { .. } => return None,
+        | ValueEdit::FromMember { .. }
+        | ValueEdit::ToEntries { .. }
+        | ValueEdit::FromEntries { .. }
+        | ValueEdit::ToObject { .. }
+        | ValueEdit::ToTuple { .. }
+        | ValueEdit::Recase { .. } => return None,
     };
     match otherwise {
         _ if Kind::of(text) == Kind::Null => Some(Changed::Same),

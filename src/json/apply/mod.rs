@@ -1,7 +1,11 @@
 //! Runs primitive edits on a held scope.
 
 mod alone;
+mod many;
 mod members;
+mod names;
+mod parts;
+mod shapes;
 mod values;
 
 use super::edit::{Condition, Edit, Entry, Test, Token};
@@ -90,7 +94,7 @@ impl<'a> Editor<'a> {
     }
 
     fn may_skip(&self, error: &Error) -> bool {
-        self.values.on_error == OnError::BestEffort && error.code != Code::TooLarge
+        self.values.on_error == OnError::BestEffort && !matches!(error.code, Code::TooLarge | Code::Dropped)
     }
 
     fn name_change(&self, mut error: Error, entry: &Entry) -> Error {
@@ -156,6 +160,22 @@ impl<'a> Editor<'a> {
                 None => self
                     .fall_back(otherwise, Code::NotEnveloped, || format!("expected an object with the member `{key}`")),
             },
+            Edit::Presence { scope, at, null, missing } => {
+                self.visit(root, scope, &mut |e, node| e.presence(node, at, null.as_ref(), missing.as_ref()))
+            }
+            Edit::Split { scope, key, into, how, otherwise } => {
+                self.visit(root, scope, &mut |e, node| e.split(node, key, into, how, otherwise))
+            }
+            Edit::Join { scope, from, key, how } => {
+                self.visit(root, scope, &mut |e, node| e.join(node, from, key, how))
+            }
+            Edit::Spread { from, to, key, refuse_empty } => self.spread(root, from, to, key, *refuse_empty),
+            Edit::Collapse { from, key, to, how } => self.gather(root, from, key, to, *how),
+            Edit::DropElements { at, when } => self.visit(root, at, &mut |e, node| e.drop_elements(node, when)),
+            Edit::DropMessage { when } if self.holds(when, root)? => {
+                Err(Error::new(Code::Dropped, 0, "the receiver must not see this message"))
+            }
+            Edit::DropMessage { .. } => Ok(Became::Same),
             Edit::Each { at, entries } => self.visit(root, at, &mut |e, node| e.within(node, entries)),
         }
     }

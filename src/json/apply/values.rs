@@ -53,6 +53,11 @@ impl Editor<'_> {
                 kind => self
                     .fall_back(otherwise, Code::NotAnObject, || format!("expected an object, found {}", kind.name())),
             },
+            ValueEdit::ToEntries { otherwise, .. }
+            | ValueEdit::FromEntries { otherwise, .. }
+            | ValueEdit::ToObject { otherwise, .. }
+            | ValueEdit::ToTuple { otherwise, .. } => self.reshape(node, how, otherwise),
+            ValueEdit::Recase { to, except } => self.recase(node, *to, except),
         }
     }
 

@@ -192,7 +192,25 @@ fn above(entry: &Entry, prefix: &Path) -> Option<Entry> {
         }
         Edit::Change { at, how } => Edit::Change { at: join(at), how: how.clone() },
         Edit::Each { at, entries } => Edit::Each { at: join(at), entries: entries.clone() },
-        Edit::Envelope { .. } | Edit::Open { .. } => return None,
+        Edit::Presence { scope, at, null, missing } => {
+            Edit::Presence { scope: join(scope), at: at.clone(), null: null.clone(), missing: missing.clone() }
+        }
+        Edit::Split { scope, key, into, how, otherwise } => Edit::Split {
+            scope: join(scope),
+            key: key.clone(),
+            into: into.clone(),
+            how: how.clone(),
+            otherwise: otherwise.clone(),
+        },
+        Edit::Join { scope, from, key, how } => {
+            Edit::Join { scope: join(scope), from: from.clone(), key: key.clone(), how: how.clone() }
+        }
+        Edit::DropElements { at, when } => Edit::DropElements { at: join(at), when: when.clone() },
+        Edit::Envelope { .. }
+        | Edit::Open { .. }
+        | Edit::Spread { .. }
+        | Edit::Collapse { .. }
+        | Edit::DropMessage { .. } => return None,
     };
     Some(Entry { edit, ..entry.clone() })
 }
@@ -217,7 +235,27 @@ fn below(entry: &Entry, token: &Token) -> Option<Entry> {
             let (scope, mut keys) = strip_scope(scope, &[at], token).filter(|_| inside)?;
             Edit::Take { scope, at: keys.pop()?, prune: *prune, refuse: *refuse }
         }
-        Edit::Envelope { .. } | Edit::Open { .. } => return None,
+        Edit::Presence { scope, at, null, missing } => {
+            let copies = [null, missing].into_iter().flatten().any(|fill| matches!(fill, Source::Copy(_)));
+            let (scope, mut keys) = strip_scope(scope, &[at], token).filter(|_| !scope.is_empty() || !copies)?;
+            Edit::Presence { scope, at: keys.pop()?, null: null.clone(), missing: missing.clone() }
+        }
+        Edit::Split { scope, key, into, how, otherwise } => Edit::Split {
+            scope: strip(scope)?,
+            key: key.clone(),
+            into: into.clone(),
+            how: how.clone(),
+            otherwise: otherwise.clone(),
+        },
+        Edit::Join { scope, from, key, how } => {
+            Edit::Join { scope: strip(scope)?, from: from.clone(), key: key.clone(), how: how.clone() }
+        }
+        Edit::DropElements { at, when } => Edit::DropElements { at: strip(at)?, when: when.clone() },
+        Edit::Envelope { .. }
+        | Edit::Open { .. }
+        | Edit::Spread { .. }
+        | Edit::Collapse { .. }
+        | Edit::DropMessage { .. } => return None,
     };
     Some(Entry { guard, edit, change: entry.change.clone() })
 }
@@ -261,11 +299,23 @@ fn first_key(edit: &Edit) -> Option<String> {
         Some(Token::Any) | None => None,
     };
     match edit {
-        Edit::Rename { at, .. } | Edit::Change { at, .. } | Edit::Each { at, .. } => of_path(at),
+        Edit::Rename { at, .. } | Edit::Change { at, .. } | Edit::Each { at, .. } | Edit::DropElements { at, .. } => {
+            of_path(at)
+        }
+        Edit::Presence { scope, at, .. } if scope.is_empty() => at.first().cloned(),
         Edit::Move { scope, from, .. } if scope.is_empty() => from.first().cloned(),
         Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } if scope.is_empty() => at.first().cloned(),
-        Edit::Move { scope, .. } | Edit::Put { scope, .. } | Edit::Take { scope, .. } => of_path(scope),
-        Edit::Envelope { .. } | Edit::Open { .. } => None,
+        Edit::Move { scope, .. }
+        | Edit::Put { scope, .. }
+        | Edit::Take { scope, .. }
+        | Edit::Presence { scope, .. }
+        | Edit::Split { scope, .. }
+        | Edit::Join { scope, .. } => of_path(scope),
+        Edit::Envelope { .. }
+        | Edit::Open { .. }
+        | Edit::Spread { .. }
+        | Edit::Collapse { .. }
+        | Edit::DropMessage { .. } => None,
     }
 }
 
@@ -275,17 +325,33 @@ fn may_remove(entry: &Entry) -> bool {
         Edit::Change { at, how } => at.is_empty() && value_may_go(how),
         Edit::Each { at, entries } => at.is_empty() && entries.iter().any(may_remove),
         Edit::Open { otherwise, .. } => *otherwise == Otherwise::Drop,
-        Edit::Rename { .. } | Edit::Move { .. } | Edit::Put { .. } | Edit::Take { .. } | Edit::Envelope { .. } => false,
+        Edit::Rename { .. }
+        | Edit::Move { .. }
+        | Edit::Put { .. }
+        | Edit::Take { .. }
+        | Edit::Envelope { .. }
+        | Edit::Presence { .. }
+        | Edit::Split { .. }
+        | Edit::Join { .. }
+        | Edit::Spread { .. }
+        | Edit::Collapse { .. }
+        | Edit::DropElements { .. }
+        | Edit::DropMessage { .. } => false,
     }
 }
 
 fn value_may_go(how: &ValueEdit) -> bool {
     match how {
-        ValueEdit::Map { otherwise, .. } | ValueEdit::Convert { otherwise, .. } => *otherwise == Otherwise::Drop,
         ValueEdit::FromArray { empty, otherwise, .. } => {
             *empty == super::edit::Empty::Absent || *otherwise == Otherwise::Drop
         }
         ValueEdit::FromMember { .. } => true,
-        ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } => false,
+        ValueEdit::Map { otherwise, .. }
+        | ValueEdit::Convert { otherwise, .. }
+        | ValueEdit::ToEntries { otherwise, .. }
+        | ValueEdit::FromEntries { otherwise, .. }
+        | ValueEdit::ToObject { otherwise, .. }
+        | ValueEdit::ToTuple { otherwise, .. } => *otherwise == Otherwise::Drop,
+        ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } => false,
     }
 }

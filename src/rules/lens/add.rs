@@ -83,7 +83,7 @@ impl Add {
     }
 }
 
-fn source(reader: &mut Reader, node: &Node) -> Option<Source> {
+pub(super) fn source(reader: &mut Reader, node: &Node) -> Option<Source> {
     if node.as_mapping().is_none() && node.as_str().is_none() {
         let help = node
             .text()

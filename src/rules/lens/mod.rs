@@ -5,13 +5,20 @@
 
 mod add;
 mod convert;
+mod drop;
 mod each;
+mod entries;
 mod envelope;
 mod guard;
 mod map;
+mod presence;
+mod recase;
 mod relocate;
 mod remove;
 mod rename;
+mod split;
+mod spread;
+mod tuple;
 mod wrap;
 
 use crate::diagnostic::Span;
@@ -28,7 +35,7 @@ use guard::parse_guards;
 const KNOBS: &[&str] = &["where", "where_down", "note"];
 
 /// Ops that the rule language has and this release does not run yet.
-const LATER: &[&str] = &["split", "entries", "tuple", "spread", "presence", "recase", "drop", "limit", "jq"];
+const LATER: &[&str] = &["limit", "jq"];
 
 /// The codes of diagnostics about ops.
 pub mod code {
@@ -78,6 +85,20 @@ pub enum Lens {
     Unwrap(wrap::Wrap),
     /// `envelope`
     Envelope(envelope::Envelope),
+    /// `split`
+    Split(split::Split),
+    /// `entries`
+    Entries(entries::Entries),
+    /// `tuple`
+    Tuple(tuple::Tuple),
+    /// `spread`
+    Spread(spread::Spread),
+    /// `presence`
+    Presence(presence::Presence),
+    /// `recase`
+    Recase(recase::Recase),
+    /// `drop`
+    Drop(drop::Drop),
     /// `each`
     Each(each::Each),
 }
@@ -118,8 +139,10 @@ pub fn lower_ops(ops: &[Op], direction: Direction, mode: Mode) -> Vec<Lowered> {
 
 impl Op {
     /// The ops' names, in the order of the reference.
-    pub const NAMES: &'static [&'static str] =
-        &["rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "each"];
+    pub const NAMES: &'static [&'static str] = &[
+        "rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "split", "entries", "tuple",
+        "spread", "presence", "recase", "drop", "each",
+    ];
 
     fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
         let entries = reader.mapping(node, "an op")?;
@@ -192,6 +215,12 @@ impl Op {
         self.lens.places().into_iter().chain(guards)
     }
 
+    /// Whether it drops messages as a whole, which only sockets have.
+    #[must_use]
+    pub fn drops_message(&self) -> bool {
+        matches!(&self.lens, Lens::Drop(op) if op.drops_message())
+    }
+
     /// Whether it may change a response's status.
     #[must_use]
     pub fn touches_status(&self) -> bool {
@@ -234,6 +263,13 @@ impl Lens {
             "wrap" => wrap::Wrap::parse(reader, args).map(Self::Wrap),
             "unwrap" => wrap::Wrap::parse(reader, args).map(Self::Unwrap),
             "envelope" => envelope::Envelope::parse(reader, args).map(Self::Envelope),
+            "split" => split::Split::parse(reader, args).map(Self::Split),
+            "entries" => entries::Entries::parse(reader, args).map(Self::Entries),
+            "tuple" => tuple::Tuple::parse(reader, args).map(Self::Tuple),
+            "spread" => spread::Spread::parse(reader, args).map(Self::Spread),
+            "presence" => presence::Presence::parse(reader, args).map(Self::Presence),
+            "recase" => recase::Recase::parse(reader, args).map(Self::Recase),
+            "drop" => drop::Drop::parse(reader, args).map(Self::Drop),
             "each" => each::Each::parse(reader, args).map(Self::Each),
             later if LATER.contains(&later) => {
                 reader.error(code::NOT_YET, name.span, format!("the op `{later}` is not supported yet"));
@@ -260,6 +296,13 @@ impl Lens {
             Self::Wrap(_) => "wrap",
             Self::Unwrap(_) => "unwrap",
             Self::Envelope(_) => "envelope",
+            Self::Split(_) => "split",
+            Self::Entries(_) => "entries",
+            Self::Tuple(_) => "tuple",
+            Self::Spread(_) => "spread",
+            Self::Presence(_) => "presence",
+            Self::Recase(_) => "recase",
+            Self::Drop(_) => "drop",
             Self::Each(_) => "each",
         }
     }
@@ -275,6 +318,13 @@ impl Lens {
             Self::Convert(op) => op.places(),
             Self::Wrap(op) | Self::Unwrap(op) => op.places(),
             Self::Envelope(_) => Vec::new(),
+            Self::Split(op) => op.places(),
+            Self::Entries(op) => op.places(),
+            Self::Tuple(op) => op.places(),
+            Self::Spread(op) => op.places(),
+            Self::Presence(op) => op.places(),
+            Self::Recase(op) => op.places(),
+            Self::Drop(op) => op.places(),
             Self::Each(op) => op.places(),
         }
     }
@@ -290,6 +340,13 @@ impl Lens {
             Self::Wrap(op) => op.lower(direction, mode),
             Self::Unwrap(op) => op.lower(direction.turned(), mode),
             Self::Envelope(op) => op.lower(direction),
+            Self::Split(op) => op.lower(direction, mode),
+            Self::Entries(op) => op.lower(direction),
+            Self::Tuple(op) => op.lower(direction),
+            Self::Spread(op) => op.lower(direction),
+            Self::Presence(op) => op.lower(direction, mode),
+            Self::Recase(op) => op.lower(direction),
+            Self::Drop(op) => op.lower(direction),
             Self::Each(op) => op.lower(direction, mode),
         }
     }

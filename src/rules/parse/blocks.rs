@@ -58,6 +58,13 @@ fn http_block(reader: &mut Reader, node: &Node) -> Option<HttpBlock> {
 
 /// A request has no status, a response no target; and what does not exist cannot be changed.
 fn check_heads(reader: &mut Reader, block: &HttpBlock) {
+    for op in block.request.iter().chain(block.response.iter().flat_map(|(_, ops)| ops)) {
+        if op.drops_message() {
+            reader
+                .error(lens::code::OP, op.span, "a request or response cannot be dropped as a whole")
+                .help("`drop` without `at` is for messages of a socket; here it takes elements: `at: /items/*`");
+        }
+    }
     for op in &block.request {
         for place in op.places() {
             check_request_place(reader, op, place, &block.calls);

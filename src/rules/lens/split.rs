@@ -1,0 +1,108 @@
+//! `split: {at, into: [first, second], sep, take: first|last, missing: absent|{value}, else}`
+//!
+//! **What it does.** One string becomes two members in its place, parted at the first separator (`take: first`, the
+//! default) or the last. Without a separator there is no second part, unless `missing` gives one. Null goes to the
+//! first part.
+//!
+//! **Example.** `split: {at: /name, into: [/given, /family], sep: " ", take: last}` makes
+//! `{"given":"Ada King","family":"Lovelace"}` of `{"name":"Ada King Lovelace"}`.
+//!
+//! **Inverse.** The two are joined, in the place of the first. A partial update that has only one of them is a failure
+//! (`needs_current_value`).
+//!
+//! **What is lost.** Going down, where the boundary was.
+
+use crate::json::edit::{Boundary, Edit, Otherwise, Path, Token};
+use crate::rules::Direction;
+use crate::rules::path::Place;
+use crate::yaml::{Node, Reader};
+
+use super::{Edits, Mode, code, json, member, otherwise};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    at: Place,
+    into: [Place; 2],
+    scope: Path,
+    key: String,
+    names: [String; 2],
+    how: Boundary,
+    otherwise: Otherwise,
+}
+
+impl Split {
+    pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
+        let mut fields = reader.fields(args, "`split`")?;
+        let at = fields.require(reader, "at").and_then(|node| member(reader, node));
+        let into = fields.require(reader, "into").and_then(|node| two_members(reader, node));
+        let separator = match fields.get("sep") {
+            Some(node) => reader.string(node, "`sep`").map(|text| (node, text)).and_then(|(node, text)| {
+                if text.is_empty() {
+                    reader.bad_value(node, "`sep` is empty");
+                }
+                (!text.is_empty()).then(|| text.to_owned())
+            }),
+            None => Some(" ".to_owned()),
+        };
+        let last = fields
+            .get("take")
+            .and_then(|node| reader.one_of(node, "`take`", &[("first", false), ("last", true)]).copied());
+        let missing = fields.get("missing").and_then(|node| missing(reader, node));
+        let otherwise = fields.get("else").and_then(|node| otherwise(reader, node)).unwrap_or_default();
+        fields.finish(reader);
+        let (at, into) = (at?, into?);
+        let ((scope, key), (first, one), (second, two)) = (parent(&at)?, parent(&into[0])?, parent(&into[1])?);
+        if scope != first || scope != second || one == two {
+            reader
+                .error(code::PATH, args.span, format!("`{at}` cannot be split into `{}` and `{}`", into[0], into[1]))
+                .help("the parts are two members of the object that had the whole");
+            return None;
+        }
+        let how = Boundary { separator: separator?, last: last.unwrap_or(false), missing, patch: false };
+        Some(Self { at, into, scope, key, names: [one, two], how, otherwise })
+    }
+
+    pub(super) fn places(&self) -> Vec<&Place> {
+        vec![&self.at, &self.into[0], &self.into[1]]
+    }
+
+    pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
+        let how = Boundary { patch: mode == Mode::MergePatch, ..self.how.clone() };
+        let (scope, key) = (self.scope.clone(), self.key.clone());
+        let edit = match direction {
+            Direction::Up => {
+                Edit::Split { scope, key, into: self.names.clone(), how, otherwise: self.otherwise.clone() }
+            }
+            Direction::Down => Edit::Join { scope, from: self.names.clone(), key, how },
+        };
+        vec![(self.at.part(), edit)]
+    }
+}
+
+/// The object that a member is in, and the member's name.
+fn parent(place: &Place) -> Option<(Path, String)> {
+    let mut scope = place.in_part();
+    match scope.pop() {
+        Some(Token::Key(name)) => Some((scope, name)),
+        _ => None,
+    }
+}
+
+fn two_members(reader: &mut Reader, node: &Node) -> Option<[Place; 2]> {
+    let Some([first, second]) = node.as_sequence() else {
+        reader.wrong_type(node, "`into`", "a list of two paths");
+        return None;
+    };
+    Some([member(reader, first)?, member(reader, second)?])
+}
+
+fn missing(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
+    if node.as_str() == Some("absent") {
+        return None;
+    }
+    let mut fields = reader.fields(node, "`missing`")?;
+    let value = fields.require(reader, "value").and_then(|value| json(reader, value));
+    fields.finish(reader);
+    value
+}
