@@ -9,8 +9,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::Version;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::{http1, http2};
@@ -143,20 +145,33 @@ async fn serve_http1(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits,
         // A client that has closed only its sending side still gets its answer.
         .half_close(true);
     let (tap, seen) = Tap::new(stream, limits.head.max(BUFFER));
+    let ends_with_connection = AtomicBool::new(false);
     let service = service_fn(|mut request| {
         seen.mark(&mut request);
+        ends_with_connection.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
         request.extensions_mut().insert(slot.clone());
         answer(plane, peer, request)
     });
     let mut connection = builder.serve_connection(TokioIo::new(tap), service).with_upgrades();
     let ended = drive(&mut connection, plane, UpgradeableConnection::graceful_shutdown).await;
-    if !ended.is_some_and(|result| result.is_err_and(|e| e.is_timeout())) {
+    if matches!(ended, Some(Ok(()))) {
         return;
     }
-    // A connection on which nothing of a next request had come just ends.
-    if let Some(parts) = connection.into_parts().filter(|p| !p.read_buf.is_empty()) {
-        refuse_slow(&mut parts.io.into_inner().into_inner()).await;
+    let Some(parts) = connection.into_parts() else { return };
+    let mut stream = parts.io.into_inner().into_inner();
+    match ended {
+        // A connection on which nothing of a next request had come just ends.
+        Some(Err(e)) if e.is_timeout() && !parts.read_buf.is_empty() => refuse_slow(&mut stream).await,
+        _ if ends_with_connection.into_inner() => reset(&stream),
+        _ => {}
     }
+}
+
+/// Has a connection end with a reset. The end of the connection is all that tells an HTTP/1.0 client where a body
+/// of unknown length ends (RFC 9112 section 6.3), so that a clean one would make half a body look whole.
+fn reset(stream: &TcpStream) {
+    // A system that refuses leaves nothing else to try.
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 async fn serve_http2(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits, plane: &Arc<Plane>) {

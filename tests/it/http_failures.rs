@@ -122,6 +122,26 @@ async fn a_body_that_stalls_or_breaks_is_never_whole() {
 }
 
 #[tokio::test]
+async fn an_http_1_0_client_sees_that_half_a_body_is_half() {
+    use tokio::io::AsyncReadExt as _;
+    for (end, is_whole) in [("0\r\n\r\n", true), ("", false), ("x\r\n", false)] {
+        let backend = Backend::scripted(move |mut wire| async move {
+            wire.try_message().await;
+            wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+            wire.send(end).await;
+        })
+        .await;
+        let proxy = TestProxy::before(backend.address).await;
+        let mut client = proxy.client().await;
+        client.send("GET / HTTP/1.0\r\n\r\n").await;
+        let mut got = Vec::new();
+        let read = within("the answer", client.stream.read_to_end(&mut got)).await;
+        // Nothing but the end of the connection says where the body ends.
+        assert_eq!(read.is_ok(), is_whole, "{end:?}: {:?}", String::from_utf8_lossy(&got));
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_takes_the_request_with_it() {
     let (told, mut heard) = tokio::sync::mpsc::channel(1);
     let backend = Backend::scripted(move |mut wire| {
