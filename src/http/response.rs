@@ -3,6 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use tokio::time::Instant;
 
 use crate::backend::{Body, Picked};
@@ -91,8 +92,10 @@ fn response_head(
             let client = exchange.client_version();
             exchange.api.resolver.tell_client(client, &mut head.headers);
             // 304 keeps its meaning whatever the plan makes of the 200 that it stands for.
-            if head.status != StatusCode::NOT_MODIFIED {
+            if head.status != StatusCode::NOT_MODIFIED && head.status != status {
                 head.status = status;
+                // The backend's words are about another status.
+                head.extensions.remove::<ReasonPhrase>();
             }
             Ok(())
         }

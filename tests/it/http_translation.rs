@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::support::backend::Backend;
-use crate::support::proxy::TestProxy;
+use crate::support::proxy::{API, TestProxy, write_rule};
 use crate::support::wire::Message;
 
 /// A response with a body of JSON.
@@ -43,6 +43,26 @@ async fn a_response_is_translated_and_has_its_own_length_and_validators() {
     assert_ne!(got.header("etag"), Some("\"a\""));
     let of = |name| got.header(name);
     assert_eq!((of("accept-ranges"), of("digest"), of("content-md5")), (Some("none"), None, None));
+}
+
+#[tokio::test]
+async fn a_status_that_changes_loses_the_words_of_the_old_one() {
+    let rules = tempfile::tempdir().unwrap();
+    write_rule(rules.path(), "chat/api.yaml", API);
+    let change = r#"{change: created, since: "2", summary: s, apply: [{http: GET /s, response: {2xx: [
+        {map: {at: "status:", pairs: [[200, 201]], else: keep}}]}}]}"#;
+    write_rule(rules.path(), "chat/changes/2/20250101_created.yaml", change);
+    let backend = Backend::scripted(|mut wire| async move {
+        for status in ["200 Fine", "202 Fine"] {
+            wire.try_message().await;
+            wire.send(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n")).await;
+        }
+    })
+    .await;
+    let proxy = TestProxy::with_rules(rules, &[backend.address], |_| {}).await;
+    let mut client = proxy.client().await;
+    assert_eq!(client.ask(&get("/s")).await.start, "HTTP/1.1 201 Created");
+    assert_eq!(client.ask(&get("/s")).await.start, "HTTP/1.1 202 Fine");
 }
 
 #[tokio::test]
