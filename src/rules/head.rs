@@ -16,7 +16,7 @@ use crate::json::{Error, Limits, Program, Values, quote, translate};
 use crate::route::Template;
 
 use super::document::{Document, decode, read_values, scalar, write_values, wrong};
-use super::path::Location;
+use super::path::{Location, is_framing};
 use super::query;
 
 /// What a request becomes.
@@ -158,13 +158,18 @@ impl HeadPlan {
         let done = self.run(document, values)?;
         let done = Document(&done);
         self.read_headers(&done, headers)?;
-        done.status().ok_or_else(|| wrong("status:", "the status is no number from 100 to 599"))
+        done.status().ok_or_else(|| wrong("status:", "the status is no number from 200 to 599"))
+    }
+
+    /// Whether the document has a header: one that the edits may look at.
+    fn has_header(&self, name: &HeaderName) -> bool {
+        self.header.has(name.as_str()) && !is_framing(name.as_str())
     }
 
     /// Appends `"header":{...}`.
     fn write_headers(&self, headers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), Error> {
         out.extend_from_slice(b"\"header\":{");
-        let names = headers.keys().filter(|name| self.header.has(name.as_str()));
+        let names = headers.keys().filter(|name| self.has_header(name));
         for (at, name) in names.enumerate() {
             if at > 0 {
                 out.push(b',');
@@ -184,7 +189,7 @@ impl HeadPlan {
         let members = done.members("header");
         let gone: Vec<HeaderName> = headers
             .keys()
-            .filter(|name| self.header.has(name.as_str()))
+            .filter(|name| self.has_header(name))
             .filter(|name| !members.iter().any(|(n, _)| n == name.as_str()))
             .cloned()
             .collect();
@@ -193,6 +198,9 @@ impl HeadPlan {
         }
         for (name, value) in members {
             let pointer = format!("header:/{name}");
+            if is_framing(&name) {
+                return Err(wrong(&pointer, "this header is about the connection"));
+            }
             let values = read_values(value, &pointer)?;
             let name =
                 HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(&pointer, "this is no header name"))?;

@@ -78,6 +78,9 @@ impl Place {
 
     fn check_header(&self, text: &str) -> Result<(), String> {
         match (self.location, self.tokens.first()) {
+            (Location::Header, Some(Token::Key(name))) if is_framing(name) => {
+                Err(format!("`{name}` is about the connection and cannot be changed, found `{text}`"))
+            }
             (Location::Header, Some(Token::Key(name))) if !is_header_name(name) => {
                 Err(format!("`{name}` is no header name, found `{text}`"))
             }
@@ -143,9 +146,27 @@ impl Place {
     }
 }
 
-/// Whether a header may have this name (RFC 9110, section 5.1).
+/// Whether a rule may give a header this name (RFC 9110, section 5.1).
 pub(super) fn is_header_name(name: &str) -> bool {
-    http::HeaderName::from_bytes(name.as_bytes()).is_ok()
+    http::HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| !is_framing(name.as_str()))
+}
+
+/// Headers that say where a message ends and what its connection is for. The proxy writes its own: a rule that
+/// changed one would make half a body look whole.
+const FRAMING: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a header, by its lower-case name, is not for rules.
+pub(super) fn is_framing(name: &str) -> bool {
+    FRAMING.contains(&name)
 }
 
 /// Parts a path after its last wildcard.
@@ -245,6 +266,10 @@ mod tests {
             ("bdy:/a", "unknown location `bdy:`: expected one of `body:`, `query:`, `header:`, `path:`, `status:`"),
             ("/a~2", "`~` must be followed by `0`, `1` or `*` in the path `/a~2`: a `~` of a name is written `~0`"),
             ("status:/x", "a status has nothing inside: expected `status:`, found `status:/x`"),
+            (
+                "header:/Content-Length",
+                "`content-length` is about the connection and cannot be changed, found `header:/Content-Length`",
+            ),
             ("query:", "expected the name of one, such as `query:/name`, found `query:`"),
         ] {
             assert_eq!(Place::parse(text), Err(want.to_owned()));

@@ -1,8 +1,9 @@
 //! Tests in rule files: inline, with `old` and `new`, and of the whole chain, with version labels.
 
+use http::HeaderName;
+
 use crate::rules::ast::{HttpMessage, HttpTest, Subject, Test, WsTest};
 use crate::rules::diagnostics as code;
-use crate::rules::path::is_header_name;
 use crate::rules::{Direction, Side};
 use crate::version::{VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader};
@@ -141,7 +142,7 @@ fn headers(reader: &mut Reader, node: &Node) -> Vec<(String, String)> {
     let entries = reader.mapping(node, "headers").unwrap_or_default();
     let mut headers = Vec::new();
     for (name, value) in entries {
-        match (name.text().filter(|name| is_header_name(name)), value.text()) {
+        match (name.text().filter(|name| HeaderName::from_bytes(name.as_bytes()).is_ok()), value.text()) {
             (Some(name), Some(value)) => headers.push((name.to_ascii_lowercase(), value.to_owned())),
             (None, _) => {
                 reader.error(code::TEST, name.span, "this is no header name");
