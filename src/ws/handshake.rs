@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -77,9 +78,9 @@ impl Handshake {
         let path = path_and_query.split('?').next().unwrap_or(path_and_query);
         let is_translated = exchange.pair().socket(path).is_some();
         let key = generate_key();
-        let picked = exchange.backend.pick();
+        let (picked, stream) = connect(exchange).await?;
         let request = request(outgoing, &key, &picked, is_translated);
-        let mut response = ask(plane, exchange, &picked, request).await?;
+        let mut response = ask(plane, exchange, &picked, stream, request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return refusal(exchange, response, picked).map(Opened::Refused);
         }
@@ -167,14 +168,28 @@ fn request(outgoing: Outgoing, key: &str, picked: &Picked, is_translated: bool) 
     request
 }
 
+/// Opens a connection to an endpoint; to the next one where it is refused.
+async fn connect(exchange: &Exchange) -> Result<(Picked, TcpStream), Failure> {
+    let backend = &exchange.backend;
+    let mut picked = backend.pick();
+    for _ in 1..backend.len() {
+        if let Ok(stream) = backend.connect(&picked).await {
+            return Ok((picked, stream));
+        }
+        picked = backend.pick_after(&picked);
+    }
+    let stream = backend.connect(&picked).await?;
+    Ok((picked, stream))
+}
+
 /// Sends the request over a connection of its own and waits for the answer's head.
 async fn ask(
     plane: &Plane,
     exchange: &Exchange,
     picked: &Picked,
+    stream: TcpStream,
     request: Request<Empty<bytes::Bytes>>,
 ) -> Result<Response<Incoming>, Failure> {
-    let stream = exchange.backend.connect(picked).await?;
     let internal = |e: &hyper::Error| format!("{}: {}", picked.authority(), causes(e));
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|e| bad_answer("no connection").because(internal(&e)))?;

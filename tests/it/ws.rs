@@ -154,3 +154,14 @@ async fn extensions_pass_where_no_message_is_read() {
     let (_, response) = socket::try_open(&proxy, &[("sec-websocket-extensions", "x-none")]).await.unwrap();
     assert_eq!(response.headers()["sec-websocket-extensions"], "x-none");
 }
+
+#[tokio::test]
+async fn a_socket_is_opened_at_the_next_endpoint_where_one_is_refused() {
+    let backend = socket::echo().await;
+    let proxy = TestProxy::start(&[Backend::nobody().await, backend.address], |_| {}).await;
+    for _ in 0..2 {
+        let mut client = socket::open(&proxy, &[]).await;
+        socket::send(&mut client, "hi").await;
+        assert_eq!(socket::text(&mut client).await, "hi");
+    }
+}
