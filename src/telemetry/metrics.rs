@@ -15,7 +15,6 @@ const REQUESTS: &str = "legato_requests_total";
 const REQUEST_SECONDS: &str = "legato_request_seconds";
 const TRANSLATE_SECONDS: &str = "legato_translate_seconds";
 const TRANSLATE_FAILURES: &str = "legato_translate_failures_total";
-const LOSSES: &str = "legato_losses_total";
 const MESSAGES: &str = "legato_messages_total";
 const RELOADS: &str = "legato_reloads_total";
 const RULES_INFO: &str = "legato_rules_info";
@@ -55,7 +54,6 @@ fn describe() {
     describe_histogram!(REQUEST_SECONDS, "Time from a request's head to the end of its response");
     describe_histogram!(TRANSLATE_SECONDS, "Time spent translating bodies that were held whole");
     describe_counter!(TRANSLATE_FAILURES, "Documents and messages without a translation");
-    describe_counter!(LOSSES, "Values that a translation dropped as its rule accepts");
     describe_counter!(MESSAGES, "WebSocket messages by sender and event");
     describe_counter!(RELOADS, "Reloads by result");
     describe_gauge!(BACKEND_ENDPOINTS, "Endpoints by state");
@@ -95,11 +93,6 @@ pub fn translated(api: &str, took: Duration) {
 pub fn translate_failure(api: &str, change: Option<&str>, code: &'static str) {
     let change = change.unwrap_or("none").to_owned();
     counter!(TRANSLATE_FAILURES, "api" => api.to_owned(), "change" => change, "code" => code).increment(1);
-}
-
-/// A translation dropped a value that its rule allows to be lost.
-pub fn loss(api: &str, change: &str, path: &str) {
-    counter!(LOSSES, "api" => api.to_owned(), "change" => change.to_owned(), "path" => path.to_owned()).increment(1);
 }
 
 /// A WebSocket message came. `event` is one that a rule names.
