@@ -25,7 +25,10 @@ impl Document<'_> {
     /// A status that can end an exchange: 1xx cannot.
     pub(super) fn status(&self) -> Option<StatusCode> {
         let text = std::str::from_utf8(self.member("status")?).ok()?;
-        text.parse().ok().and_then(|status| StatusCode::from_u16(status).ok()).filter(|status| (200..600).contains(&status.as_u16()))
+        text.parse()
+            .ok()
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .filter(|status| (200..600).contains(&status.as_u16()))
     }
 }
 

@@ -153,16 +153,8 @@ pub(super) fn is_header_name(name: &str) -> bool {
 
 /// Headers that say where a message ends and what its connection is for. The proxy writes its own: a rule that
 /// changed one would make half a body look whole.
-const FRAMING: [&str; 8] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+const FRAMING: [&str; 8] =
+    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// Whether a header, by its lower-case name, is not for rules.
 pub(super) fn is_framing(name: &str) -> bool {
