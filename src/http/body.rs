@@ -138,24 +138,58 @@ pub(crate) enum Held {
     Beginning(Vec<Bytes>, Body),
 }
 
+/// Chunks below this many bytes are put together while they are held: what a chunk costs beside its bytes would
+/// otherwise be the sender's choice.
+const WHOLE_CHUNK: usize = 1024;
+
 /// Reads a body until it ends or `most` bytes have come.
 pub(crate) async fn hold(mut body: Body, most: usize) -> Result<Held, Failure> {
-    let mut chunks = Vec::new();
-    let mut held = 0;
+    let mut chunks = Chunks::default();
     let mut trailers = None;
     while let Some(frame) = body.frame().await {
         match frame?.into_data() {
             Ok(chunk) => {
-                held += chunk.len();
                 chunks.push(chunk);
-                if held > most {
-                    return Ok(Held::Beginning(chunks, body));
+                if chunks.held > most {
+                    return Ok(Held::Beginning(chunks.into_vec(), body));
                 }
             }
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
-    Ok(Held::Whole(chunks, trailers))
+    Ok(Held::Whole(chunks.into_vec(), trailers))
+}
+
+/// Chunks that are held: long ones as they came, short ones joined.
+#[derive(Default)]
+struct Chunks {
+    whole: Vec<Bytes>,
+    joined: Vec<u8>,
+    held: usize,
+}
+
+impl Chunks {
+    fn push(&mut self, chunk: Bytes) {
+        self.held += chunk.len();
+        // The first chunk is most often the only one.
+        if chunk.len() < WHOLE_CHUNK && !(self.whole.is_empty() && self.joined.is_empty()) {
+            self.joined.extend_from_slice(&chunk);
+            return;
+        }
+        self.seal();
+        self.whole.push(chunk);
+    }
+
+    fn seal(&mut self) {
+        if !self.joined.is_empty() {
+            self.whole.push(std::mem::take(&mut self.joined).into());
+        }
+    }
+
+    fn into_vec(mut self) -> Vec<Bytes> {
+        self.seal();
+        self.whole
+    }
 }
 
 /// A body that is all there; its length is exact.
@@ -311,5 +345,29 @@ impl<O: Observer> HttpBody for Observed<O> {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn short_chunks_are_held_together() {
+        let long = Bytes::from(vec![b'x'; WHOLE_CHUNK]);
+        let short = Bytes::from_static(b"y");
+        let sent = [vec![short.clone(); 5000], vec![long.clone()], vec![short.clone(); 3]].concat();
+        let total: Vec<u8> = sent.iter().flatten().copied().collect();
+        let Ok(Held::Whole(held, None)) = hold(pieces(sent.clone(), None), usize::MAX).await else {
+            panic!("the body is whole");
+        };
+        assert_eq!(held.iter().flatten().copied().collect::<Vec<u8>>(), total);
+        assert!(held.len() <= 4, "{} chunks", held.len());
+        let Ok(Held::Beginning(held, rest)) = hold(pieces(sent, None), 100).await else {
+            panic!("the body is longer");
+        };
+        let read: Vec<u8> = held.into_iter().flatten().collect();
+        let after = rest.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        assert_eq!([read, after.to_vec()].concat(), total);
     }
 }
