@@ -72,9 +72,9 @@ pub(super) fn report(
     let text = match format {
         Format::Text => {
             let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            let mut text = diagnostic::render(findings, sources, color);
+            let mut text = diagnostic::render(findings, sources, color).trim_end().to_owned();
             if !text.is_empty() {
-                text.push('\n');
+                text.push_str("\n\n");
             }
             text + summary
         }
