@@ -1,14 +1,13 @@
 //! `legato check`: what is wrong with rule files, and what each call costs.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::json::Class;
 use crate::rules::{self, Api, RuleSet};
 use crate::version::VersionId;
 
-use super::findings::{self, Format};
+use super::findings;
 
 /// Check rule files.
 #[derive(Debug, clap::Args)]
@@ -16,19 +15,15 @@ use super::findings::{self, Format};
     after_help = "Example: legato check rules\n\nExit status 0: no errors; 1: errors; 2: the files cannot be read."
 )]
 pub(super) struct Args {
-    /// The rules directory, or the directory of one API.
-    #[arg(default_value = "rules", value_name = "RULES")]
-    rules: PathBuf,
-    /// How findings are written.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    #[command(flatten)]
+    on: findings::On,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
-    let files = findings::read_rules(&args.rules)?;
+    let files = findings::read_rules(&args.on.rules)?;
     let compiled = rules::compile(&files.files);
     let summary = compiled.rules.as_ref().map(summary).unwrap_or_default();
-    findings::report(&compiled.diagnostics, &files, args.format, &summary)
+    findings::report(&compiled.diagnostics, &files, args.on.format, &summary)
 }
 
 /// Every call that a change touches, with what its translation holds.

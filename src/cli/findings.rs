@@ -12,6 +12,17 @@ use crate::yaml;
 
 use super::EXIT_FINDINGS;
 
+// What a command with findings is about. No docstring: clap would print it as the command's own.
+#[derive(Debug, clap::Args)]
+pub(super) struct On {
+    /// The rules directory, or the directory of one API.
+    #[arg(default_value = "rules", value_name = "RULES")]
+    pub(super) rules: PathBuf,
+    /// How findings are written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
 /// How findings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {

@@ -62,6 +62,14 @@ struct Link {
     next: u32,
 }
 
+impl Link {
+    /// A member or element that an edit made: it never stood anywhere.
+    fn made(name: Span, value: NodeId, next: u32) -> Self {
+        let nowhere = Span::NONE;
+        Self { intact: false, unit: nowhere, old_name: name, old_value: nowhere, name, value, next }
+    }
+}
+
 /// The storage of a tree, kept from scope to scope.
 #[derive(Debug, Default)]
 pub(super) struct Arena {
@@ -205,15 +213,7 @@ impl<'a> Tree<'a> {
 
     fn link(&mut self, parent: NodeId, name: Span, value: NodeId) -> LinkId {
         let id = position(self.arena.links.len());
-        self.arena.links.push(Link {
-            intact: false,
-            unit: Span::NONE,
-            old_name: name,
-            old_value: Span::NONE,
-            name,
-            value,
-            next: NONE,
-        });
+        self.arena.links.push(Link::made(name, value, NONE));
         let mut previous = NONE;
         if let State::Open { first, last, .. } = &mut self.arena.nodes[parent.0 as usize].state {
             previous = std::mem::replace(last, id);
@@ -332,15 +332,7 @@ impl<'a> Tree<'a> {
         let name = self.make_text(|out| quote(name.as_bytes(), out));
         let id = position(self.arena.links.len());
         let next = std::mem::replace(&mut self.arena.links[link.0 as usize].next, id);
-        self.arena.links.push(Link {
-            intact: false,
-            unit: Span::NONE,
-            old_name: name,
-            old_value: Span::NONE,
-            name,
-            value,
-            next,
-        });
+        self.arena.links.push(Link::made(name, value, next));
         if let State::Open { edited, last, .. } = &mut self.arena.nodes[object.0 as usize].state {
             *edited = true;
             if next == NONE {

@@ -296,40 +296,36 @@ impl Machine {
         }
     }
 
+    /// Goes on over a value that nobody looks into; its end, if the buffer has it.
     #[inline]
-    fn skipped(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+    fn skip(&mut self, buf: Buf<'_>) -> Failing<Option<usize>> {
         let room = self.room();
         match self.skipper.run(buf.bytes, self.pos, room) {
-            Ok(Skip::End(end)) => {
-                self.pos = end;
-                if matches!(self.at, At::Captured) {
-                    self.end_capture();
-                }
-                self.value_done(program, buf);
-                Ok(Flow::On)
-            }
+            Ok(Skip::End(end)) => Ok(Some(end)),
             Ok(Skip::More) => {
                 self.pos = buf.bytes.len();
-                Ok(Flow::More)
+                Ok(None)
             }
             Err(syntax) => Err(self.syntax(syntax).into()),
         }
     }
 
-    fn held(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
-        let room = self.room();
-        match self.skipper.run(buf.bytes, self.pos, room) {
-            Ok(Skip::End(end)) => {
-                self.edit_held(program, buf, end)?;
-                self.value_done(program, buf);
-                Ok(Flow::On)
-            }
-            Ok(Skip::More) => {
-                self.pos = buf.bytes.len();
-                Ok(Flow::More)
-            }
-            Err(syntax) => Err(self.syntax(syntax).into()),
+    #[inline]
+    fn skipped(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let Some(end) = self.skip(buf)? else { return Ok(Flow::More) };
+        self.pos = end;
+        if matches!(self.at, At::Captured) {
+            self.end_capture();
         }
+        self.value_done(program, buf);
+        Ok(Flow::On)
+    }
+
+    fn held(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
+        let Some(end) = self.skip(buf)? else { return Ok(Flow::More) };
+        self.edit_held(program, buf, end)?;
+        self.value_done(program, buf);
+        Ok(Flow::On)
     }
 
     fn edit_held(&mut self, program: &Program, buf: Buf<'_>, end: usize) -> Failing<()> {
