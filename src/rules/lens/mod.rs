@@ -4,6 +4,7 @@
 //! going down, they are those of the op's inverse.
 
 mod add;
+mod carry;
 mod convert;
 mod drop;
 mod each;
@@ -28,6 +29,7 @@ use crate::yaml::{Node, Reader};
 use super::Direction;
 use super::path::{Part, Place, part_after_last_wildcard};
 
+pub use carry::{Carried, carry_ops};
 pub use guard::Guard;
 use guard::parse_guards;
 
