@@ -85,9 +85,8 @@ fn edit(edit: &Edit, path: &[Token]) -> Carried {
         }
         Edit::DropElements { at, .. } => match fit(at, path) {
             // Every element that stays is still one of the elements, at another index.
-            Fit::Inside([Token::Key(_), ..]) => Carried::Unknown,
+            Fit::Inside([Token::Key(_), ..]) | Fit::Partly => Carried::Unknown,
             Fit::Inside(_) | Fit::Outside => Carried::Same,
-            Fit::Partly => Carried::Unknown,
         },
         Edit::Each { at, entries } => match fit(at, path) {
             Fit::Inside(rest) => within(path, rest, carry_all(entries, rest)),
@@ -219,10 +218,9 @@ fn change(at: &[Token], how: &ValueEdit, path: &[Token]) -> Carried {
 /// The member `key` of the value at `at` comes to stand there; what is beside it goes.
 fn open(at: &[Token], key: &str, path: &[Token]) -> Carried {
     match &path[at.len()..] {
-        [] => Carried::Unknown,
         [Token::Key(member), rest @ ..] if member == key => splice(path, at.len(), [], rest),
         [Token::Key(_), ..] => Carried::Gone,
-        [Token::Any, ..] => Carried::Unknown,
+        [] | [Token::Any, ..] => Carried::Unknown,
     }
 }
 
@@ -233,7 +231,7 @@ fn entry(path: &[Token], kept: usize, key: &str, value: Option<&String>, rest: &
         (None, [Token::Key(member), ..]) if member != key => Carried::Same,
         (None, []) => Carried::Same,
         // The entry's name is a name now, and what else is in it has no place.
-        (Some(_), [Token::Key(_), ..]) | (None, [Token::Key(_), ..]) => Carried::Gone,
+        (_, [Token::Key(_), ..]) => Carried::Gone,
         (Some(_), []) | (_, [Token::Any, ..]) => Carried::Unknown,
     }
 }
