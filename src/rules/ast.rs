@@ -104,6 +104,8 @@ pub struct Change {
     pub ws: Vec<WsBlock>,
     /// Paths whose loss is accepted, up and down.
     pub accept_loss: (Vec<String>, Vec<String>),
+    /// Where they stand.
+    pub accept_loss_span: Option<Span>,
     /// What the change cannot translate, in words.
     pub incompatible: Vec<String>,
     /// Its inline tests.

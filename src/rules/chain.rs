@@ -17,13 +17,13 @@ use super::{Api, Direction, StatusRange, socket};
 
 /// A change on the way from one version to another.
 #[derive(Clone, Copy)]
-struct Step<'a> {
-    change: &'a Change,
+pub(super) struct Step<'a> {
+    pub(super) change: &'a Change,
     direction: Direction,
 }
 
 /// The way of requests from a client's version to a backend's.
-fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
+pub(super) fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
     let Some(direction) = Direction::between(client, backend) else { return Vec::new() };
     let (older, newer) = (client.min(backend), client.max(backend));
     let between = api.changes.iter().filter(|change| change.since > older && change.since <= newer);
@@ -65,7 +65,7 @@ const MOST_MEETINGS: usize = 2000;
 
 /// Every call that some change on the way touches, as the client spells it, and where two such templates overlap,
 /// what they have in common: there the rules of both apply. `None` if these are too many.
-fn templates(steps: &[Step<'_>]) -> Option<Vec<Template>> {
+pub(super) fn templates(steps: &[Step<'_>]) -> Option<Vec<Template>> {
     let mut all = Distinct::default();
     for (at, step) in steps.iter().enumerate() {
         for call in step.change.http.iter().flat_map(|block| &block.calls) {
@@ -139,14 +139,14 @@ pub(super) fn meet(a: &Template, b: &Template) -> Option<Template> {
 
 /// Which side of a step a template is spelled for: where the request comes from, or where it goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Near,
     Far,
 }
 
 impl<'s> Step<'s> {
     /// The template on the other side of the step; `side` is where it comes from.
-    fn route(&self, template: &Template, side: Side) -> Template {
+    pub(super) fn route(&self, template: &Template, side: Side) -> Template {
         let routes = self.change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?)));
         let older_to_newer = (self.direction == Direction::Up) == (side == Side::Near);
         let sides = routes.map(|(old, new)| if older_to_newer { (old, new) } else { (new, old) });
@@ -166,7 +166,7 @@ impl<'s> Step<'s> {
 
     /// The blocks about a call that is spelled as in the older version: those of the most specific template that
     /// covers it, and those about every call. HEAD is as GET where nothing else is said of it.
-    fn blocks(&self, call: &Template) -> Vec<&'s HttpBlock> {
+    pub(super) fn blocks(&self, call: &Template) -> Vec<&'s HttpBlock> {
         let named = || self.change.http.iter().flat_map(|block| &block.calls);
         let best =
             |call: &Template| named().filter(|t| t.covers(call)).reduce(|a, b| if b.more_specific(a) { b } else { a });
@@ -319,6 +319,18 @@ impl Message {
 
 /// The responses' plans: one for each group of statuses that are treated alike.
 fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
+    let mut plans: Vec<(u16, Message)> = Vec::new();
+    for start in statuses(blocks) {
+        let message = response(steps, blocks, start);
+        if plans.last().is_none_or(|(_, last)| *last != message) {
+            plans.push((start, message));
+        }
+    }
+    ResponsePlans(plans.into_iter().map(|(start, message)| (start, message.compile())).collect())
+}
+
+/// The statuses at which the ops of a response may be others than those of the status before.
+pub(super) fn statuses(blocks: &[Vec<&HttpBlock>]) -> Vec<u16> {
     let mut starts: Vec<u16> = vec![100];
     let all = blocks.iter().flatten().flat_map(|block| &block.response);
     for (range, ops) in all {
@@ -331,16 +343,16 @@ fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
             }
         }
     }
+    starts.retain(|start| (100..600).contains(start));
     starts.sort_unstable();
     starts.dedup();
-    let mut plans: Vec<(u16, Message)> = Vec::new();
-    for start in starts.into_iter().filter(|start| (100..600).contains(start)) {
-        let message = response(steps, blocks, start);
-        if plans.last().is_none_or(|(_, last)| *last != message) {
-            plans.push((start, message));
-        }
-    }
-    ResponsePlans(plans.into_iter().map(|(start, message)| (start, message.compile())).collect())
+    starts
+}
+
+/// The status that ops make of one.
+pub(super) fn status_after(ops: &[Op], direction: Direction, status: u16) -> u16 {
+    let lowered = lower_ops(ops, direction, Mode::Full).into_iter().filter(|lowered| lowered.part == Part::Head);
+    HeadPlan::status_after(&lowered.map(|lowered| lowered.entry).collect::<Vec<_>>(), status)
 }
 
 /// Ranges are of statuses as the older version has them.
@@ -348,8 +360,7 @@ fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
     if direction == Direction::Up || !ops.iter().any(Op::touches_status) {
         return status;
     }
-    let lowered = lower_ops(ops, direction, Mode::Full).into_iter().filter(|lowered| lowered.part == Part::Head);
-    HeadPlan::status_after(&lowered.map(|lowered| lowered.entry).collect::<Vec<_>>(), status)
+    status_after(ops, direction, status)
 }
 
 /// The edits of a response with this status, from the backend back to the client.

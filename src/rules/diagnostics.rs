@@ -13,6 +13,22 @@ pub const TEMPLATE: &str = "RL008";
 pub const TEST: &str = "RL009";
 /// Two changes or frames of one name, or an `after` that names nothing or itself.
 pub const ORDER: &str = "RL010";
+/// Two changes of one version touch the same place, and nothing says which comes first.
+pub const UNORDERED: &str = "CF201";
+/// An op on what an earlier op took away.
+pub const DANGLING: &str = "CF202";
+/// An `add` where an earlier op makes something.
+pub const ADDED_AGAIN: &str = "CF203";
+/// Two ops write one place.
+pub const SAME_PLACE: &str = "CF204";
+/// A `move` into the value's own subtree.
+pub const OWN_SUBTREE: &str = "CF205";
+/// A guard on what its own op changes.
+pub const OWN_GUARD: &str = "CF207";
+/// An op on a value of another kind than the one that an earlier op makes.
+pub const KIND: &str = "CF209";
+/// Losses other than those accepted.
+pub const LOSS: &str = "LS101";
 /// Path templates overlap equally.
 pub const AMBIGUOUS: &str = "CF208";
 /// A block that matches nothing it could change.

@@ -11,6 +11,7 @@ pub mod diagnostics;
 mod document;
 mod head;
 pub mod lens;
+mod messages;
 mod ops;
 mod order;
 mod parse;
@@ -46,6 +47,15 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// As in rule files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+
     /// The other direction.
     #[must_use]
     pub fn turned(self) -> Self {
@@ -135,7 +145,7 @@ pub fn compile(files: &[Source]) -> Compiled {
     for (folder, files) in by_api(files) {
         if let Some(api) = parse::api(folder, &files, &mut diagnostics) {
             let api = order::order(api, &mut diagnostics);
-            check::check(&api, &mut diagnostics);
+            check::check(&api, &files, &mut diagnostics);
             apis.insert(api.name.clone(), Arc::new(api));
         }
     }

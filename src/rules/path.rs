@@ -112,6 +112,39 @@ impl Place {
         }
     }
 
+    /// The whole body.
+    #[must_use]
+    pub(super) fn body() -> Self {
+        Self { location: Location::Body, tokens: Vec::new() }
+    }
+
+    /// A path in a part's document as a place of the message: the other way round from [`Place::in_part`].
+    #[must_use]
+    pub(super) fn of_part(part: Part, path: &[Token]) -> Self {
+        let location = match (part, path.first()) {
+            (Part::Head, Some(Token::Key(name))) => Location::find(name),
+            (Part::Head, _) | (Part::Body, _) => None,
+        };
+        match location {
+            Some(location) => Self { location, tokens: path[1..].to_vec() },
+            None => Self { location: Location::Body, tokens: path.to_vec() },
+        }
+    }
+
+    /// A member of the value here.
+    #[must_use]
+    pub(super) fn member(&self, name: &str) -> Self {
+        let mut tokens = self.tokens.clone();
+        tokens.push(Token::Key(name.to_owned()));
+        Self { location: self.location, tokens }
+    }
+
+    /// A place of the body that another names from here.
+    #[must_use]
+    pub(super) fn inside(&self, other: &Self) -> Self {
+        Self { location: self.location, tokens: [self.tokens.as_slice(), other.tokens.as_slice()].concat() }
+    }
+
     /// Which part of the message it is in.
     #[must_use]
     pub fn part(&self) -> Part {

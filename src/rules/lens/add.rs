@@ -57,6 +57,14 @@ impl Add {
         vec![&self.at]
     }
 
+    /// Going down, the member's value, unless it refuses to.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        match direction {
+            Direction::Down if !self.refuse => vec![self.at.clone()],
+            Direction::Down | Direction::Up => Vec::new(),
+        }
+    }
+
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
         match direction {
             Direction::Up => self.put(mode),

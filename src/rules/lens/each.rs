@@ -41,6 +41,16 @@ impl Each {
         vec![&self.at]
     }
 
+    /// The ops, whose paths begin at `at`.
+    pub(super) fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        let lost = super::lost_by(&self.ops, direction);
+        lost.into_iter().map(|(_, place)| self.at.inside(&place)).collect()
+    }
+
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
         let entries = lower_ops(&self.ops, direction, mode).into_iter().map(|lowered| lowered.entry).collect();
         vec![(Part::Body, Edit::Each { at: self.at.in_part(), entries })]

@@ -13,11 +13,12 @@
 //! (`no_mapping`) unless `else` is `keep`, `drop` or `{value: literal}`; `else_down` says it for the way down.
 
 use crate::json::edit::{Edit, ValueEdit};
+use crate::json::same;
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Fallback, json, place};
+use super::{Edits, Fallback, json, loses_value, place};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,27 @@ impl Map {
         vec![&self.at]
     }
 
+    /// The value, where two that are told apart become one, or where `else` makes one value of all others.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        let pairs = self.pairs_of(direction);
+        let reached = pairs
+            .iter()
+            .enumerate()
+            .filter(|(at, (from, _))| !pairs[..*at].iter().any(|(other, _)| same(other, from)))
+            .map(|(_, (_, to))| to)
+            .collect::<Vec<_>>();
+        let merges = reached.iter().enumerate().any(|(at, to)| reached[..at].iter().any(|other| same(other, to)));
+        let loses = merges || loses_value(&self.fallback.of(direction));
+        if loses { vec![self.at.clone()] } else { Vec::new() }
+    }
+
+    fn pairs_of(&self, direction: Direction) -> Vec<(Vec<u8>, Vec<u8>)> {
+        match direction {
+            Direction::Up => self.pairs.clone(),
+            Direction::Down => self.pairs.iter().map(|(old, new)| (new.clone(), old.clone())).collect(),
+        }
+    }
+
     /// Both sides of every pair, if all are small whole numbers.
     pub(super) fn numbers(&self) -> Option<Vec<u16>> {
         let number = |text: &Vec<u8>| std::str::from_utf8(text).ok()?.parse().ok().filter(|n| *n < 1000);
@@ -48,11 +70,7 @@ impl Map {
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {
-        let pairs = match direction {
-            Direction::Up => self.pairs.clone(),
-            Direction::Down => self.pairs.iter().map(|(old, new)| (new.clone(), old.clone())).collect(),
-        };
-        let how = ValueEdit::Map { pairs, otherwise: self.fallback.of(direction) };
+        let how = ValueEdit::Map { pairs: self.pairs_of(direction), otherwise: self.fallback.of(direction) };
         vec![(self.at.part(), Edit::Change { at: self.at.in_part(), how })]
     }
 }

@@ -8,6 +8,7 @@ mod carry;
 mod convert;
 mod drop;
 mod each;
+mod effect;
 mod entries;
 mod envelope;
 mod guard;
@@ -29,7 +30,9 @@ use crate::yaml::{Node, Reader};
 use super::Direction;
 use super::path::{Part, Place, part_after_last_wildcard};
 
+pub(super) use carry::carry;
 pub use carry::{Carried, carry_ops};
+pub(super) use effect::{Effect, Making};
 pub use guard::Guard;
 use guard::parse_guards;
 
@@ -139,6 +142,24 @@ pub fn lower_ops(ops: &[Op], direction: Direction, mode: Mode) -> Vec<Lowered> {
     }
 }
 
+/// What a list of ops loses in a direction, each with the op that loses it: places of the document that the direction
+/// starts from. What one op makes and another takes away again is in no document, and not lost.
+#[must_use]
+pub fn lost_by(ops: &[Op], direction: Direction) -> Vec<(&Op, Place)> {
+    let mut lost = Vec::new();
+    for (at, op) in ops.iter().enumerate() {
+        let before: Vec<&Op> = match direction {
+            Direction::Up => ops[..at].iter().rev().collect(),
+            Direction::Down => ops[at + 1..].iter().collect(),
+        };
+        for place in op.lens.loses(direction) {
+            let back = before.iter().try_fold(place, |place, other| other.follow(direction.turned(), place));
+            lost.extend(back.map(|place| (op, place)));
+        }
+    }
+    lost
+}
+
 impl Op {
     /// The ops' names, in the order of the reference.
     pub const NAMES: &'static [&'static str] = &[
@@ -217,6 +238,15 @@ impl Op {
         self.lens.places().into_iter().chain(guards)
     }
 
+    /// The ops inside it, if it is an `each`.
+    #[must_use]
+    pub fn inner(&self) -> &[Op] {
+        match &self.lens {
+            Lens::Each(each) => each.ops(),
+            _ => &[],
+        }
+    }
+
     /// Whether it drops messages as a whole, which only sockets have.
     #[must_use]
     pub fn drops_message(&self) -> bool {
@@ -235,6 +265,19 @@ impl Op {
         match &self.lens {
             Lens::Map(map) => map.numbers(),
             _ => None,
+        }
+    }
+
+    /// Where a place of the message is after the op, which may be where it was for all that is known; `None` if the op
+    /// takes it away.
+    fn follow(&self, direction: Direction, place: Place) -> Option<Place> {
+        let part = place.part();
+        let edits = self.lower(direction, Mode::Full);
+        let edits = edits.iter().filter(|lowered| lowered.part == part).map(|lowered| &lowered.entry);
+        match carry::carry_all(edits, &place.in_part()) {
+            Carried::Same | Carried::Unknown => Some(place),
+            Carried::To(path) => Some(Place::of_part(part, &path)),
+            Carried::Gone => None,
         }
     }
 
@@ -328,6 +371,28 @@ impl Lens {
             Self::Recase(op) => op.places(),
             Self::Drop(op) => op.places(),
             Self::Each(op) => op.places(),
+        }
+    }
+
+    /// The places whose values do not come back, in the document that the direction starts from. What an op lays over
+    /// a member that no version declares is none: documents that conform have no such member.
+    fn loses(&self, direction: Direction) -> Vec<Place> {
+        match self {
+            Self::Rename(_) | Self::Move(_) | Self::Recase(_) => Vec::new(),
+            Self::Add(op) => op.loses(direction),
+            Self::Remove(op) => op.loses(direction),
+            Self::Map(op) => op.loses(direction),
+            Self::Convert(op) => op.loses(direction),
+            Self::Wrap(op) => op.loses(direction),
+            Self::Unwrap(op) => op.loses(direction.turned()),
+            Self::Envelope(op) => op.loses(direction),
+            Self::Split(op) => op.loses(direction),
+            Self::Entries(op) => op.loses(),
+            Self::Tuple(op) => op.loses(),
+            Self::Spread(op) => op.loses(direction),
+            Self::Presence(op) => op.loses(direction),
+            Self::Drop(op) => op.loses(direction),
+            Self::Each(op) => op.loses(direction),
         }
     }
 
@@ -432,6 +497,14 @@ fn otherwise(reader: &mut Reader, node: &Node) -> Option<Otherwise> {
     reader
         .one_of(node, "`else`", &[("fail", Otherwise::Fail), ("keep", Otherwise::Keep), ("drop", Otherwise::Drop)])
         .cloned()
+}
+
+/// Whether values without a counterpart become others that do not lead back.
+fn loses_value(otherwise: &Otherwise) -> bool {
+    match otherwise {
+        Otherwise::Fail | Otherwise::Keep => false,
+        Otherwise::Drop | Otherwise::Value(_) => true,
+    }
 }
 
 /// `with: {...}` of `envelope` and `wrap`.

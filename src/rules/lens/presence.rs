@@ -50,6 +50,26 @@ impl Presence {
         vec![&self.at]
     }
 
+    /// Absence or null, where what becomes of it does not turn into it again. Where both directions fill what is
+    /// missing, each makes its own default explicit, and nothing is lost.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        let (there, back) = match direction {
+            Direction::Up => (&self.up, &self.down),
+            Direction::Down => (&self.down, &self.up),
+        };
+        let loses = |what: &Option<Source>, again: &Option<Source>, other: &Option<Source>| match what {
+            None | Some(Source::Refuse) => false,
+            Some(Source::Absent) => !is_null(other),
+            Some(Source::Literal(_)) if is_null(what) => *other != Some(Source::Absent),
+            Some(Source::Literal(_) | Source::Copy(_)) => {
+                !matches!(again, Some(Source::Literal(_) | Source::Copy(_))) || is_null(again)
+            }
+        };
+        let null = loses(&there.null, &back.null, &back.missing);
+        let missing = there.missing != Some(Source::Absent) && loses(&there.missing, &back.missing, &back.null);
+        if null || missing { vec![self.at.clone()] } else { Vec::new() }
+    }
+
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
         let fills = match direction {
             Direction::Up => &self.up,
@@ -80,4 +100,8 @@ fn fill(reader: &mut Reader, node: &Node) -> Option<Source> {
         return Some(Source::Literal(Literal::new(b"null")));
     }
     if node.as_str() == Some("keep") { None } else { source(reader, node) }
+}
+
+fn is_null(source: &Option<Source>) -> bool {
+    matches!(source, Some(Source::Literal(literal)) if literal.to_string() == "null")
 }

@@ -74,6 +74,15 @@ impl Spread {
         vec![&self.from, &self.to]
     }
 
+    /// Going up, the value where the list is empty; going down, values that `collapse` does not choose.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        match direction {
+            Direction::Up if !self.refuse_empty => vec![self.from.clone()],
+            Direction::Down if self.collapse != Collapse::Same => vec![self.to.clone()],
+            Direction::Up | Direction::Down => Vec::new(),
+        }
+    }
+
     pub(super) fn lower(&self, direction: Direction) -> Edits {
         let (one, many, key) = (self.one.clone(), self.many.clone(), self.key.clone());
         let edit = match direction {

@@ -16,7 +16,9 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
     let summary = fields.require(reader, "summary").and_then(|node| reader.string(node, "`summary`"));
     let after = fields.get("after").map(|node| after(reader, node)).unwrap_or_default();
     let apply = fields.require(reader, "apply").map(|node| blocks::parse(reader, node));
-    let accept_loss = fields.get("accept_loss").and_then(|node| accept_loss(reader, node)).unwrap_or_default();
+    let losses = fields.entry("accept_loss");
+    let accept_loss_span = losses.map(|(key, node)| Span { start: key.span.start, end: node.span.end });
+    let accept_loss = losses.and_then(|(_, node)| accept_loss(reader, node)).unwrap_or_default();
     let incompatible =
         fields.get("incompatible").map(|node| strings(reader, node, "`incompatible`")).unwrap_or_default();
     let tests = fields.get("tests");
@@ -32,6 +34,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
         http,
         ws,
         accept_loss,
+        accept_loss_span,
         incompatible,
         tests,
         file: reader.file().clone(),

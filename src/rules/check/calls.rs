@@ -1,36 +1,36 @@
-//! What is wrong with changes beyond what a single block can tell.
+//! Calls and sockets that overlap, meet, or are translated by half.
 
-use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::route::Template;
+use crate::rules::ast::{Change, Frames, HttpBlock, WsBlock};
+use crate::rules::diagnostics as code;
+use crate::rules::{Api, chain};
 use crate::version::VersionId;
 
-use super::ast::{Change, Frames, HttpBlock, WsBlock};
-use super::diagnostics as code;
-use super::{Api, chain};
-
-/// Checks an API's changes.
-pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
+/// Reports what is wrong with the blocks of each change.
+pub(super) fn check_changes(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
     for change in &api.changes {
         ambiguous_calls(change, diagnostics);
         meeting_routes(change, diagnostics);
         sockets(change, diagnostics);
         change.ws.iter().for_each(|block| frames(change, block, diagnostics));
     }
-    // What follows looks at whole changes, and of a file with errors only a part may be there.
-    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
-        return;
-    }
+}
+
+/// Reports what is wrong with the changes together; `false` if their calls overlap too much to look further.
+pub(super) fn check_pairs(api: &Api, diagnostics: &mut Vec<Diagnostic>) -> bool {
     api.changes.iter().for_each(|change| applies_to_nothing(change, diagnostics));
     if let (true, Some(change)) = (chain::overlaps_too_much(api), api.changes.last()) {
         let message = "the calls of this change and those before it overlap in too many ways";
         let mut diagnostic = Diagnostic::error(code::AMBIGUOUS, &change.file, change.span, message);
         diagnostic.help("write calls with fewer parameters and `*`");
         diagnostics.push(diagnostic);
-        return;
+        return false;
     }
     for version in 1..api.versions.0.len() {
         untranslated_errors(api, VersionId(u16::try_from(version).unwrap_or(u16::MAX)), diagnostics);
     }
+    true
 }
 
 fn applies_to_nothing(change: &Change, diagnostics: &mut Vec<Diagnostic>) {

@@ -1,0 +1,105 @@
+//! Guards that an op makes untrue by running: going down, it would not run.
+
+use crate::diagnostic::Diagnostic;
+use crate::json::edit::{Edit, Entry, Path, Test, Token, ValueEdit};
+use crate::rules::ast::Change;
+use crate::rules::lens::{Carried, Effect, Making, Op, carry};
+use crate::rules::path::Part;
+use crate::rules::{Place, diagnostics as code};
+
+use super::conflicts::quoted;
+use super::skeleton::is_in;
+
+/// Reports a guard on what its own op changes, if nothing says what the guard is going down.
+pub(super) fn own_guard(change: &Change, op: &Op, diagnostics: &mut Vec<Diagnostic>) {
+    if op.guard.is_empty() || op.guard_down.is_some() {
+        return;
+    }
+    let effects = op.effects();
+    let Some((lowered, _)) = effects.first() else { return };
+    let part = lowered.part;
+    let conditions = &lowered.entry.guard;
+    let touched = conditions.iter().position(|condition| {
+        let path: Path = condition.path.iter().cloned().map(Token::Key).collect();
+        effects.iter().any(|(_, effect)| may_change(effect, &path, &condition.test))
+    });
+    let Some(touched) = touched else { return };
+    let at: Path = conditions[touched].path.iter().cloned().map(Token::Key).collect();
+    let place = Place::of_part(part, &at);
+    let message = format!("`{}` changes `{place}`, which its own guard looks at", op.lens.name());
+    let mut diagnostic = Diagnostic::error(code::OWN_GUARD, &change.file, op.span, message);
+    diagnostic.label("going down, the guard sees what the op has made");
+    let entries: Vec<&Entry> = effects.iter().map(|(lowered, _)| &lowered.entry).collect();
+    let adds = effects.iter().any(|(_, effect)| effect.makes.iter().any(|made| made.how == Making::Added && made.at == at));
+    let down: Option<Vec<String>> = conditions
+        .iter()
+        .map(|condition| {
+            let path: Path = condition.path.iter().cloned().map(Token::Key).collect();
+            going_down(&entries, part, path, &condition.test)
+        })
+        .collect();
+    diagnostic.help(match down {
+        _ if adds && conditions.len() == 1 => "write `where_down: {}` beside it: the member goes in any case".to_owned(),
+        Some(down) => format!("write `where_down: {{{}}}` beside it", down.join(", ")),
+        None => "write `where_down` beside it, with what the guard is to be in the newer version".to_owned(),
+    });
+    diagnostics.push(diagnostic);
+}
+
+/// Whether a condition on a path may hold before the edit and not after it.
+fn may_change(effect: &Effect, path: &[Token], test: &Test) -> bool {
+    let moves = effect.takes.iter().chain(effect.makes.iter().map(|made| &made.at)).any(|at| is_in(path, at));
+    let is_value = !matches!(test, Test::Exists(_));
+    let shaped = effect.takes.iter().any(|taken| effect.changes.contains(taken));
+    match (moves, shaped) {
+        // A value that becomes another in its place is still there.
+        (true, true) => is_value,
+        (true, false) => true,
+        (false, _) => is_value && effect.changes.iter().any(|at| is_in(path, at)),
+    }
+}
+
+/// The condition as it is after the edits.
+fn going_down(entries: &[&Entry], part: Part, mut path: Path, test: &Test) -> Option<String> {
+    let mut test = test.clone();
+    for entry in entries {
+        let unguarded = Entry { guard: Vec::new(), edit: entry.edit.clone(), change: None };
+        if let Edit::Change { at, how } = &unguarded.edit
+            && *at == path
+        {
+            test = mapped(how, test)?;
+        }
+        match carry(&unguarded, &path) {
+            Carried::Same => {}
+            Carried::To(to) => path = to,
+            Carried::Gone | Carried::Unknown => return None,
+        }
+    }
+    let is_plain = !path.contains(&Token::Any);
+    is_plain.then(|| format!("{}: {}", quoted(&Place::of_part(part, &path)), written(&test)))
+}
+
+/// The test on what a `map` makes of the values that it is about.
+fn mapped(how: &ValueEdit, test: Test) -> Option<Test> {
+    let ValueEdit::Map { pairs, .. } = how else {
+        return matches!(test, Test::Exists(_)).then_some(test);
+    };
+    let new = |value: &Vec<u8>| pairs.iter().find(|(old, _)| crate::json::same(old, value)).map(|(_, new)| new.clone());
+    match test {
+        Test::In(values) => values.iter().map(new).collect::<Option<Vec<_>>>().map(Test::In),
+        Test::NotIn(values) => values.iter().map(new).collect::<Option<Vec<_>>>().map(Test::NotIn),
+        Test::Exists(exists) => Some(Test::Exists(exists)),
+    }
+}
+
+fn written(test: &Test) -> String {
+    let list = |values: &[Vec<u8>]| {
+        values.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>().join(", ")
+    };
+    match test {
+        Test::In(values) if values.len() == 1 => list(values),
+        Test::In(values) => format!("{{in: [{}]}}", list(values)),
+        Test::NotIn(values) => format!("{{not_in: [{}]}}", list(values)),
+        Test::Exists(exists) => format!("{{exists: {exists}}}"),
+    }
+}
