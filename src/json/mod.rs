@@ -13,6 +13,7 @@
 
 mod apply;
 mod convert;
+mod cost;
 pub mod edit;
 mod error;
 mod fuse;

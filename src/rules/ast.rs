@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostic::Span;
+use crate::diagnostic::{Severity, Span};
 use crate::json::edit::Keys;
 use crate::route::Template;
 use crate::version::{Resolver, VersionId, Versions};
@@ -28,10 +28,31 @@ pub struct ApiFiles {
     pub problems: BTreeMap<VersionId, Vec<u8>>,
     /// How a plain-JSON PATCH body is read.
     pub patch: PatchMode,
+    /// What checks are told.
+    pub checks: Checks,
     /// In file order.
     pub changes: Vec<Change>,
     /// Whole-chain tests.
     pub tests: Vec<Test>,
+}
+
+/// What a project tells its checks.
+#[derive(Debug)]
+pub struct Checks {
+    /// Another severity for findings of a code; `None`: they are not shown.
+    pub severities: Vec<(String, Option<Severity>)>,
+    /// Calls that are to be cheap, each with its place.
+    pub hot: Vec<(Template, Span)>,
+    /// The file that says so.
+    pub file: Arc<str>,
+}
+
+impl Checks {
+    /// The severity of a code, if it is another than usual.
+    #[must_use]
+    pub fn severity(&self, code: &str) -> Option<Option<Severity>> {
+        self.severities.iter().find(|(other, _)| other == code).map(|(_, severity)| *severity)
+    }
 }
 
 /// What happens to messages that cannot be translated.
@@ -108,6 +129,8 @@ pub struct Change {
     pub accept_loss_span: Option<Span>,
     /// What the change cannot translate, in words.
     pub incompatible: Vec<String>,
+    /// A hash of what the file says, its tests apart.
+    pub hash: u128,
     /// Its inline tests.
     pub tests: Vec<Test>,
     /// Its file.

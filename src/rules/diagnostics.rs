@@ -29,6 +29,20 @@ pub const OWN_GUARD: &str = "CF207";
 pub const KIND: &str = "CF209";
 /// Losses other than those accepted.
 pub const LOSS: &str = "LS101";
+/// A call that is hot and dear.
+pub const HOT: &str = "PF401";
+/// A change that was edited after its release.
+pub const EDITED: &str = "HY501";
+/// A change that sorts before one that was released.
+pub const NOT_LINEAR: &str = "HY502";
+/// An open question of a draft.
+pub const TODO: &str = "HY503";
+/// The member with the empty name where the whole body is meant.
+pub const SLASH: &str = "HY504";
+/// A lock that is not up to date.
+pub const STALE: &str = "HY506";
+/// A comment that ignores nothing, or for no reason.
+pub const IGNORE: &str = "HY507";
 /// Path templates overlap equally.
 pub const AMBIGUOUS: &str = "CF208";
 /// A block that matches nothing it could change.
@@ -37,6 +51,26 @@ pub const UNMATCHED: &str = "CV301";
 pub const ERRORS_UNTRANSLATED: &str = "CV304";
 /// A version label without quotes that YAML reads as a number.
 pub const UNQUOTED_VERSION: &str = "HY505";
+
+/// The findings that a project may give another severity, or ignore on one line: those about rules that could run.
+pub const ADJUSTABLE: [&str; 16] = [
+    UNORDERED,
+    DANGLING,
+    ADDED_AGAIN,
+    SAME_PLACE,
+    OWN_SUBTREE,
+    OWN_GUARD,
+    KIND,
+    LOSS,
+    UNMATCHED,
+    ERRORS_UNTRANSLATED,
+    HOT,
+    EDITED,
+    NOT_LINEAR,
+    TODO,
+    SLASH,
+    STALE,
+];
 
 /// More of a message nobody reads, and a value may be as long as its file.
 const LONGEST: usize = 240;

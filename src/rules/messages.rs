@@ -62,11 +62,7 @@ fn message<'a>(name: String, lists: impl IntoIterator<Item = (&'a Change, &'a [O
 }
 
 /// The ops of responses that have this status in the oldest version.
-fn responses<'a>(
-    steps: &[Step<'a>],
-    blocks: &[Vec<&'a HttpBlock>],
-    mut status: u16,
-) -> Vec<(&'a Change, &'a [Op])> {
+fn responses<'a>(steps: &[Step<'a>], blocks: &[Vec<&'a HttpBlock>], mut status: u16) -> Vec<(&'a Change, &'a [Op])> {
     let mut lists = Vec::new();
     for (step, blocks) in steps.iter().zip(blocks) {
         let before = status;

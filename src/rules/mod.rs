@@ -29,6 +29,7 @@ use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::version::{Resolver, VersionId, Versions};
 
 pub use ast::{AfterSunset, OnError, OnErrorPolicy, OnFrame};
+pub use check::lock;
 pub use head::Target;
 pub use lens::Mode;
 pub use ops::Ops;
@@ -102,6 +103,8 @@ pub struct Api {
     pub problems: BTreeMap<VersionId, Vec<u8>>,
     /// How a plain-JSON PATCH body is read.
     patch: ast::PatchMode,
+    /// What checks are told.
+    checks: ast::Checks,
     /// In the order in which they apply.
     changes: Vec<ast::Change>,
     /// Whole-chain tests.
@@ -143,11 +146,13 @@ pub fn compile(files: &[Source]) -> Compiled {
     let mut diagnostics = Vec::new();
     let mut apis = BTreeMap::new();
     for (folder, files) in by_api(files) {
-        if let Some(api) = parse::api(folder, &files, &mut diagnostics) {
-            let api = order::order(api, &mut diagnostics);
-            check::check(&api, &files, &mut diagnostics);
+        let mut found = Vec::new();
+        if let Some(api) = parse::api(folder, &files, &mut found) {
+            let api = order::order(api, &mut found);
+            check::check(&api, &files, &mut found);
             apis.insert(api.name.clone(), Arc::new(api));
         }
+        diagnostics.append(&mut found);
     }
     diagnostics.iter_mut().for_each(diagnostics::clip);
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);

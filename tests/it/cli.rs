@@ -164,9 +164,65 @@ fn findings_for_programs() {
     }
     let good = legato(&["check", RULES, "--format", "sarif"], "");
     assert_eq!(serde_json::from_str::<Value>(&good.out).expect("JSON")["runs"][0]["results"], Value::Array(Vec::new()));
-    for format in ["json", "github"] {
-        assert_eq!(legato(&["check", RULES, "--format", format], "").out, "");
+    assert_eq!(legato(&["check", RULES, "--format", "github"], "").out, "");
+    assert_eq!(legato(&["test", RULES, "--format", "json"], "").out, "");
+}
+
+/// What a translation costs: for programs always, for a person who asks.
+#[test]
+fn check_says_what_calls_cost() {
+    let json = legato(&["check", RULES, "--format", "json"], "");
+    let records: Vec<Value> = json.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of_messages = |message: &str| {
+        let is_it = |record: &&Value| {
+            record["client"] == "1" && record["call"] == "GET /api/messages" && record["message"] == message
+        };
+        records.iter().find(is_it).expect("a record").clone()
+    };
+    assert_eq!(of_messages("request")["class"], "S0");
+    let response = of_messages("200..");
+    assert!(response["steps"].as_u64() > Some(2) && response["ns_per_kb"].as_u64() > Some(500), "{response}");
+    let verbose = legato(&["check", RULES, "--verbose"], "").out;
+    assert!(verbose.contains(" steps, about ") && verbose.contains("µs/KB"), "{verbose}");
+    assert!(!legato(&["check", RULES], "").out.contains("steps"));
+}
+
+/// The lock is written on demand, and then tells what was edited since.
+#[test]
+fn locks_are_written_and_compared() {
+    let root = TempDir::new().expect("a directory");
+    write(
+        &root,
+        "shop/api.yaml",
+        "legato: 1\napi: shop\nversions: [{id: \"1\"}, {id: \"2\", released: 2025-02-01}]\nclient_version: [{default: \"1\"}]\n",
+    );
+    let change = |name: &str| {
+        format!(
+            "change: a\nsince: \"2\"\nsummary: a\napply: [{{http: GET /a, request: [{{rename: {{/a: {name}}}}}]}}]\n"
+        )
+    };
+    write(&root, "shop/changes/2/20250101_a.yaml", &change("b"));
+    let checked = |args: &[&str]| {
+        let all = [&["check", path(&root)], args].concat();
+        let found = legato(&all, "");
+        (found.code, found.out.lines().next().unwrap_or_default().to_owned())
+    };
+    assert_eq!(checked(&[]), (Some(0), "shop: versions 1, 2".to_owned()));
+    assert_eq!(checked(&["--write-lock"]).0, Some(0));
+    let lock = std::fs::read_to_string(root.path().join("shop/legato.lock")).expect("the lock");
+    assert!(lock.starts_with("2/20250101_a h1:") && lock.lines().count() == 2, "{lock}");
+    write(&root, "shop/changes/2/20250101_a.yaml", &format!("# a comment\n{}tests: []\n", change("b")));
+    assert_eq!(checked(&[]), (Some(0), "shop: versions 1, 2".to_owned()));
+    write(&root, "shop/changes/2/20250101_a.yaml", &change("c"));
+    for args in [&[][..], &["--write-lock"]] {
+        assert_eq!(checked(args), (Some(1), "error[HY501]: `a` was edited after version `2` was released".to_owned()));
     }
+}
+
+fn write(root: &TempDir, file: &str, text: &str) {
+    let path = root.path().join(file);
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+    std::fs::write(path, text).expect("a file");
 }
 
 /// `translate` of the shipped rules.

@@ -46,8 +46,10 @@ impl<'a> Walk<'a> {
             };
             let place = |path: &[Token]| Place::of_part(*part, path);
             let guards = entry.guard.iter().map(|condition| condition.path.iter().cloned().map(Token::Key).collect());
+            let mut is_dangling = false;
             for path in effect.reads.iter().cloned().chain(guards).collect::<Vec<Path>>() {
                 if let Some(gone) = skeleton.gone(&path) {
+                    is_dangling = true;
                     found.dangling(by, &place(&path), gone, &place);
                 } else if let Some(known) = skeleton.blocked(&path) {
                     found.no_such_part(by, &place(&path), known, &place);
@@ -58,7 +60,7 @@ impl<'a> Walk<'a> {
                     found.wrong_kind(by, &place(path), kind.name(), known);
                 }
             }
-            if entry.guard.is_empty() {
+            if entry.guard.is_empty() && !is_dangling {
                 found.made_twice(by, skeleton, effect, &place);
             }
             skeleton.apply(entry, effect, by);
@@ -68,8 +70,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// An op on every element and one on a certain element both write it.
-    fn one_of_all(&mut self, by: By<'a>, effect: &Effect, place: &dyn Fn(&[Token]) -> Place, found: &mut Found<'_, '_>) {
+    /// An op on every element or member and one on a certain one both write it.
+    fn one_of_all(
+        &mut self,
+        by: By<'a>,
+        effect: &Effect,
+        place: &dyn Fn(&[Token]) -> Place,
+        found: &mut Found<'_, '_>,
+    ) {
         for path in effect.writes() {
             let here = place(path);
             let other = self.written.iter().find(|(other, _)| {
@@ -77,7 +85,6 @@ impl<'a> Walk<'a> {
                     && other.tokens.len() == here.tokens.len()
                     && *other != here
                     && is_in(&other.tokens, &here.tokens)
-                    && is_one_of_all(&other.tokens, &here.tokens)
             });
             if let Some((other, first)) = other {
                 found.overlap(by, &here, other, *first);
@@ -85,14 +92,6 @@ impl<'a> Walk<'a> {
             self.written.push((here, by));
         }
     }
-}
-
-/// Whether the two differ only by an index where the other has `*`.
-fn is_one_of_all(a: &[Token], b: &[Token]) -> bool {
-    a.iter().zip(b).all(|pair| match pair {
-        (Token::Any, Token::Key(key)) | (Token::Key(key), Token::Any) => key.bytes().all(|b| b.is_ascii_digit()),
-        (a, b) => a == b,
-    })
 }
 
 /// What was found, each thing once however many messages show it.
@@ -124,11 +123,15 @@ impl Found<'_, '_> {
         let message = if gone.at.len() == here.tokens.len() || now.is_empty() {
             format!("nothing is at `{here}` here: {went}")
         } else {
-            format!("nothing is at `{here}` here: `{}`{} moved what was there", gone.by.op.lens.name(), of_change(gone.by, by))
+            format!(
+                "nothing is at `{here}` here: `{}`{} moved what was there",
+                gone.by.op.lens.name(),
+                of_change(gone.by, by)
+            )
         };
         let mut diagnostic = Diagnostic::error(code::DANGLING, file, span, message);
         if let [became] = gone.became.as_slice() {
-            let rest = place(&[became.as_slice(), &here_in_part(here)[gone.at.len()..]].concat());
+            let rest = place(&[became.as_slice(), &here.in_part()[gone.at.len()..]].concat());
             let line = self.texts.with_path(file, span, here, &rest);
             diagnostic.help(match line {
                 Some(line) => format!("did you mean `{rest}`? write `{line}`"),
@@ -152,7 +155,7 @@ impl Found<'_, '_> {
         let mut diagnostic = Diagnostic::error(code::KIND, file, span, message);
         let at = known.at.len();
         if known.kind == crate::json::Kind::Array {
-            let path = here_in_part(here);
+            let path = here.in_part();
             let every = place(&[&path[..at], &[Token::Any], &path[at..]].concat());
             diagnostic.help(match self.texts.with_path(file, span, here, &every) {
                 Some(line) => format!("did you mean `{every}`? write `{line}`"),
@@ -235,10 +238,6 @@ impl Found<'_, '_> {
     }
 }
 
-fn here_in_part(here: &Place) -> Path {
-    here.in_part()
-}
-
 /// Of which change an op is, if of another than the one at hand.
 fn of_change(by: By<'_>, at_hand: By<'_>) -> String {
     if by.change.id == at_hand.change.id { String::new() } else { format!(" of `{}`", by.change.id) }
@@ -256,7 +255,12 @@ pub(super) fn quoted(place: &Place) -> String {
 }
 
 /// Reports what is wrong with each op by itself: moves into their own subtree, guards on what the op changes.
-pub(super) fn alone<'a>(change: &Change, ops: impl Iterator<Item = &'a Op>, texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn alone<'a>(
+    change: &Change,
+    ops: impl Iterator<Item = &'a Op>,
+    texts: Texts<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     for op in ops {
         own_subtree(change, op, texts, diagnostics);
         super::guards::own_guard(change, op, diagnostics);

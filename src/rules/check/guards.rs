@@ -30,7 +30,8 @@ pub(super) fn own_guard(change: &Change, op: &Op, diagnostics: &mut Vec<Diagnost
     let mut diagnostic = Diagnostic::error(code::OWN_GUARD, &change.file, op.span, message);
     diagnostic.label("going down, the guard sees what the op has made");
     let entries: Vec<&Entry> = effects.iter().map(|(lowered, _)| &lowered.entry).collect();
-    let adds = effects.iter().any(|(_, effect)| effect.makes.iter().any(|made| made.how == Making::Added && made.at == at));
+    let adds =
+        effects.iter().any(|(_, effect)| effect.makes.iter().any(|made| made.how == Making::Added && made.at == at));
     let down: Option<Vec<String>> = conditions
         .iter()
         .map(|condition| {
@@ -39,7 +40,9 @@ pub(super) fn own_guard(change: &Change, op: &Op, diagnostics: &mut Vec<Diagnost
         })
         .collect();
     diagnostic.help(match down {
-        _ if adds && conditions.len() == 1 => "write `where_down: {}` beside it: the member goes in any case".to_owned(),
+        _ if adds && conditions.len() == 1 => {
+            "write `where_down: {}` beside it: the member goes in any case".to_owned()
+        }
         Some(down) => format!("write `where_down: {{{}}}` beside it", down.join(", ")),
         None => "write `where_down` beside it, with what the guard is to be in the newer version".to_owned(),
     });

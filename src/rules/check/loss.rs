@@ -19,19 +19,17 @@ struct Side<'a> {
 /// Reports a change whose losses are others than those it accepts. Paths are of the message, or of the shape: of its
 /// newer form for what is lost going down, of its older for what is lost going up.
 pub(super) fn check(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    let sides = [
-        side(change, Direction::Up, &change.accept_loss.0),
-        side(change, Direction::Down, &change.accept_loss.1),
-    ];
+    let sides =
+        [side(change, Direction::Up, &change.accept_loss.0), side(change, Direction::Down, &change.accept_loss.1)];
     let unaccepted: Vec<(&Op, Direction, &Place)> = sides.iter().flat_map(Side::unaccepted).collect();
     let unlost: Vec<(Direction, &Place)> = sides.iter().flat_map(Side::unlost).collect();
     let lost = unaccepted.first().map(|(_, direction, place)| {
         let more = and_more(unaccepted.len());
-        format!("the change loses `{place}`{more} going {}, and does not accept it", direction.name())
+        format!("the change loses `{place}` going {}{more}, and does not accept it", direction.name())
     });
     let kept = unlost.first().map(|(direction, place)| {
         let more = and_more(unlost.len());
-        format!("the loss of `{place}`{more} going {} is accepted, and it is not lost", direction.name())
+        format!("the loss of `{place}` going {}{more} is accepted, and nothing is lost there", direction.name())
     });
     let Some(message) = lost.or(kept) else { return };
     let span = change.accept_loss_span.unwrap_or(change.span);

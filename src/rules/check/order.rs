@@ -23,11 +23,17 @@ struct Touched {
 pub(super) fn check(changes: &[Change], messages: &[Message<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let mut seen: HashSet<(&str, &str)> = HashSet::new();
     for message in messages {
-        let lists: Vec<(&Change, Vec<(&Op, Vec<Touched>)>)> =
-            message.lists.iter().map(|(change, ops)| (*change, ops.iter().map(|op| (op, touched(op))).collect())).collect();
+        let lists: Vec<(&Change, Vec<(&Op, Vec<Touched>)>)> = message
+            .lists
+            .iter()
+            .map(|(change, ops)| (*change, ops.iter().map(|op| (op, touched(op))).collect()))
+            .collect();
         for (at, (later, ops)) in lists.iter().enumerate() {
             for (earlier, others) in lists[..at].iter().filter(|(earlier, _)| earlier.since == later.since) {
-                if earlier.id == later.id || comes_after(changes, later, earlier) || comes_after(changes, earlier, later) {
+                if earlier.id == later.id
+                    || comes_after(changes, later, earlier)
+                    || comes_after(changes, earlier, later)
+                {
                     continue;
                 }
                 let meeting = ops.iter().find_map(|(op, own)| {
@@ -91,7 +97,8 @@ fn meeting(own: &[Touched], other: &Touched) -> Option<Place> {
         let looks = |reads: &'_ [Path], writes: &[Path]| -> Option<Path> {
             reads.iter().find(|path| writes.iter().any(|written| is_in(path, written))).cloned()
         };
-        let path = both.cloned().or_else(|| looks(&own.reads, &other.writes)).or_else(|| looks(&other.reads, &own.writes));
+        let path =
+            both.cloned().or_else(|| looks(&own.reads, &other.writes)).or_else(|| looks(&other.reads, &own.writes));
         path.map(|path| Place::of_part(own.part, &path))
     })
 }

@@ -50,7 +50,8 @@ pub(super) struct Known<'a> {
 impl<'a> Skeleton<'a> {
     /// What took away the value at a path, if it is certain that nothing is there.
     pub(super) fn gone(&self, path: &[Token]) -> Option<&Gone<'a>> {
-        let is_there = |gone: &Gone<'_>| self.made.iter().any(|made| meets(&made.at, path) && is_in(&made.at, &gone.at));
+        let is_there =
+            |gone: &Gone<'_>| self.made.iter().any(|made| meets(&made.at, path) && is_in(&made.at, &gone.at));
         self.gone.iter().rev().find(|gone| covers(&gone.at, path) && !is_there(gone))
     }
 
@@ -97,7 +98,8 @@ impl<'a> Skeleton<'a> {
             self.gone.push(Gone { at: at.clone(), became, by });
         }
         for made in &effect.makes {
-            self.gone.retain(|gone| !is_in(&gone.at, &made.at) || effect.takes.contains(&gone.at) && gone.at != made.at);
+            self.gone
+                .retain(|gone| !is_in(&gone.at, &made.at) || effect.takes.contains(&gone.at) && gone.at != made.at);
             self.made.push(Made { at: made.at.clone(), by });
         }
         self.kinds.extend(effect.kinds.iter().map(|(at, kind)| Known { at: at.clone(), kind: *kind, by }));

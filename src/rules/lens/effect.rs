@@ -84,7 +84,8 @@ fn effect(edit: &Edit) -> Effect {
         }
         Edit::Change { at, how } => change(at, how),
         Edit::Envelope { key, with } => {
-            let names = std::iter::once((key, Making::Becomes)).chain(with.iter().map(|(name, _)| (name, Making::Added)));
+            let names =
+                std::iter::once((key, Making::Becomes)).chain(with.iter().map(|(name, _)| (name, Making::Added)));
             let makes = names.map(|(name, how)| made(join(&[], [name]), how)).collect();
             Effect { takes: vec![Path::new()], makes, kinds: vec![(Path::new(), Kind::Object)], ..nothing }
         }

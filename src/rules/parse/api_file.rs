@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::rules::ast::{AfterSunset, ApiFiles, OnError, OnErrorPolicy, OnFrame, PatchMode};
+use crate::diagnostic::{Severity, Span};
+use crate::route::Template;
+use crate::rules::ast::{AfterSunset, ApiFiles, Checks, OnError, OnErrorPolicy, OnFrame, PatchMode};
 use crate::rules::diagnostics as code;
 use crate::version::{ApiVersion, Resolver, Source, TellBackend, Unknown, VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader, code as yaml_code};
@@ -32,6 +34,11 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
         reader.one_of(node, "`patch`", &[("merge", PatchMode::Merge), ("full", PatchMode::Full)]).copied()
     });
     let problem_shapes = fields.get("problems");
+    let checks = Checks {
+        severities: fields.get("check").map(|node| severities(reader, node)).unwrap_or_default(),
+        hot: fields.get("hot").map(|node| hot(reader, node)).unwrap_or_default(),
+        file: reader.file().clone(),
+    };
     if let Some(node) = fields.get("query_arrays").filter(|node| node.as_str() != Some("repeat")) {
         unsupported(reader, node, "`query_arrays` other than `repeat`");
     }
@@ -51,6 +58,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
         after_sunset: after_sunset.unwrap_or_default(),
         problems,
         patch: patch.unwrap_or_default(),
+        checks,
         changes: Vec::new(),
         tests: Vec::new(),
     })
@@ -231,6 +239,33 @@ fn on_error(reader: &mut Reader, node: &Node) -> Option<OnErrorPolicy> {
     }
     fields.finish(reader);
     Some(policy)
+}
+
+/// `check: {CV304: off}`: findings that this project takes otherwise.
+fn severities(reader: &mut Reader, node: &Node) -> Vec<(String, Option<Severity>)> {
+    let choices = [
+        ("off", None),
+        ("hint", Some(Severity::Hint)),
+        ("warn", Some(Severity::Warning)),
+        ("error", Some(Severity::Error)),
+    ];
+    let mut severities = Vec::new();
+    for (key, value) in reader.mapping(node, "`check`").unwrap_or_default() {
+        let name = key.text().unwrap_or_default();
+        if !code::ADJUSTABLE.contains(&name) {
+            let message = format!("`{}` is no finding that can have another severity", name.escape_debug());
+            reader.bad_value(key, message).help(crate::yaml::reader::suggestion(name, &code::ADJUSTABLE));
+        } else if let Some(severity) = reader.one_of(value, "a severity", &choices) {
+            severities.push((name.to_owned(), *severity));
+        }
+    }
+    severities
+}
+
+/// `hot: [GET /messages]`: calls that are to be cheap.
+fn hot(reader: &mut Reader, node: &Node) -> Vec<(Template, Span)> {
+    let nodes = reader.list(node, "`hot`").unwrap_or_default();
+    nodes.iter().filter_map(|node| Some((super::blocks::template(reader, node)?, node.span))).collect()
 }
 
 fn problems(reader: &mut Reader, node: &Node, versions: &Versions) -> BTreeMap<VersionId, Vec<u8>> {

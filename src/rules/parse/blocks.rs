@@ -117,7 +117,7 @@ fn calls(reader: &mut Reader, node: &Node) -> Option<Vec<Template>> {
     Some(templates)
 }
 
-fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
+pub(super) fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
     let text = reader.string(node, "a call")?;
     if text == "*" {
         reader.error(code::TEMPLATE, node.span, "`*` is every call, and stands alone").help("write `http: \"*\"`");

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Span;
 use crate::rules::ast::Change;
+use crate::rules::check::lock;
 use crate::rules::diagnostics as code;
 use crate::version::{VersionId, Versions};
 use crate::yaml::{Node, Reader};
@@ -36,6 +37,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
         accept_loss,
         accept_loss_span,
         incompatible,
+        hash: lock::hash(node),
         tests,
         file: reader.file().clone(),
         span,
