@@ -74,13 +74,20 @@ pub const ADJUSTABLE: [&str; 16] = [
 
 /// More of a message nobody reads, and a value may be as long as its file.
 const LONGEST: usize = 240;
+/// A help may hold a whole line of a file, which is of no use cut.
+const LONGEST_HELP: usize = 1000;
 
 /// Shortens what a diagnostic quotes.
 pub(super) fn clip(diagnostic: &mut crate::diagnostic::Diagnostic) {
-    for text in [&mut diagnostic.message].into_iter().chain(&mut diagnostic.help) {
-        if let Some((end, _)) = text.char_indices().nth(LONGEST) {
-            text.truncate(end);
-            text.push('…');
-        }
+    shorten(&mut diagnostic.message, LONGEST);
+    if let Some(help) = &mut diagnostic.help {
+        shorten(help, LONGEST_HELP);
+    }
+}
+
+fn shorten(text: &mut String, longest: usize) {
+    if let Some((end, _)) = text.char_indices().nth(longest) {
+        text.truncate(end);
+        text.push('…');
     }
 }

@@ -91,7 +91,7 @@ fn frames<'a>(api: &'a Api, side: Side, messages: &mut Vec<Message<'a>>) {
         // Names may be swapped, so that all are looked up before one changes.
         let before = threads.len();
         let mut renamed: Vec<(usize, Option<&str>)> = Vec::new();
-        let all = change.ws.iter().flat_map(|block| block.side(side).map(|frames| (&block.path, frames)));
+        let all = change.ws.iter().filter_map(|block| Some((&block.path, block.side(side)?)));
         for (path, frame) in all.flat_map(|(path, frames)| frames.frames.iter().map(move |frame| (path, frame))) {
             let is_it = |thread: &Thread<'_>| thread.path.same_shape(path) && Some(thread.name) == frame.older_name();
             let at = threads[..before].iter().position(is_it).unwrap_or(threads.len());

@@ -123,7 +123,7 @@ impl Place {
     pub(super) fn of_part(part: Part, path: &[Token]) -> Self {
         let location = match (part, path.first()) {
             (Part::Head, Some(Token::Key(name))) => Location::find(name),
-            (Part::Head, _) | (Part::Body, _) => None,
+            (Part::Head | Part::Body, _) => None,
         };
         match location {
             Some(location) => Self { location, tokens: path[1..].to_vec() },

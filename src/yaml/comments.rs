@@ -17,7 +17,7 @@ pub struct Comment<'t> {
 #[must_use]
 pub fn comments<'t>(text: &'t str, node: &Node) -> Vec<Comment<'t>> {
     let mut scalars = Vec::new();
-    collect(node, &mut scalars);
+    collect(text, node, &mut scalars);
     scalars.sort_unstable();
     let mut comments = Vec::new();
     let mut from = 0;
@@ -38,15 +38,31 @@ pub fn comments<'t>(text: &'t str, node: &Node) -> Vec<Comment<'t>> {
 }
 
 /// The places of all scalars. Trees are no deeper than their limits let them be.
-fn collect(node: &Node, scalars: &mut Vec<Span>) {
+fn collect(text: &str, node: &Node, scalars: &mut Vec<Span>) {
     match &node.kind {
-        Kind::Scalar(_) => scalars.push(node.span),
-        Kind::Sequence(nodes) => nodes.iter().for_each(|node| collect(node, scalars)),
+        Kind::Scalar(_) => scalars.push(Span { start: node.span.start, end: end_of(text, node.span) }),
+        Kind::Sequence(nodes) => nodes.iter().for_each(|node| collect(text, node, scalars)),
         Kind::Mapping(entries) => entries.iter().for_each(|(key, value)| {
-            collect(key, scalars);
-            collect(value, scalars);
+            collect(text, key, scalars);
+            collect(text, value, scalars);
         }),
     }
+}
+
+/// Where a scalar ends: the place of one in quotes may reach to what follows on its line.
+fn end_of(text: &str, span: Span) -> usize {
+    let scalar = text.get(span.start..span.end).unwrap_or_default();
+    let Some(quote) = scalar.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return span.end };
+    let mut chars = scalar.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        match (c, quote) {
+            ('\\', '"') => drop(chars.next()),
+            ('\'', '\'') if chars.peek().is_some_and(|(_, next)| *next == '\'') => drop(chars.next()),
+            _ if c == quote => return span.start + at + c.len_utf8(),
+            _ => {}
+        }
+    }
+    span.end
 }
 
 fn is_in(scalars: &[Span], at: usize) -> bool {
@@ -64,8 +80,8 @@ mod tests {
         let text = "\
 # first
 a: b#c  # second
-d: \"# no\" # third
-e: '# no'
+d: \"# no \\\" # no\" # third
+e: 'it''s # no' # too
 f: |
   # no
   x # no
@@ -85,6 +101,7 @@ i:
             ("first", true),
             ("second", false),
             ("third", false),
+            ("too", false),
             ("fourth", false),
             ("fifth", false),
             ("sixth", true),

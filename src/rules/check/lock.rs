@@ -41,7 +41,9 @@ fn feed(node: &Node, hasher: &mut xxhash_rust::xxh3::Xxh3) {
         }
         Kind::Sequence(nodes) => {
             hasher.update(&(nodes.len() as u64).to_le_bytes());
-            nodes.iter().for_each(|node| feed(node, hasher));
+            for node in nodes {
+                feed(node, hasher);
+            }
         }
         Kind::Mapping(entries) => {
             hasher.update(&(entries.len() as u64).to_le_bytes());

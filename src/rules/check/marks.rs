@@ -20,8 +20,8 @@ impl Texts<'_> {
     /// ending that stands there counts; the whole op if there is none.
     pub(super) fn find(&self, file: &str, op: Span, place: &Place) -> Span {
         let text = self.of(file).get(op.start..op.end).unwrap_or_default();
-        let endings = (0..place.tokens.len().max(1)).map(|from| ending(place, from));
-        let found = endings.filter_map(|ending| Some((standing(text, &ending)?, ending.len()))).next();
+        let mut endings = (0..place.tokens.len().max(1)).map(|from| ending(place, from));
+        let found = endings.find_map(|ending| Some((standing(text, &ending)?, ending.len())));
         found.map_or(op, |(at, length)| Span { start: op.start + at, end: op.start + at + length })
     }
 

@@ -12,8 +12,10 @@ use crate::rules::{Place, diagnostics as code};
 
 use super::skeleton::{is_in, meets};
 
-/// What one op writes and looks at.
-struct Touched {
+/// What one edit of an op writes and looks at.
+struct Touched<'a> {
+    change: &'a Change,
+    op: &'a Op,
     part: Part,
     writes: Vec<Path>,
     reads: Vec<Path>,
@@ -21,29 +23,19 @@ struct Touched {
 
 /// Reports every two changes of one version whose ops meet in a message, unless `after` orders them.
 pub(super) fn check(changes: &[Change], messages: &[Message<'_>], diagnostics: &mut Vec<Diagnostic>) {
-    let mut seen: HashSet<(&str, &str)> = HashSet::new();
+    let mut settled: HashSet<(&str, &str)> = HashSet::new();
     for message in messages {
-        let lists: Vec<(&Change, Vec<(&Op, Vec<Touched>)>)> = message
-            .lists
-            .iter()
-            .map(|(change, ops)| (*change, ops.iter().map(|op| (op, touched(op))).collect()))
-            .collect();
-        for (at, (later, ops)) in lists.iter().enumerate() {
-            for (earlier, others) in lists[..at].iter().filter(|(earlier, _)| earlier.since == later.since) {
-                if earlier.id == later.id
-                    || comes_after(changes, later, earlier)
-                    || comes_after(changes, earlier, later)
-                {
+        let all: Vec<Touched<'_>> =
+            message.lists.iter().flat_map(|(change, ops)| ops.iter().flat_map(move |op| touched(change, op))).collect();
+        for (at, later) in all.iter().enumerate() {
+            for earlier in all[..at].iter().filter(|earlier| earlier.change.since == later.change.since) {
+                let (one, other) = (later.change, earlier.change);
+                let Some(place) = meeting(later, earlier) else { continue };
+                if one.id == other.id || !settled.insert((&one.id, &other.id)) {
                     continue;
                 }
-                let meeting = ops.iter().find_map(|(op, own)| {
-                    let met = others.iter().flat_map(|(_, others)| others).find_map(|other| meeting(own, other))?;
-                    Some((*op, met))
-                });
-                if let Some((op, place)) = meeting
-                    && seen.insert((&later.id, &earlier.id))
-                {
-                    diagnostics.push(unordered(later, earlier, op, &place, &message.name));
+                if !comes_after(changes, one, other) && !comes_after(changes, other, one) {
+                    diagnostics.push(unordered(one, other, later.op, &place, &message.name));
                 }
             }
         }
@@ -81,24 +73,23 @@ fn comes_after(changes: &[Change], change: &Change, other: &Change) -> bool {
     seen.contains(&&*other.id)
 }
 
-fn touched(op: &Op) -> Vec<Touched> {
-    let of_edit = |(lowered, effect): &(crate::rules::lens::Lowered, crate::rules::lens::Effect)| {
+fn touched<'a>(change: &'a Change, op: &'a Op) -> impl Iterator<Item = Touched<'a>> {
+    op.effects().into_iter().map(move |(lowered, effect)| {
         let guards = lowered.entry.guard.iter().map(|guard| guard.path.iter().cloned().map(Token::Key).collect());
         let reads = effect.reads.iter().cloned().chain(guards).collect();
-        Touched { part: lowered.part, writes: effect.writes().cloned().collect(), reads }
-    };
-    op.effects().iter().map(of_edit).collect()
+        Touched { change, op, part: lowered.part, writes: effect.writes().cloned().collect(), reads }
+    })
 }
 
 /// Where two ops meet: both write it, or one looks at what the other writes.
-fn meeting(own: &[Touched], other: &Touched) -> Option<Place> {
-    own.iter().filter(|own| own.part == other.part).find_map(|own| {
-        let both = own.writes.iter().find(|path| other.writes.iter().any(|written| meets(path, written)));
-        let looks = |reads: &'_ [Path], writes: &[Path]| -> Option<Path> {
-            reads.iter().find(|path| writes.iter().any(|written| is_in(path, written))).cloned()
-        };
-        let path =
-            both.cloned().or_else(|| looks(&own.reads, &other.writes)).or_else(|| looks(&other.reads, &own.writes));
-        path.map(|path| Place::of_part(own.part, &path))
-    })
+fn meeting(own: &Touched<'_>, other: &Touched<'_>) -> Option<Place> {
+    if own.part != other.part {
+        return None;
+    }
+    let both = own.writes.iter().find(|path| other.writes.iter().any(|written| meets(path, written)));
+    let looks = |reads: &'_ [Path], writes: &[Path]| -> Option<Path> {
+        reads.iter().find(|path| writes.iter().any(|written| is_in(path, written))).cloned()
+    };
+    let path = both.cloned().or_else(|| looks(&own.reads, &other.writes)).or_else(|| looks(&other.reads, &own.writes));
+    path.map(|path| Place::of_part(own.part, &path))
 }

@@ -120,18 +120,26 @@ fn effect(edit: &Edit) -> Effect {
         Edit::Each { at, entries } => entries.iter().fold(nothing, |mut all, entry| {
             let mut inner = effect(&entry.edit);
             inner.reads.extend(conditions(&[], &entry.guard));
-            all.extend_within(at, inner, entry.guard.is_empty());
+            let certainty = if entry.guard.is_empty() { Certainty::Certain } else { Certainty::Guarded };
+            all.extend_within(at, &inner, certainty);
             all
         }),
     }
 }
 
+/// Whether an edit runs on every document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    Certain,
+    Guarded,
+}
+
 impl Effect {
     /// Adds what happens within each value at a path. What a guard may prevent is a change of the value as a whole.
-    fn extend_within(&mut self, at: &[Token], inner: Self, is_certain: bool) {
+    fn extend_within(&mut self, at: &[Token], inner: &Self, certainty: Certainty) {
         let prefix = |path: &Path| [at, path.as_slice()].concat();
         self.reads.extend(inner.reads.iter().map(prefix));
-        if is_certain {
+        if certainty == Certainty::Certain {
             self.takes.extend(inner.takes.iter().map(prefix));
             self.makes.extend(inner.makes.iter().map(|made| Made { at: prefix(&made.at), how: made.how }));
             self.kinds.extend(inner.kinds.iter().map(|(path, kind)| (prefix(path), *kind)));

@@ -57,16 +57,9 @@ impl Presence {
             Direction::Up => (&self.up, &self.down),
             Direction::Down => (&self.down, &self.up),
         };
-        let loses = |what: &Option<Source>, again: &Option<Source>, other: &Option<Source>| match what {
-            None | Some(Source::Refuse) => false,
-            Some(Source::Absent) => !is_null(other),
-            Some(Source::Literal(_)) if is_null(what) => *other != Some(Source::Absent),
-            Some(Source::Literal(_) | Source::Copy(_)) => {
-                !matches!(again, Some(Source::Literal(_) | Source::Copy(_))) || is_null(again)
-            }
-        };
-        let null = loses(&there.null, &back.null, &back.missing);
-        let missing = there.missing != Some(Source::Absent) && loses(&there.missing, &back.missing, &back.null);
+        let null = loses(there.null.as_ref(), back.null.as_ref(), back.missing.as_ref());
+        let missing = there.missing.as_ref().filter(|what| **what != Source::Absent);
+        let missing = loses(missing, back.missing.as_ref(), back.null.as_ref());
         if null || missing { vec![self.at.clone()] } else { Vec::new() }
     }
 
@@ -102,6 +95,19 @@ fn fill(reader: &mut Reader, node: &Node) -> Option<Source> {
     if node.as_str() == Some("keep") { None } else { source(reader, node) }
 }
 
-fn is_null(source: &Option<Source>) -> bool {
+/// Whether null or absence does not come back, given what becomes of it, what becomes of it going back, and what
+/// becomes of the other one going back.
+fn loses(what: Option<&Source>, again: Option<&Source>, other: Option<&Source>) -> bool {
+    match what {
+        None | Some(Source::Refuse) => false,
+        Some(Source::Absent) => !is_null(other),
+        Some(Source::Literal(_)) if is_null(what) => other != Some(&Source::Absent),
+        Some(Source::Literal(_) | Source::Copy(_)) => {
+            !matches!(again, Some(Source::Literal(_) | Source::Copy(_))) || is_null(again)
+        }
+    }
+}
+
+fn is_null(source: Option<&Source>) -> bool {
     matches!(source, Some(Source::Literal(literal)) if literal.to_string() == "null")
 }
