@@ -8,22 +8,22 @@ use crate::json::edit::Entry;
 use crate::route::{Router, Segment, Template};
 use crate::version::VersionId;
 
-use super::ast::{Change, HttpBlock, PatchMode};
+use super::ast::{Change, HttpBlock, Origin, PatchMode};
 use super::head::HeadPlan;
 use super::lens::{Lowered, Mode, Op, lower_ops};
 use super::path::Part;
 use super::plan::{CallPlan, MessagePlan, Pair, ResponsePlans};
-use super::{Api, Direction, StatusRange, socket};
+use super::{Api, Direction, StatusRange, socket, socketio};
 
 /// A change on the way from one version to another.
 #[derive(Clone, Copy)]
-struct Step<'a> {
-    change: &'a Change,
+pub(super) struct Step<'a> {
+    pub(super) change: &'a Change,
     direction: Direction,
 }
 
 /// The way of requests from a client's version to a backend's.
-fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
+pub(super) fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
     let Some(direction) = Direction::between(client, backend) else { return Vec::new() };
     let (older, newer) = (client.min(backend), client.max(backend));
     let between = api.changes.iter().filter(|change| change.since > older && change.since <= newer);
@@ -47,16 +47,18 @@ pub(super) fn change_pair(api: &Api, change: &Change, direction: Direction) -> P
 fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
     let mut calls = Vec::new();
     let mut router = Router::new();
-    for template in templates(steps).unwrap_or_default() {
+    for template in templates(steps, Vec::new()).unwrap_or_default() {
         router.insert(&template, calls.len());
         calls.push(call(api, steps, &template));
     }
     let every = Template { method: None, segments: vec![Segment::Rest] };
+    let changes: Vec<_> = steps.iter().map(|step| (step.change, step.direction)).collect();
     Pair {
         router,
         calls,
         default: call(api, steps, &every),
-        sockets: socket::compile(&steps.iter().map(|step| (step.change, step.direction)).collect::<Vec<_>>()),
+        sockets: socket::compile(&changes),
+        namespaces: socketio::compile(&changes),
     }
 }
 
@@ -64,8 +66,9 @@ fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
 const MOST_MEETINGS: usize = 2000;
 
 /// Every call that some change on the way touches, as the client spells it, and where two such templates overlap,
-/// what they have in common: there the rules of both apply. `None` if these are too many.
-fn templates(steps: &[Step<'_>]) -> Option<Vec<Template>> {
+/// what they have in common: there the rules of both apply. `more` are further calls, as the client spells them.
+/// `None` if these are too many.
+pub(super) fn templates(steps: &[Step<'_>], more: Vec<Template>) -> Option<Vec<Template>> {
     let mut all = Distinct::default();
     for (at, step) in steps.iter().enumerate() {
         for call in step.change.http.iter().flat_map(|block| &block.calls) {
@@ -76,6 +79,7 @@ fn templates(steps: &[Step<'_>]) -> Option<Vec<Template>> {
             all.add(steps[..at].iter().rev().fold(near, |template, earlier| earlier.route(&template, Side::Far)));
         }
     }
+    more.into_iter().for_each(|call| all.add(call));
     let named = all.templates.len();
     let mut at = 1;
     while at < all.templates.len() {
@@ -94,7 +98,7 @@ fn templates(steps: &[Step<'_>]) -> Option<Vec<Template>> {
 
 /// Whether the calls of an API's changes overlap in too many ways.
 pub(super) fn overlaps_too_much(api: &Api) -> bool {
-    templates(&steps(api, VersionId(0), api.versions.latest())).is_none()
+    templates(&steps(api, VersionId(0), api.versions.latest()), Vec::new()).is_none()
 }
 
 /// Templates of different shapes, in the order in which they came.
@@ -139,14 +143,14 @@ pub(super) fn meet(a: &Template, b: &Template) -> Option<Template> {
 
 /// Which side of a step a template is spelled for: where the request comes from, or where it goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Near,
     Far,
 }
 
 impl<'s> Step<'s> {
     /// The template on the other side of the step; `side` is where it comes from.
-    fn route(&self, template: &Template, side: Side) -> Template {
+    pub(super) fn route(&self, template: &Template, side: Side) -> Template {
         let routes = self.change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?)));
         let older_to_newer = (self.direction == Direction::Up) == (side == Side::Near);
         let sides = routes.map(|(old, new)| if older_to_newer { (old, new) } else { (new, old) });
@@ -165,16 +169,25 @@ impl<'s> Step<'s> {
     }
 
     /// The blocks about a call that is spelled as in the older version: those of the most specific template that
-    /// covers it, and those about every call. HEAD is as GET where nothing else is said of it.
-    fn blocks(&self, call: &Template) -> Vec<&'s HttpBlock> {
-        let named = || self.change.http.iter().flat_map(|block| &block.calls);
-        let best =
-            |call: &Template| named().filter(|t| t.covers(call)).reduce(|a, b| if b.more_specific(a) { b } else { a });
-        let best = best(call).or_else(|| best(&as_get(call)?));
+    /// covers it, and those about every call. HEAD is as GET where nothing else is said of it. What is said of shapes
+    /// is said beside all that: only among its own templates does the most specific one decide.
+    pub(super) fn blocks(&self, call: &Template) -> Vec<&'s HttpBlock> {
+        let best = |origin: Origin| self.best(origin, call).or_else(|| self.best(origin, &as_get(call)?));
+        let (file, shape) = (best(Origin::File), best(Origin::Shape));
         let applies = |block: &&HttpBlock| {
+            let best = match block.origin {
+                Origin::File => file,
+                Origin::Shape => shape,
+            };
             block.calls.is_empty() || best.is_some_and(|best| block.calls.iter().any(|t| t.same_shape(best)))
         };
         self.change.http.iter().filter(applies).collect()
+    }
+
+    fn best(&self, origin: Origin, call: &Template) -> Option<&'s Template> {
+        let blocks = self.change.http.iter().filter(|block| block.origin == origin);
+        let about = blocks.flat_map(|block| &block.calls).filter(|template| template.covers(call));
+        about.reduce(|a, b| if b.more_specific(a) { b } else { a })
     }
 }
 
@@ -319,9 +332,20 @@ impl Message {
 
 /// The responses' plans: one for each group of statuses that are treated alike.
 fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
+    let mut plans: Vec<(u16, Message)> = Vec::new();
+    for start in starts(blocks.iter().flatten().copied()) {
+        let message = response(steps, blocks, start);
+        if plans.last().is_none_or(|(_, last)| *last != message) {
+            plans.push((start, message));
+        }
+    }
+    ResponsePlans(plans.into_iter().map(|(start, message)| (start, message.compile())).collect())
+}
+
+/// The lowest statuses of groups that these blocks treat alike, from 100 up.
+pub(super) fn starts<'b>(blocks: impl Iterator<Item = &'b HttpBlock>) -> Vec<u16> {
     let mut starts: Vec<u16> = vec![100];
-    let all = blocks.iter().flatten().flat_map(|block| &block.response);
-    for (range, ops) in all {
+    for (range, ops) in blocks.flat_map(|block| &block.response) {
         starts.extend([range.first, range.last + 1]);
         for op in ops.iter().filter(|op| op.touches_status()) {
             match op.statuses() {
@@ -333,14 +357,8 @@ fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
     }
     starts.sort_unstable();
     starts.dedup();
-    let mut plans: Vec<(u16, Message)> = Vec::new();
-    for start in starts.into_iter().filter(|start| (100..600).contains(start)) {
-        let message = response(steps, blocks, start);
-        if plans.last().is_none_or(|(_, last)| *last != message) {
-            plans.push((start, message));
-        }
-    }
-    ResponsePlans(plans.into_iter().map(|(start, message)| (start, message.compile())).collect())
+    starts.retain(|start| (100..600).contains(start));
+    starts
 }
 
 /// Ranges are of statuses as the older version has them.
@@ -352,21 +370,32 @@ fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
     HeadPlan::status_after(&lowered.map(|lowered| lowered.entry).collect::<Vec<_>>(), status)
 }
 
+/// What a block says of responses with this status: the narrowest range that fits decides.
+pub(super) fn response_ops(block: &HttpBlock, direction: Direction, status: u16) -> &[Op] {
+    let fits = |(range, ops): &&(StatusRange, Vec<Op>)| range.contains(older_status(ops, direction, status));
+    block.response.iter().filter(fits).min_by_key(|(range, _)| range.width()).map_or(&[], |(_, ops)| ops)
+}
+
+/// Appends what a change's blocks do to a response with this status, and returns the status it has then.
+fn response_step(step: Step<'_>, blocks: &[&HttpBlock], direction: Direction, status: u16, message: &mut Message) -> u16 {
+    let before = message.head.len();
+    for block in in_order(blocks, direction) {
+        message.extend(&step.change.id, response_ops(block, direction, status), direction, Mode::Full);
+    }
+    HeadPlan::status_after(&message.head[before..], status)
+}
+
+/// The status that the older version has where the newer has this one.
+pub(super) fn status_below(step: Step<'_>, blocks: &[&HttpBlock], status: u16) -> u16 {
+    response_step(step, blocks, Direction::Down, status, &mut Message::default())
+}
+
 /// The edits of a response with this status, from the backend back to the client.
 fn response(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>], status: u16) -> Message {
     let mut message = Message::default();
     let mut status = status;
     for (step, blocks) in steps.iter().zip(blocks).rev() {
-        let direction = step.direction.turned();
-        let before = message.head.len();
-        for block in in_order(blocks, direction) {
-            let fits = |(range, ops): &&(StatusRange, Vec<Op>)| range.contains(older_status(ops, direction, status));
-            let ops = block.response.iter().filter(fits).min_by_key(|(range, _)| range.width());
-            if let Some((_, ops)) = ops {
-                message.extend(&step.change.id, ops, direction, Mode::Full);
-            }
-        }
-        status = HeadPlan::status_after(&message.head[before..], status);
+        status = response_step(*step, blocks, step.direction.turned(), status, &mut message);
     }
     message
 }

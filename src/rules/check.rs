@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::route::Template;
 use crate::version::VersionId;
 
-use super::ast::{Change, Frames, HttpBlock, WsBlock};
+use super::ast::{Change, Frames, HttpBlock, Origin, WsBlock};
 use super::diagnostics as code;
 use super::{Api, chain};
 
@@ -34,7 +34,7 @@ pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 fn applies_to_nothing(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    if change.http.is_empty() && change.ws.is_empty() {
+    if change.http.is_empty() && change.ws.is_empty() && change.socketio.is_empty() && change.shapes.is_empty() {
         let message = format!("the change `{}` applies to nothing", change.id);
         let mut diagnostic = Diagnostic::warning(code::UNMATCHED, &change.file, change.span, message);
         diagnostic.help("list what it changes under `apply`");
@@ -57,10 +57,15 @@ fn ambiguous(change: &Change, calls: &[(&Template, Span)], diagnostics: &mut Vec
     }
 }
 
+/// The blocks of calls that the author wrote.
+fn written(change: &Change) -> impl Iterator<Item = &HttpBlock> {
+    change.http.iter().filter(|block| block.origin == Origin::File)
+}
+
 /// The calls of a change must say which of them a request is, on the older side and on the newer.
 fn ambiguous_calls(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
     let older: Vec<_> =
-        change.http.iter().flat_map(|block| block.calls.iter().map(|call| (call, block.span))).collect();
+        written(change).flat_map(|block| block.calls.iter().map(|call| (call, block.span))).collect();
     ambiguous(change, &older, diagnostics);
     let newer: Vec<_> = change.http.iter().filter_map(|block| Some((block.route.as_ref()?, block.span))).collect();
     ambiguous(change, &newer, diagnostics);
@@ -103,13 +108,14 @@ fn meets_a_call_that_stays(
 ) -> Option<(String, Span)> {
     let moves = routes.iter().any(|(other, ..)| other.same_shape(new));
     let names = |block: &&HttpBlock| block.calls.iter().any(|call| call.same_shape(new));
-    let block = change.http.iter().find(names).filter(|_| !moves)?;
+    let block = written(change).find(names).filter(|_| !moves)?;
     Some((format!("`{call}` becomes `{new}`, which is a call of the older version too"), block.span))
 }
 
 /// A socket's path has one block in a change.
 fn sockets(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    let paths: Vec<_> = change.ws.iter().map(|block| (&block.path, block.span)).collect();
+    let written = change.ws.iter().filter(|block| block.origin == Origin::File);
+    let paths: Vec<_> = written.map(|block| (&block.path, block.span)).collect();
     ambiguous(change, &paths, diagnostics);
     for (at, (path, span)) in paths.iter().enumerate() {
         if let Some((_, first)) = paths[..at].iter().find(|(other, _)| other.same_shape(path)) {

@@ -11,6 +11,10 @@ pub const BLOCK: &str = "RL007";
 pub const TEMPLATE: &str = "RL008";
 /// A test that cannot be read.
 pub const TEST: &str = "RL009";
+/// An occurrence of a shape that is not one, or a shape that is not there.
+pub const SHAPE: &str = "SH001";
+/// A shape whose place an op has made unknown, and that a later change needs.
+pub const SHAPE_LOST: &str = "SH002";
 /// Two changes or frames of one name, or an `after` that names nothing or itself.
 pub const ORDER: &str = "RL010";
 /// Path templates overlap equally.

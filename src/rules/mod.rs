@@ -9,6 +9,7 @@ mod chain;
 mod check;
 pub mod diagnostics;
 mod document;
+mod event_test;
 mod head;
 pub mod lens;
 mod ops;
@@ -17,7 +18,9 @@ mod parse;
 mod path;
 mod plan;
 mod query;
+mod shapes;
 mod socket;
+mod socketio;
 mod status;
 pub mod test;
 
@@ -34,6 +37,7 @@ pub use ops::Ops;
 pub use path::Place;
 pub use plan::{Call, MessagePlan, Pair};
 pub use socket::{Outcome, Side, Socket};
+pub use socketio::{Namespace, Translated};
 pub use status::StatusRange;
 
 /// Which way through a change.
@@ -92,6 +96,8 @@ pub struct Api {
     pub problems: BTreeMap<VersionId, Vec<u8>>,
     /// How a plain-JSON PATCH body is read.
     patch: ast::PatchMode,
+    /// Where each named shape occurs in the oldest version.
+    shapes: Vec<ast::Shape>,
     /// In the order in which they apply.
     changes: Vec<ast::Change>,
     /// Whole-chain tests.
@@ -134,7 +140,8 @@ pub fn compile(files: &[Source]) -> Compiled {
     let mut apis = BTreeMap::new();
     for (folder, files) in by_api(files) {
         if let Some(api) = parse::api(folder, &files, &mut diagnostics) {
-            let api = order::order(api, &mut diagnostics);
+            let mut api = order::order(api, &mut diagnostics);
+            shapes::expand(&mut api, &mut diagnostics);
             check::check(&api, &mut diagnostics);
             apis.insert(api.name.clone(), Arc::new(api));
         }

@@ -1,5 +1,6 @@
 //! What the data plane uses: for a pair of versions, each call's plan.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -7,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::json::{Error, Program, Values};
 use crate::route::{Router, Template};
 
-use super::Socket;
+use super::{Namespace, Socket};
 use super::head::{HeadPlan, Target};
 
 /// Everything for one client version before one backend version.
@@ -18,6 +19,7 @@ pub struct Pair {
     /// For calls that no change names.
     pub(super) default: CallPlan,
     pub(super) sockets: Router<Socket>,
+    pub(super) namespaces: BTreeMap<String, Namespace>,
 }
 
 /// One call's plan.
@@ -63,6 +65,12 @@ impl Pair {
     #[must_use]
     pub fn socket(&self, path: &str) -> Option<&Socket> {
         self.sockets.find(&Method::GET, path).map(|found| found.value).filter(|socket| !socket.is_empty())
+    }
+
+    /// The event rules of a Socket.IO namespace such as `/chat`; `None` where events pass as they are.
+    #[must_use]
+    pub fn socketio(&self, namespace: &str) -> Option<&Namespace> {
+        self.namespaces.get(namespace)
     }
 
     /// Every call that a change names, for reports: its label, request plan, and response plans by lowest status.

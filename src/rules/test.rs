@@ -9,7 +9,8 @@ use crate::diagnostic::Diagnostic;
 use crate::json::{Limits, OnError, Values, same, translate};
 use crate::version::VersionId;
 
-use super::ast::{Change, HttpMessage, HttpTest, Subject, Test, WsTest};
+use super::ast::{Change, HttpMessage, HttpTest, SocketIoTest, Subject, Test, WsTest};
+use super::event_test::EventTest;
 use super::plan::{MessagePlan, Pair};
 use super::{Api, Direction, Outcome, RuleSet, Side, chain};
 
@@ -107,6 +108,7 @@ fn run_test(plans: &dyn Plans, test: &Test, report: &mut Report) {
     let outcomes = match &test.subject {
         Subject::Http(http) => runner.http(http),
         Subject::Ws(ws) => runner.ws(ws),
+        Subject::SocketIo(event) => runner.socketio(event),
     };
     if outcomes.is_empty() {
         let message = "the test compares nothing: give the message of at least two versions, or `new_target`";
@@ -309,6 +311,19 @@ impl Runner<'_> {
             (Outcome::Pass, Some(want)) => compare(message, want),
             (Outcome::Translated(found), Some(want)) => compare(&found, want),
         }
+    }
+}
+
+impl Runner<'_> {
+    fn socketio(&self, test: &SocketIoTest) -> Outcomes {
+        let (oldest, pair) = (self.plans.oldest(), &|client, backend| self.plans.pair(client, backend));
+        let event = EventTest { test, oldest, pair };
+        let messages = pairs(&test.messages).into_iter().filter(|(from, to, ..)| self.wanted(*from, *to));
+        let compare = |(from, to, message, want): (_, _, &Option<Vec<u8>>, &Option<Vec<u8>>)| {
+            let outcome = event.compare((from, to), message.as_ref()?, want.as_deref(), &self.values(to));
+            Some((self.what("event", from, to), outcome))
+        };
+        messages.filter_map(compare).collect()
     }
 }
 

@@ -22,8 +22,10 @@ mod spread;
 mod tuple;
 mod wrap;
 
+use std::sync::Arc;
+
 use crate::diagnostic::Span;
-use crate::json::edit::{Condition, Edit, Entry, Literal, Otherwise, Path, Token};
+use crate::json::edit::{Condition, Edit, Entry, Literal, Nest, Otherwise, Path, Token};
 use crate::yaml::{Node, Reader};
 
 use super::Direction;
@@ -203,6 +205,17 @@ impl Op {
             )
             .help("values cannot move between the body and the head yet, nor can one depend on the other");
         None
+    }
+
+    /// Ops within each value at a path of the body.
+    pub(super) fn within(at: Path, ops: Vec<Self>, span: Span) -> Self {
+        Self { lens: Lens::Each(each::Each::new(at, ops, None)), guard: Vec::new(), guard_down: None, span }
+    }
+
+    /// Ops within values at a path of the body that have a form, and within those inside them.
+    pub(super) fn within_nested(at: Path, ops: Vec<Self>, nest: Arc<Nest>, form: usize, span: Span) -> Self {
+        let each = each::Each::new(at, ops, Some((nest, form)));
+        Self { lens: Lens::Each(each), guard: Vec::new(), guard_down: None, span }
     }
 
     /// Whether it or one of its guards is about a part of the message.

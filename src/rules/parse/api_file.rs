@@ -35,9 +35,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
     if let Some(node) = fields.get("query_arrays").filter(|node| node.as_str() != Some("repeat")) {
         unsupported(reader, node, "`query_arrays` other than `repeat`");
     }
-    if let Some(node) = fields.get("shapes") {
-        unsupported(reader, node, "`shapes`");
-    }
+    let shapes_file = fields.get("shapes").and_then(|node| Some((reader.string(node, "`shapes`")?.to_owned(), node.span)));
     fields.finish(reader);
     let versions = versions?;
     let problems = problem_shapes.map(|node| problems(reader, node, &versions)).unwrap_or_default();
@@ -51,6 +49,8 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
         after_sunset: after_sunset.unwrap_or_default(),
         problems,
         patch: patch.unwrap_or_default(),
+        shapes_file,
+        shapes: Vec::new(),
         changes: Vec::new(),
         tests: Vec::new(),
     })

@@ -21,7 +21,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
         fields.get("incompatible").map(|node| strings(reader, node, "`incompatible`")).unwrap_or_default();
     let tests = fields.get("tests");
     fields.finish(reader);
-    let (since, (id, span), (http, ws)) = (since?, id?, apply?);
+    let (since, (id, span), blocks) = (since?, id?, apply?);
     let older = VersionId(since.0 - 1);
     let tests = tests.map(|node| tests::inline(reader, node, older, since)).unwrap_or_default();
     Some(Change {
@@ -29,8 +29,10 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
         since,
         summary: summary?.to_owned(),
         after,
-        http,
-        ws,
+        http: blocks.http,
+        ws: blocks.ws,
+        socketio: blocks.socketio,
+        shapes: blocks.shapes,
         accept_loss,
         incompatible,
         tests,
