@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::json::edit::Entry;
-use crate::json::{Code, Error, Limits, Program, Values, translate};
+use crate::json::{Code, Error, Kind, Limits, Program, Values, translate};
 
 use super::ast::{ArgumentList, Change, Event, SocketIoBlock};
 use super::lens::{Mode, lower_ops};
@@ -59,7 +59,8 @@ impl Namespace {
     /// Translates an event: its name and the JSON text of its list of arguments, as the side that sends it has them.
     ///
     /// # Errors
-    /// As the ops on its arguments fail, [`Code::MalformedJson`] for a list that is none, [`Code::TooDeep`].
+    /// As the ops on its arguments fail, [`Code::NotAnArray`] if they make no list, [`Code::MalformedJson`],
+    /// [`Code::TooDeep`].
     pub fn translate_event(
         &self,
         side: Side,
@@ -113,7 +114,10 @@ fn run(
     limits: Limits,
 ) -> Result<Translated, Error> {
     match translate(program, values, limits, Bytes::copy_from_slice(arguments)) {
-        Ok(done) => Ok(Translated::To { name: name.to_owned(), arguments: done.body }),
+        Ok(done) if Kind::of(done.body.trim_ascii_start()) == Kind::Array => {
+            Ok(Translated::To { name: name.to_owned(), arguments: done.body })
+        }
+        Ok(_) => Err(Error::new(Code::NotAnArray, 0, "an event's arguments are a list, and the ops made no list of them")),
         Err(error) if error.code == Code::Dropped => Ok(Translated::Dropped),
         Err(error) => Err(error),
     }

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! `request C > B` is a client's of version C to a backend of B, `response B > C: GET /a 200` a backend's back to the
-//! client, for the call as the client spells it; `client /ws C > B` and `server /ws B > C` are messages of a socket.
+//! client, for the call as the client spells it; `client /ws C > B` and `server /ws B > C` are messages of a socket,
+//! `client event /chat C > B` and `server event /chat B > C` events of a namespace: a list of the event's name and its
+//! arguments. `client ack /chat B > C` is the acknowledgement of a client's event, which it names as the client does.
 //! `best effort` after the versions translates what can be. What is not said of a message is not there; the result
 //! `= ` is the same again, `dropped` and `fails CODE POINTER` are what they say. `#` begins a remark.
 
@@ -21,7 +23,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use legato_proxy::diagnostic::{Source, render};
 use legato_proxy::json::{Error, Limits, OnError, Program, Values, translate};
-use legato_proxy::rules::{Api, Outcome, Side, compile};
+use legato_proxy::rules::{Api, Outcome, Side, Translated, compile};
 use legato_proxy::version::VersionId;
 
 use crate::support::cases;
@@ -138,21 +140,57 @@ impl Case<'_> {
     }
 }
 
+/// An event's name and its arguments, as one list.
+fn event(message: &str) -> (String, String) {
+    let mut list: Vec<serde_json::Value> = serde_json::from_str(message).expect("a list");
+    let name = list.remove(0);
+    (name.as_str().expect("a name").to_owned(), serde_json::Value::from(list).to_string())
+}
+
+impl Case<'_> {
+    fn event(&self, side: Side, is_ack: bool, namespace: &str, message: &str) -> Result<String, Error> {
+        let (name, arguments) = event(message);
+        let Some(events) = self.api.pair(self.pair.0, self.pair.1).socketio(namespace) else {
+            return Ok(message.to_owned());
+        };
+        let (values, limits) = (self.values(), Limits::default());
+        let translated = if is_ack {
+            events.translate_ack(side, &name, arguments.as_bytes(), &values, limits)?
+        } else {
+            events.translate_event(side, &name, arguments.as_bytes(), &values, limits)?
+        };
+        Ok(match translated {
+            Translated::Pass => message.to_owned(),
+            Translated::Dropped => "dropped".to_owned(),
+            Translated::To { name, arguments } => {
+                let mut list: Vec<serde_json::Value> = serde_json::from_slice(&arguments).expect("a list");
+                list.insert(0, name.into());
+                serde_json::Value::from(list).to_string()
+            }
+        })
+    }
+}
+
 /// `request 1 > 2 best effort: ...` to what came of it.
 fn run(api: &Api, line: &str) -> String {
     let (how, message) = line.split_once(": ").unwrap_or_else(|| panic!("no `: ` in `{line}`"));
     let words: Vec<&str> = how.split(' ').collect();
     let (kind, rest) = words.split_first().expect("a word");
+    let (about, rest) = if matches!(rest[0], "event" | "ack") { (rest[0], &rest[1..]) } else { ("", rest) };
     let (path, rest) = if rest[0].starts_with('/') { (rest[0], &rest[1..]) } else { ("", rest) };
     let [from, ">", to, more @ ..] = rest else { panic!("no versions in `{line}`") };
     let id = |label: &str| api.versions.find(label).unwrap_or_else(|| panic!("no version `{label}`"));
-    let from_client = matches!(*kind, "request" | "client");
+    let from_client = matches!(*kind, "request" | "client") != (about == "ack");
     let pair = if from_client { (id(from), id(to)) } else { (id(to), id(from)) };
     let on_error = if more.is_empty() { OnError::Reject } else { OnError::BestEffort };
     let case = Case { api, receiver: to, on_error, pair };
     let outcome = match *kind {
         "request" => case.request(message),
         "response" => case.response(message),
+        "client" | "server" if !about.is_empty() => {
+            let side = if *kind == "client" { Side::Client } else { Side::Server };
+            case.event(side, about == "ack", path, message)
+        }
         "client" => case.socket(Side::Client, path, message),
         "server" => case.socket(Side::Server, path, message),
         other => panic!("unknown kind `{other}`"),
@@ -231,6 +269,26 @@ fn ops_that_hold_what_they_edit() {
 #[test]
 fn socket_events_follow_their_names() {
     check("sockets.txt");
+}
+
+#[test]
+fn namespace_events_have_arguments_and_acknowledgements() {
+    check("events.txt");
+}
+
+#[test]
+fn shapes_are_followed_through_earlier_ops() {
+    check("shapes.txt");
+}
+
+#[test]
+fn shapes_apply_beside_other_blocks() {
+    check("shapes_beside.txt");
+}
+
+#[test]
+fn shapes_may_be_inside_themselves() {
+    check("shapes_inside.txt");
 }
 
 #[test]

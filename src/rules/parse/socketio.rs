@@ -1,8 +1,9 @@
 //! Blocks of Socket.IO namespaces.
 
+use crate::json::edit::Token;
 use crate::rules::ast::{Event, Frame, Lifetime, Origin, SocketIoBlock};
 use crate::rules::diagnostics as code;
-use crate::rules::lens::{self, Op};
+use crate::rules::lens::{self, Lens, Op};
 use crate::yaml::{Fields, Node, Reader};
 
 use super::blocks::{body_ops, lifetime};
@@ -69,8 +70,29 @@ fn event(reader: &mut Reader, name: &Node, node: &Node) -> Option<Event> {
 }
 
 fn argument_ops(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str) -> Vec<Op> {
-    let ops = fields.get(key).map(|node| body_ops(reader, node, "an event has a list of arguments only"));
-    ops.unwrap_or_default()
+    let Some(node) = fields.get(key) else { return Vec::new() };
+    let ops = body_ops(reader, node, "an event has a list of arguments only");
+    for op in &ops {
+        check_elements(reader, op);
+    }
+    ops
+}
+
+/// What adds members, moves them or takes them away does so in objects, and the arguments are a list.
+fn check_elements(reader: &mut Reader, op: &Op) {
+    if !matches!(op.lens, Lens::Move(_) | Lens::Add(_) | Lens::Remove(_) | Lens::Presence(_)) {
+        return;
+    }
+    let is_index = |key: &str| key.bytes().all(|b| b.is_ascii_digit());
+    let index = op.places().find_map(|place| match place.tokens.first() {
+        Some(Token::Key(key)) if is_index(key) => Some(key.clone()),
+        Some(Token::Key(_) | Token::Any) | None => None,
+    });
+    if let Some(index) = index {
+        reader
+            .error(lens::code::OP, op.span, format!("`{}` finds nothing here: the arguments are a list, not an object", op.lens.name()))
+            .help(format!("write `each: {{at: /{index}, ops: [...]}}`, with paths from the argument"));
+    }
 }
 
 /// An event's name that no library keeps for itself.
