@@ -28,6 +28,8 @@ pub struct ApiFiles {
     pub problems: BTreeMap<VersionId, Vec<u8>>,
     /// How a plain-JSON PATCH body is read.
     pub patch: PatchMode,
+    /// How each version writes several values of one name in a query.
+    pub query_arrays: Vec<QueryArrays>,
     /// In file order.
     pub changes: Vec<Change>,
     /// Whole-chain tests.
@@ -85,6 +87,18 @@ pub enum PatchMode {
     Merge,
     /// As a whole document.
     Full,
+}
+
+/// How a query writes several values of one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueryArrays {
+    /// `a=1&a=2`
+    #[default]
+    Repeat,
+    /// `a=1,2`; a comma within a value is `%2C`.
+    Comma,
+    /// `a[]=1&a[]=2`
+    Brackets,
 }
 
 /// One version change.

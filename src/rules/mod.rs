@@ -7,6 +7,7 @@
 pub mod ast;
 mod chain;
 mod check;
+mod cookie;
 pub mod diagnostics;
 mod document;
 mod head;
@@ -19,6 +20,7 @@ mod plan;
 mod query;
 mod socket;
 mod status;
+mod target;
 pub mod test;
 
 use std::collections::BTreeMap;
@@ -28,13 +30,13 @@ use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::version::{Resolver, VersionId, Versions};
 
 pub use ast::{AfterSunset, OnError, OnErrorPolicy, OnFrame};
-pub use head::Target;
 pub use lens::Mode;
 pub use ops::Ops;
 pub use path::Place;
-pub use plan::{Call, MessagePlan, Pair};
+pub use plan::{Call, MessagePlan, Pair, Whole};
 pub use socket::{Outcome, Side, Socket};
 pub use status::StatusRange;
+pub use target::Target;
 
 /// Which way through a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,6 +94,8 @@ pub struct Api {
     pub problems: BTreeMap<VersionId, Vec<u8>>,
     /// How a plain-JSON PATCH body is read.
     patch: ast::PatchMode,
+    /// How each version writes several values of one name in a query.
+    query_arrays: Vec<ast::QueryArrays>,
     /// In the order in which they apply.
     changes: Vec<ast::Change>,
     /// Whole-chain tests.
