@@ -110,10 +110,10 @@ async fn forward(
     // Rules see the message, never the connection.
     headers::remove_hop_by_hop(&mut head.headers);
     let form = Form::of(&head.headers);
-    let outgoing = request::head(exchange, &call, &mut head, &path)?;
 
     // A socket leaves the path of requests here.
     if let Some(handshake) = handshake {
+        let outgoing = request::head(exchange, &call, &mut head, &path)?;
         // Boxed, so that the futures of ordinary requests are not as large as that of a handshake.
         let opened = Box::pin(handshake.open(plane, exchange, &path, outgoing)).await?;
         return Ok(match opened {
@@ -122,9 +122,8 @@ async fn forward(
         });
     }
 
-    // The request's body, translated where a rule matches it.
-    let mut outgoing = outgoing;
-    let body = request::body(exchange, &call, form, &mut outgoing.headers, body).await?;
+    // The request, translated where a rule matches it.
+    let (outgoing, body) = request::message(exchange, &call, form, &mut head, &path, body).await?;
 
     // The backend answers.
     let (response, picked) = send::send(exchange, outgoing, body).await?;

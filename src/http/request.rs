@@ -8,12 +8,13 @@ use hyper::body::{Body as _, Incoming};
 use crate::backend::Body;
 use crate::failure::{Failure, Side};
 use crate::json::Class;
-use crate::rules::Call;
+use crate::rules::{Call, Target};
 
 use super::body::{self, Held};
 use super::exchange::Exchange;
 use super::form::{Form, most_held, too_large_to_hold, translation};
 use super::send::{self, Outgoing};
+use super::united::Content;
 use super::{headers, validators};
 
 /// Translates a request's head and makes it one of this proxy's.
@@ -23,12 +24,15 @@ pub(crate) fn head(
     head: &mut Parts,
     path_and_query: &str,
 ) -> Result<Outgoing, Failure> {
-    // What the rules make of it.
     let values = exchange.request_values(call.request());
     let target = call
         .request_head(&head.method, path_and_query, &mut head.headers, &values)
         .map_err(|e| Failure::translation(Side::Client, &e))?;
+    outgoing(exchange, call, head, target)
+}
 
+/// Makes a translated head one of this proxy's.
+fn outgoing(exchange: &Exchange, call: &Call<'_>, head: &mut Parts, target: Target) -> Result<Outgoing, Failure> {
     // Where the client named its version, the backend reads its own.
     let path = exchange.api.resolver.tell_backend(
         exchange.backend_version(),
@@ -55,8 +59,56 @@ pub(crate) fn head(
     })
 }
 
+/// Translates a request.
+pub(crate) async fn message(
+    exchange: &Exchange,
+    call: &Call<'_>,
+    form: Form,
+    parts: &mut Parts,
+    path_and_query: &str,
+    body: Incoming,
+) -> Result<(Outgoing, Option<Body>), Failure> {
+    if call.request().is_united() {
+        return united(exchange, call, form, parts, path_and_query, body).await;
+    }
+    let mut outgoing = head(exchange, call, parts, path_and_query)?;
+    let body = self::body(exchange, call, form, &mut outgoing.headers, body).await?;
+    Ok((outgoing, body))
+}
+
+/// Translates a request whose head and body depend on each other.
+async fn united(
+    exchange: &Exchange,
+    call: &Call<'_>,
+    form: Form,
+    parts: &mut Parts,
+    path_and_query: &str,
+    body: Incoming,
+) -> Result<(Outgoing, Option<Body>), Failure> {
+    let content = if body.is_end_stream() {
+        Content::Nothing
+    } else {
+        Content::read(exchange, form, Side::Client, body::from_client(body, exchange.bounds())?).await?
+    };
+    let values = exchange.request_values(call.request());
+    let whole = call
+        .whole_request(
+            &parts.method,
+            path_and_query,
+            &mut parts.headers,
+            content.document(),
+            &values,
+            exchange.json_limits(),
+        )
+        .and_then(|whole| content.admit(whole))
+        .map_err(|e| Failure::translation(Side::Client, &e))?;
+    let mut outgoing = outgoing(exchange, call, parts, whole.head)?;
+    let body = content.replace(whole.body, &mut outgoing.headers);
+    Ok((outgoing, body))
+}
+
 /// The body to send; `None` where there is none.
-pub(crate) async fn body(
+async fn body(
     exchange: &Exchange,
     call: &Call<'_>,
     form: Form,

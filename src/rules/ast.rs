@@ -32,6 +32,8 @@ pub struct ApiFiles {
     pub shapes_file: Option<(String, Span)>,
     /// Where each named shape occurs.
     pub shapes: Vec<Shape>,
+    /// How each version writes several values of one name in a query.
+    pub query_arrays: Vec<QueryArrays>,
     /// In file order.
     pub changes: Vec<Change>,
     /// Whole-chain tests.
@@ -153,6 +155,18 @@ pub enum PatchMode {
     Merge,
     /// As a whole document.
     Full,
+}
+
+/// How a query writes several values of one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueryArrays {
+    /// `a=1&a=2`
+    #[default]
+    Repeat,
+    /// `a=1,2`; a comma within a value is `%2C`.
+    Comma,
+    /// `a[]=1&a[]=2`
+    Brackets,
 }
 
 /// One version change.

@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::json::Program;
-use crate::json::edit::Entry;
 use crate::route::{Router, Segment, Template};
 use crate::version::VersionId;
 
 use super::ast::{Change, HttpBlock, Origin, PatchMode};
 use super::head::HeadPlan;
-use super::lens::{Lowered, Mode, Op, lower_ops};
+use super::lens::{Lowered, Mode, Op, body_in_message, lower_ops};
 use super::path::Part;
 use super::plan::{CallPlan, MessagePlan, Pair, ResponsePlans};
 use super::{Api, Direction, StatusRange, socket, socketio};
@@ -36,15 +35,18 @@ pub(super) fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Ste
 
 /// Compiles everything between a client's version and a backend's.
 pub(super) fn pair(api: &Api, client: VersionId, backend: VersionId) -> Pair {
-    compile(api, &steps(api, client, backend))
+    compile(api, &steps(api, client, backend), (client, backend))
 }
 
 /// Compiles one change alone, for clients on the side from which `direction` leads.
 pub(super) fn change_pair(api: &Api, change: &Change, direction: Direction) -> Pair {
-    compile(api, &[Step { change, direction }])
+    let (older, newer) = (VersionId(change.since.0 - 1), change.since);
+    let versions = if direction == Direction::Up { (older, newer) } else { (newer, older) };
+    compile(api, &[Step { change, direction }], versions)
 }
 
-fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
+fn compile(api: &Api, steps: &[Step<'_>], (client, backend): (VersionId, VersionId)) -> Pair {
+    let arrays = |version: VersionId| api.query_arrays.get(usize::from(version.0)).copied().unwrap_or_default();
     let mut calls = Vec::new();
     let mut router = Router::new();
     for template in templates(steps, Vec::new()).unwrap_or_default() {
@@ -59,6 +61,7 @@ fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
         default: call(api, steps, &every),
         sockets: socket::compile(&changes),
         namespaces: socketio::compile(&changes),
+        arrays: (arrays(client), arrays(backend)),
     }
 }
 
@@ -300,33 +303,41 @@ fn mode(api: &Api, call: &Template) -> Mode {
     }
 }
 
-/// The edits of one message, part by part.
+/// The edits of one message, in order.
 #[derive(Debug, Default, Clone, PartialEq)]
-struct Message {
-    head: Vec<Entry>,
-    body: Vec<Entry>,
-}
+struct Message(Vec<Lowered>);
 
 impl Message {
     fn extend(&mut self, change: &Arc<str>, ops: &[Op], direction: Direction, mode: Mode) {
-        for Lowered { part, mut entry } in lower_ops(ops, direction, mode) {
-            entry.change = Some(Arc::clone(change));
-            match part {
-                Part::Head => self.head.push(entry),
-                Part::Body => self.body.push(entry),
-            }
-        }
+        self.0.extend(lower_ops(ops, direction, mode).into_iter().map(|mut lowered| {
+            lowered.entry.change = Some(Arc::clone(change));
+            lowered
+        }));
     }
 
     fn rename_params(&mut self, pairs: Vec<(String, String)>) {
         if !pairs.is_empty() {
-            self.head.push(HeadPlan::rename_params(pairs));
+            self.0.push(Lowered { part: Part::Head, entry: HeadPlan::rename_params(pairs) });
         }
     }
 
     fn compile(self) -> MessagePlan {
-        let uses_head = self.head.iter().any(|entry| entry.change.is_some());
-        MessagePlan { head: uses_head.then(|| HeadPlan::new(self.head)), body: Arc::new(Program::fuse(self.body)) }
+        if self.0.iter().any(|lowered| lowered.part == Part::Both) {
+            let entries = self.0.into_iter().map(|Lowered { part, entry }| match part {
+                Part::Head | Part::Both => entry,
+                Part::Body => body_in_message(entry),
+            });
+            let head = Some(HeadPlan::new(entries.collect()));
+            return MessagePlan { head, body: Arc::default(), is_united: true };
+        }
+        let (head, body): (Vec<_>, Vec<_>) = self.0.into_iter().partition(|lowered| lowered.part == Part::Head);
+        let entries = |lowered: Vec<Lowered>| lowered.into_iter().map(|lowered| lowered.entry).collect::<Vec<_>>();
+        let uses_head = head.iter().any(|lowered| lowered.entry.change.is_some());
+        MessagePlan {
+            head: uses_head.then(|| HeadPlan::new(entries(head))),
+            body: Arc::new(Program::fuse(entries(body))),
+            is_united: false,
+        }
     }
 }
 
@@ -366,8 +377,13 @@ fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
     if direction == Direction::Up || !ops.iter().any(Op::touches_status) {
         return status;
     }
-    let lowered = lower_ops(ops, direction, Mode::Full).into_iter().filter(|lowered| lowered.part == Part::Head);
-    HeadPlan::status_after(&lowered.map(|lowered| lowered.entry).collect::<Vec<_>>(), status)
+    status_after(&lower_ops(ops, direction, Mode::Full), status)
+}
+
+/// What the edits of a message make of a status, as far as that depends on nothing else.
+fn status_after(lowered: &[Lowered], status: u16) -> u16 {
+    let head = lowered.iter().filter(|lowered| lowered.part == Part::Head);
+    HeadPlan::status_after(head.map(|lowered| lowered.entry.clone()).collect(), status)
 }
 
 /// What a block says of responses with this status: the narrowest range that fits decides.
@@ -378,11 +394,11 @@ pub(super) fn response_ops(block: &HttpBlock, direction: Direction, status: u16)
 
 /// Appends what a change's blocks do to a response with this status, and returns the status it has then.
 fn response_step(step: Step<'_>, blocks: &[&HttpBlock], direction: Direction, status: u16, message: &mut Message) -> u16 {
-    let before = message.head.len();
+    let before = message.0.len();
     for block in in_order(blocks, direction) {
         message.extend(&step.change.id, response_ops(block, direction, status), direction, Mode::Full);
     }
-    HeadPlan::status_after(&message.head[before..], status)
+    status_after(&message.0[before..], status)
 }
 
 /// The status that the older version has where the newer has this one.

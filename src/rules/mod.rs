@@ -7,6 +7,7 @@
 pub mod ast;
 mod chain;
 mod check;
+mod cookie;
 pub mod diagnostics;
 mod document;
 mod event_test;
@@ -22,6 +23,7 @@ mod shapes;
 mod socket;
 mod socketio;
 mod status;
+mod target;
 pub mod test;
 
 use std::collections::BTreeMap;
@@ -31,14 +33,14 @@ use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::version::{Resolver, VersionId, Versions};
 
 pub use ast::{AfterSunset, OnError, OnErrorPolicy, OnFrame};
-pub use head::Target;
 pub use lens::Mode;
 pub use ops::Ops;
 pub use path::Place;
-pub use plan::{Call, MessagePlan, Pair};
+pub use plan::{Call, MessagePlan, Pair, Whole};
 pub use socket::{Outcome, Side, Socket};
 pub use socketio::{Namespace, Translated};
 pub use status::StatusRange;
+pub use target::Target;
 
 /// Which way through a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,6 +100,8 @@ pub struct Api {
     patch: ast::PatchMode,
     /// Where each named shape occurs in the oldest version.
     shapes: Vec<ast::Shape>,
+    /// How each version writes several values of one name in a query.
+    query_arrays: Vec<ast::QueryArrays>,
     /// In the order in which they apply.
     changes: Vec<ast::Change>,
     /// Whole-chain tests.

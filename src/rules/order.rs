@@ -21,6 +21,7 @@ pub(super) fn order(files: ApiFiles, diagnostics: &mut Vec<Diagnostic>) -> Api {
         patch,
         shapes_file: _,
         shapes,
+        query_arrays,
         mut changes,
         tests,
     } = files;
@@ -28,7 +29,20 @@ pub(super) fn order(files: ApiFiles, diagnostics: &mut Vec<Diagnostic>) -> Api {
     check_names(&changes, diagnostics);
     let changes = sort_by_after(changes, diagnostics);
     let pairs = (0..versions.0.len() * versions.0.len()).map(|_| OnceLock::new()).collect();
-    Api { name, versions, resolver, on_error, after_sunset, problems, patch, shapes, changes, tests, pairs }
+    Api {
+        name,
+        versions,
+        resolver,
+        on_error,
+        after_sunset,
+        problems,
+        patch,
+        query_arrays,
+        shapes,
+        changes,
+        tests,
+        pairs,
+    }
 }
 
 fn check_names(changes: &[Change], diagnostics: &mut Vec<Diagnostic>) {

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::json::{Error, Program, Values};
+use crate::json::{Error, Limits, Program, Values, translate};
 use crate::route::{Router, Template};
 
+use super::ast::QueryArrays;
+use super::head::HeadPlan;
+use super::target::{Asked, Target};
 use super::{Namespace, Socket};
-use super::head::{HeadPlan, Target};
 
 /// Everything for one client version before one backend version.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct Pair {
     pub(super) default: CallPlan,
     pub(super) sockets: Router<Socket>,
     pub(super) namespaces: BTreeMap<String, Namespace>,
+    /// How the client and the backend write several values of one name in a query.
+    pub(super) arrays: (QueryArrays, QueryArrays),
 }
 
 /// One call's plan.
@@ -40,8 +45,10 @@ pub(super) struct ResponsePlans(pub(super) Vec<(u16, MessagePlan)>);
 #[derive(Debug)]
 pub struct MessagePlan {
     pub(super) head: Option<HeadPlan>,
-    /// The body's edit; the identity where no rule touches the body.
+    /// The body's edit; the identity where no rule touches the body, or where head and body are translated together.
     pub body: Arc<Program>,
+    /// Whether the edits of the head are those of the body too, and need both.
+    pub(super) is_united: bool,
 }
 
 /// A request's plan, found by method and path.
@@ -49,6 +56,18 @@ pub struct MessagePlan {
 pub struct Call<'a> {
     plan: &'a CallPlan,
     params: Vec<&'a str>,
+    arrays: (QueryArrays, QueryArrays),
+}
+
+/// A message that was translated as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole<H> {
+    /// A request's target, or a response's status.
+    pub head: H,
+    /// Its body, if it has one.
+    pub body: Option<Vec<u8>>,
+    /// Whether an edit was skipped.
+    pub is_partial: bool,
 }
 
 impl Pair {
@@ -56,8 +75,8 @@ impl Pair {
     #[must_use]
     pub fn find<'a>(&'a self, method: &Method, path: &'a str) -> Call<'a> {
         match self.router.find(method, path) {
-            Some(found) => Call { plan: &self.calls[*found.value], params: found.params },
-            None => Call { plan: &self.default, params: Vec::new() },
+            Some(found) => Call { plan: &self.calls[*found.value], params: found.params, arrays: self.arrays },
+            None => Call { plan: &self.default, params: Vec::new(), arrays: self.arrays },
         }
     }
 
@@ -92,7 +111,7 @@ impl<'a> Call<'a> {
     /// Whether some response's body has rules.
     #[must_use]
     pub fn translates_responses(&self) -> bool {
-        self.plan.responses.0.iter().any(|(_, plan)| !plan.body.is_identity())
+        self.plan.responses.0.iter().any(|(_, plan)| plan.is_united || !plan.body.is_identity())
     }
 
     /// The request's plan.
@@ -109,10 +128,10 @@ impl<'a> Call<'a> {
         &plans[after.saturating_sub(1)].1
     }
 
-    /// Translates a request's target and headers.
+    /// Translates a request's target and headers, where they are not [united](MessagePlan::is_united) with the body.
     ///
     /// # Errors
-    /// As the ops on `query:`, `header:` and `path:` fail.
+    /// As the ops on `query:`, `header:`, `cookie:` and `path:` fail.
     pub fn request_head(
         &self,
         method: &Method,
@@ -120,15 +139,39 @@ impl<'a> Call<'a> {
         headers: &mut HeaderMap,
         values: &Values,
     ) -> Result<Target, Error> {
-        super::head::request(
-            self.plan.request.head.as_ref(),
-            self.plan.route.as_ref(),
-            &self.params,
-            method,
-            path_and_query,
-            headers,
-            values,
-        )
+        let limits = Limits::default();
+        Ok(self.asked().translate(method, path_and_query, headers, None, values, limits)?.0)
+    }
+
+    /// Translates a whole request. `body`: a JSON document, if it has one.
+    ///
+    /// # Errors
+    /// As ops fail; any [`Code`](crate::json::Code) of a document.
+    pub fn whole_request(
+        &self,
+        method: &Method,
+        path_and_query: &str,
+        headers: &mut HeaderMap,
+        body: Option<&[u8]>,
+        values: &Values,
+        limits: Limits,
+    ) -> Result<Whole<Target>, Error> {
+        let plan = &self.plan.request;
+        let (head, ran) =
+            self.asked().translate(method, path_and_query, headers, body.filter(|_| plan.is_united), values, limits)?;
+        match ran.filter(|_| plan.is_united) {
+            Some(ran) => Ok(Whole { head, body: ran.body(), is_partial: ran.is_partial }),
+            None => plan.with_body(head, body, values, limits),
+        }
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            plan: self.plan.request.head.as_ref(),
+            route: self.plan.route.as_ref(),
+            params: &self.params,
+            arrays: self.arrays,
+        }
     }
 }
 
@@ -139,10 +182,16 @@ impl MessagePlan {
         self.head.is_none() && self.body.is_identity()
     }
 
-    /// Translates a response's status and headers.
+    /// Whether head and body are translated together, so that the head has to wait for the body.
+    #[must_use]
+    pub fn is_united(&self) -> bool {
+        self.is_united
+    }
+
+    /// Translates a response's status and headers, where they are not [united](Self::is_united) with the body.
     ///
     /// # Errors
-    /// As the ops on `status:` and `header:` fail.
+    /// As the ops on `status:`, `header:` and `cookie:` fail.
     pub fn response_head(
         &self,
         status: StatusCode,
@@ -150,8 +199,34 @@ impl MessagePlan {
         values: &Values,
     ) -> Result<StatusCode, Error> {
         match &self.head {
-            Some(head) => head.response(status, headers, values),
+            Some(head) => Ok(head.response(status, headers, None, values, Limits::default())?.0),
             None => Ok(status),
         }
+    }
+
+    /// Translates a whole response. `body`: a JSON document, if it has one.
+    ///
+    /// # Errors
+    /// As ops fail; any [`Code`](crate::json::Code) of a document.
+    pub fn whole_response(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        body: Option<&[u8]>,
+        values: &Values,
+        limits: Limits,
+    ) -> Result<Whole<StatusCode>, Error> {
+        let Some(head) = self.head.as_ref().filter(|_| self.is_united) else {
+            let status = self.response_head(status, headers, values)?;
+            return self.with_body(status, body, values, limits);
+        };
+        let (status, ran) = head.response(status, headers, body, values, limits)?;
+        Ok(Whole { head: status, body: ran.body(), is_partial: ran.is_partial })
+    }
+
+    fn with_body<H>(&self, head: H, body: Option<&[u8]>, values: &Values, limits: Limits) -> Result<Whole<H>, Error> {
+        let Some(body) = body else { return Ok(Whole { head, body: None, is_partial: false }) };
+        let done = translate(&self.body, values, limits, Bytes::copy_from_slice(body))?;
+        Ok(Whole { head, body: Some(done.body), is_partial: done.partial })
     }
 }

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::diagnostic::Diagnostic;
-use crate::json::{Limits, OnError, Values, same, translate};
+use crate::json::{Limits, OnError, Values, same};
 use crate::version::VersionId;
 
 use super::ast::{Change, HttpMessage, HttpTest, SocketIoTest, Subject, Test, WsTest};
 use super::event_test::EventTest;
-use super::plan::{MessagePlan, Pair};
+use super::plan::Pair;
 use super::{Api, Direction, Outcome, RuleSet, Side, chain};
 
 /// `$now` in tests.
@@ -188,8 +187,9 @@ impl Runner<'_> {
         let call = self.plans.pair(oldest, version).find(&test.method, path(&test.target));
         let mut headers = HeaderMap::new();
         let target = call
-            .request_head(&test.method, &test.target, &mut headers, &self.values(version))
-            .map_err(|e| e.to_string())?;
+            .whole_request(&test.method, &test.target, &mut headers, None, &self.values(version), Limits::default())
+            .map_err(|e| e.to_string())?
+            .head;
         Ok((target.method, target.path_and_query))
     }
 
@@ -218,7 +218,9 @@ impl Runner<'_> {
         let (method, target) = self.target_in(test, version)?;
         let status = StatusCode::from_u16(test.status).map_err(|e| e.to_string())?;
         let plan = self.plans.pair(version, oldest).find(&method, path(&target)).response(status);
-        plan.response_head(status, &mut HeaderMap::new(), &self.values(version)).map_err(|e| e.to_string())
+        let (mut headers, values) = (HeaderMap::new(), self.values(version));
+        let whole = plan.whole_response(status, &mut headers, None, &values, Limits::default());
+        whole.map(|whole| whole.head).map_err(|e| e.to_string())
     }
 
     fn target(&self, test: &HttpTest, message: &HttpMessage) -> Option<(String, Result<(), String>)> {
@@ -242,9 +244,11 @@ impl Runner<'_> {
         let call = self.plans.pair(from, to).find(&method, path(&target));
         let (before, after) = (self.headers(message, from), self.headers(message, to));
         let mut found = header_map(before)?;
-        call.request_head(&method, &target, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
+        let whole = call
+            .whole_request(&method, &target, &mut found, Some(body), &self.values(to), Limits::default())
+            .map_err(|e| e.to_string())?;
         compare_headers(&found, after)?;
-        self.body(call.request(), to, body, want)
+        compare(&whole.body.unwrap_or_default(), want)
     }
 
     fn response(
@@ -261,18 +265,14 @@ impl Runner<'_> {
         let plan = call.response(status);
         let (before, after) = (self.headers(message, from), self.headers(message, to));
         let mut found = header_map(before)?;
-        let status = plan.response_head(status, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
-        if status != want_status {
-            return Err(format!("expected the status {}, found {}", want_status.as_u16(), status.as_u16()));
+        let whole = plan
+            .whole_response(status, &mut found, Some(body), &self.values(to), Limits::default())
+            .map_err(|e| e.to_string())?;
+        if whole.head != want_status {
+            return Err(format!("expected the status {}, found {}", want_status.as_u16(), whole.head.as_u16()));
         }
         compare_headers(&found, after)?;
-        self.body(plan, to, body, want)
-    }
-
-    fn body(&self, plan: &MessagePlan, to: VersionId, body: &[u8], want: &[u8]) -> Result<(), String> {
-        let done = translate(&plan.body, &self.values(to), Limits::default(), Bytes::copy_from_slice(body))
-            .map_err(|e| e.to_string())?;
-        compare(&done.body, want)
+        compare(&whole.body.unwrap_or_default(), want)
     }
 
     fn ws(&self, test: &WsTest) -> Outcomes {

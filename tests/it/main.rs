@@ -19,6 +19,7 @@ mod docs;
 mod engine;
 mod http;
 mod http_bodies;
+mod http_crossing;
 mod http_failures;
 mod http_translation;
 mod http_versions;

@@ -19,10 +19,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use legato_proxy::diagnostic::{Source, render};
-use legato_proxy::json::{Error, Limits, OnError, Program, Values, translate};
+use legato_proxy::json::{Error, Limits, OnError, Values};
 use legato_proxy::rules::{Api, Outcome, Side, Translated, compile};
 use legato_proxy::version::VersionId;
 
@@ -101,21 +100,17 @@ impl Case<'_> {
         Values { now: "2026-03-01T00:00:00Z".to_owned(), version: self.receiver.into(), on_error: self.on_error }
     }
 
-    fn body(&self, program: &Arc<Program>, body: Option<&str>) -> Result<Option<String>, Error> {
-        let Some(body) = body else { return Ok(None) };
-        let done = translate(program, &self.values(), Limits::default(), Bytes::copy_from_slice(body.as_bytes()))?;
-        Ok(Some(String::from_utf8(done.body).expect("UTF-8")))
-    }
-
     fn request(&self, line: &str) -> Result<String, Error> {
         let Message { first, mut headers, body } = Message::parse(line);
         let (method, target) = first.split_once(' ').expect("a method and a target");
         let method: Method = method.parse().expect("a method");
         let path = target.split_once('?').map_or(target, |(path, _)| path);
         let call = self.api.pair(self.pair.0, self.pair.1).find(&method, path);
-        let done = call.request_head(&method, target, &mut headers, &self.values())?;
-        let body = self.body(&call.request().body, body)?;
-        Ok(Message::print(&format!("{} {}", done.method, done.path_and_query), &headers, body.as_deref()))
+        let body = body.map(str::as_bytes);
+        let done = call.whole_request(&method, target, &mut headers, body, &self.values(), Limits::default())?;
+        let body = done.body.map(|body| String::from_utf8(body).expect("UTF-8"));
+        let first = format!("{} {}", done.head.method, done.head.path_and_query);
+        Ok(Message::print(&first, &headers, body.as_deref()))
     }
 
     fn response(&self, line: &str) -> Result<String, Error> {
@@ -125,9 +120,10 @@ impl Case<'_> {
         let status: StatusCode = status.parse().expect("a status");
         let plan =
             self.api.pair(self.pair.0, self.pair.1).find(&method.parse().expect("a method"), path).response(status);
-        let status = plan.response_head(status, &mut headers, &self.values())?;
-        let body = self.body(&plan.body, body)?;
-        Ok(Message::print(&format!("{call} {}", status.as_u16()), &headers, body.as_deref()))
+        let body = body.map(str::as_bytes);
+        let done = plan.whole_response(status, &mut headers, body, &self.values(), Limits::default())?;
+        let body = done.body.map(|body| String::from_utf8(body).expect("UTF-8"));
+        Ok(Message::print(&format!("{call} {}", done.head.as_u16()), &headers, body.as_deref()))
     }
 
     fn socket(&self, side: Side, path: &str, message: &str) -> Result<String, Error> {
@@ -244,6 +240,21 @@ fn routes_lead_there_and_back() {
 #[test]
 fn queries_headers_and_paths_are_documents_too() {
     check("heads.txt");
+}
+
+#[test]
+fn values_cross_between_head_and_body() {
+    check("crossing.txt");
+}
+
+#[test]
+fn cookies_keep_their_places_and_attributes() {
+    check("cookies.txt");
+}
+
+#[test]
+fn versions_write_several_values_their_own_way() {
+    check("query_arrays.txt");
 }
 
 #[test]

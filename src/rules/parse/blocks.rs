@@ -116,7 +116,7 @@ fn check_request_place(reader: &mut Reader, op: &lens::Op, place: &Place, calls:
                     .help(help);
             }
         }
-        (Location::Body | Location::Query | Location::Header | Location::Path, _) => {}
+        (Location::Body | Location::Query | Location::Header | Location::Cookie | Location::Path, _) => {}
     }
 }
 

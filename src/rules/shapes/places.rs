@@ -61,10 +61,6 @@ impl Places {
         places
     }
 
-    /// Whether there is nothing to follow.
-    pub(super) fn is_empty(&self) -> bool {
-        self.roots.is_empty() && self.lost.is_empty()
-    }
 
     /// Whether the shape is anywhere in the message.
     pub(super) fn has(&self, shape: ShapeId) -> bool {
