@@ -6,7 +6,7 @@ use crate::version::VersionId;
 
 use super::ast::{Change, Frames, HttpBlock, Origin, WsBlock};
 use super::diagnostics as code;
-use super::{Api, chain};
+use super::{Api, chain, reach};
 
 /// Checks an API's changes.
 pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
@@ -16,6 +16,7 @@ pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
         sockets(change, diagnostics);
         change.ws.iter().for_each(|block| frames(change, block, diagnostics));
     }
+    reach::check(api, diagnostics);
     // What follows looks at whole changes, and of a file with errors only a part may be there.
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         return;

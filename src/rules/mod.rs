@@ -19,6 +19,7 @@ mod parse;
 mod path;
 mod plan;
 mod query;
+mod reach;
 mod shapes;
 mod socket;
 mod socketio;

@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::json::{Limits, OnError, Values, same};
 use crate::version::VersionId;
 
-use super::ast::{Change, HttpMessage, HttpTest, SocketIoTest, Subject, Test, WsTest};
+use super::ast::{ArgumentList, Change, HttpMessage, HttpTest, SocketIoTest, Subject, Test, WsTest};
 use super::event_test::EventTest;
 use super::plan::Pair;
 use super::{Api, Direction, Outcome, RuleSet, Side, chain};
@@ -318,10 +318,14 @@ impl Runner<'_> {
     fn socketio(&self, test: &SocketIoTest) -> Outcomes {
         let (oldest, pair) = (self.plans.oldest(), &|client, backend| self.plans.pair(client, backend));
         let event = EventTest { test, oldest, pair };
+        let part = match test.list {
+            ArgumentList::Event => "event",
+            ArgumentList::Ack => "acknowledgement",
+        };
         let messages = pairs(&test.messages).into_iter().filter(|(from, to, ..)| self.wanted(*from, *to));
         let compare = |(from, to, message, want): (_, _, &Option<Vec<u8>>, &Option<Vec<u8>>)| {
             let outcome = event.compare((from, to), message.as_ref()?, want.as_deref(), &self.values(to));
-            Some((self.what("event", from, to), outcome))
+            Some((self.what(part, from, to), outcome))
         };
         messages.filter_map(compare).collect()
     }

@@ -10,7 +10,7 @@ mod places;
 
 use std::sync::Arc;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::yaml::reader::suggestion;
 
 use super::Api;
@@ -21,6 +21,10 @@ use places::{Inside, Lost, Places, ShapeId};
 
 /// Puts what blocks about shapes say among the other blocks.
 pub(super) fn expand(api: &mut Api, diagnostics: &mut Vec<Diagnostic>) {
+    // Of a file with errors only a part may be there, and shapes are followed through all of them.
+    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        return;
+    }
     let mut expansion = Expansion::new(api);
     http::expand(api, &mut expansion);
     messages::sockets(api, &mut expansion);
