@@ -393,7 +393,13 @@ pub(super) fn response_ops(block: &HttpBlock, direction: Direction, status: u16)
 }
 
 /// Appends what a change's blocks do to a response with this status, and returns the status it has then.
-fn response_step(step: Step<'_>, blocks: &[&HttpBlock], direction: Direction, status: u16, message: &mut Message) -> u16 {
+fn response_step(
+    step: Step<'_>,
+    blocks: &[&HttpBlock],
+    direction: Direction,
+    status: u16,
+    message: &mut Message,
+) -> u16 {
     let before = message.0.len();
     for block in in_order(blocks, direction) {
         message.extend(&step.change.id, response_ops(block, direction, status), direction, Mode::Full);

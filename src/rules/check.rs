@@ -65,8 +65,7 @@ fn written(change: &Change) -> impl Iterator<Item = &HttpBlock> {
 
 /// The calls of a change must say which of them a request is, on the older side and on the newer.
 fn ambiguous_calls(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    let older: Vec<_> =
-        written(change).flat_map(|block| block.calls.iter().map(|call| (call, block.span))).collect();
+    let older: Vec<_> = written(change).flat_map(|block| block.calls.iter().map(|call| (call, block.span))).collect();
     ambiguous(change, &older, diagnostics);
     let newer: Vec<_> = change.http.iter().filter_map(|block| Some((block.route.as_ref()?, block.span))).collect();
     ambiguous(change, &newer, diagnostics);

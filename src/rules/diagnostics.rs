@@ -21,6 +21,8 @@ pub const ORDER: &str = "RL010";
 pub const AMBIGUOUS: &str = "CF208";
 /// A block that matches nothing it could change.
 pub const UNMATCHED: &str = "CV301";
+/// A change edits a shape in some of its places only.
+pub const SHAPE_MISSED: &str = "CV303";
 /// Success bodies of a call are translated and its errors are not.
 pub const ERRORS_UNTRANSLATED: &str = "CV304";
 /// A version label without quotes that YAML reads as a number.

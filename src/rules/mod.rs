@@ -1,8 +1,9 @@
 //! Rule files to plans.
 //!
-//! YAML text becomes an API's [`ast`] or diagnostics; `chain` puts its changes in order and, for a pair of client
-//! and backend version, makes a [`Pair`]: for each call the edits of every change on the way, fused to one program
-//! per message. [`Call`] and [`Socket`] are what the data plane uses. Nothing here does I/O.
+//! YAML text becomes an API's [`ast`] or diagnostics; `order` puts its changes in order, and `shapes` follows what
+//! they say of shapes to calls and messages. For a pair of client and backend version `chain` makes a [`Pair`]: for
+//! each call the edits of every change on the way, fused to one program per message. [`Call`], [`Socket`] and
+//! [`Namespace`] are what the data plane uses. Nothing here does I/O.
 
 pub mod ast;
 mod chain;

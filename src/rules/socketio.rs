@@ -117,7 +117,9 @@ fn run(
         Ok(done) if Kind::of(done.body.trim_ascii_start()) == Kind::Array => {
             Ok(Translated::To { name: name.to_owned(), arguments: done.body })
         }
-        Ok(_) => Err(Error::new(Code::NotAnArray, 0, "an event's arguments are a list, and the ops made no list of them")),
+        Ok(_) => {
+            Err(Error::new(Code::NotAnArray, 0, "an event's arguments are a list, and the ops made no list of them"))
+        }
         Err(error) if error.code == Code::Dropped => Ok(Translated::Dropped),
         Err(error) => Err(error),
     }
@@ -156,7 +158,8 @@ fn plan(steps: &Steps<'_>, name: String) -> EventPlan {
     let mut back: Vec<Vec<Entry>> = Vec::new();
     let mut name = Some(name);
     for (id, events, way) in steps {
-        let found = events.iter().find(|event| near_name(&event.frame, *way).is_some_and(|n| Some(n) == name.as_deref()));
+        let found =
+            events.iter().find(|event| near_name(&event.frame, *way).is_some_and(|n| Some(n) == name.as_deref()));
         let Some(event) = found else { continue };
         there.extend(entries(event, ArgumentList::Event, *way, id));
         back.push(entries(event, ArgumentList::Ack, way.turned(), id));

@@ -34,11 +34,7 @@ One:
 fn compile_change(shapes: &str, apply: &Value) -> Compiled {
     let change = json!({"change": "a", "since": "2", "summary": "a", "apply": apply}).to_string();
     let file = |file: &str, text: &str| Source { file: file.to_owned(), text: text.to_owned() };
-    compile(&[
-        file("a/api.yaml", API),
-        file("a/changes/2/20250101_a.yaml", &change),
-        file("a/shapes.yaml", shapes),
-    ])
+    compile(&[file("a/api.yaml", API), file("a/changes/2/20250101_a.yaml", &change), file("a/shapes.yaml", shapes)])
 }
 
 fn response_program(compiled: &Compiled, up: bool) -> Option<Arc<Program>> {
@@ -83,7 +79,8 @@ fn random_ops_on_values_inside_each_other() {
 #[test]
 fn values_inside_each_other_have_a_bottom() {
     let shapes = "Node:\n  - {http: GET /a, response: 200}\n  - inside: {shape: Node, at: /next}\n";
-    let compiled = compile_change(shapes, &json!([{"shape": "Node", "ops": [{"rename": {"/n": "m", "/next": "then"}}]}]));
+    let compiled =
+        compile_change(shapes, &json!([{"shape": "Node", "ops": [{"rename": {"/n": "m", "/next": "then"}}]}]));
     let nested = |name: &str, next: &str| {
         let open = format!("{{\"{name}\":1,\"{next}\":");
         format!("{}{{}}{}", open.repeat(511), "}".repeat(511))
@@ -131,7 +128,8 @@ fn the_worked_example_passes_its_tests() {
 fn many_shapes_inside_each_other_compile_at_once() {
     let mut shapes = "S0:\n  - {http: GET /a, response: 200}\n".to_owned();
     for n in 1..60 {
-        let _ = write!(shapes, "S{n}:\n  - inside: {{shape: S{0}, at: /l}}\n  - inside: {{shape: S{0}, at: /r}}\n", n - 1);
+        let _ =
+            write!(shapes, "S{n}:\n  - inside: {{shape: S{0}, at: /l}}\n  - inside: {{shape: S{0}, at: /r}}\n", n - 1);
     }
     let compiled = compile_change(&shapes, &json!([{"shape": "S59", "ops": [{"rename": {"/a": "b"}}]}]));
     let program = response_program(&compiled, true).expect("rules");

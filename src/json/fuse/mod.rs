@@ -194,13 +194,9 @@ fn above(entry: &Entry, prefix: &Path) -> Option<Entry> {
         }
         Edit::Change { at, how } => Edit::Change { at: join(at), how: how.clone() },
         Edit::Each { at, entries } => Edit::Each { at: join(at), entries: entries.clone() },
-        Edit::Recurse { at, form, nest, entries, order } => Edit::Recurse {
-            at: join(at),
-            form: *form,
-            nest: Arc::clone(nest),
-            entries: entries.clone(),
-            order: *order,
-        },
+        Edit::Recurse { at, form, nest, entries, order } => {
+            Edit::Recurse { at: join(at), form: *form, nest: Arc::clone(nest), entries: entries.clone(), order: *order }
+        }
         Edit::Presence { scope, at, null, missing } => {
             Edit::Presence { scope: join(scope), at: at.clone(), null: null.clone(), missing: missing.clone() }
         }

@@ -33,7 +33,8 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
     });
     let problem_shapes = fields.get("problems");
     let arrays = fields.get("query_arrays");
-    let shapes_file = fields.get("shapes").and_then(|node| Some((reader.string(node, "`shapes`")?.to_owned(), node.span)));
+    let shapes_file =
+        fields.get("shapes").and_then(|node| Some((reader.string(node, "`shapes`")?.to_owned(), node.span)));
     fields.finish(reader);
     let versions = versions?;
     let problems = problem_shapes.map(|node| problems(reader, node, &versions)).unwrap_or_default();

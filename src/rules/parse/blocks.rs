@@ -2,9 +2,7 @@
 
 use crate::json::edit::{Keys, Token};
 use crate::route::{Segment, Template};
-use crate::rules::ast::{
-    Before, Frame, Frames, HttpBlock, Lifetime, Origin, ShapeBlock, SocketIoBlock, WsBlock,
-};
+use crate::rules::ast::{Before, Frame, Frames, HttpBlock, Lifetime, Origin, ShapeBlock, SocketIoBlock, WsBlock};
 use crate::rules::diagnostics as code;
 use crate::rules::lens::{self, parse_ops};
 use crate::rules::path::{Location, Part};

@@ -33,7 +33,8 @@ pub(super) fn api(folder: &str, files: &[(&str, &Source)], diagnostics: &mut Vec
     let shapes = shapes_file(&api, source, files, diagnostics);
     for (name, source) in files {
         if Some(*name) == shapes {
-            api.shapes = with_reader(source, diagnostics, |reader, node| Some(shapes::file(reader, node))).unwrap_or_default();
+            api.shapes =
+                with_reader(source, diagnostics, |reader, node| Some(shapes::file(reader, node))).unwrap_or_default();
         } else {
             file(&mut api, name, source, diagnostics);
         }

@@ -90,7 +90,11 @@ fn check_elements(reader: &mut Reader, op: &Op) {
     });
     if let Some(index) = index {
         reader
-            .error(lens::code::OP, op.span, format!("`{}` finds nothing here: the arguments are a list, not an object", op.lens.name()))
+            .error(
+                lens::code::OP,
+                op.span,
+                format!("`{}` finds nothing here: the arguments are a list, not an object", op.lens.name()),
+            )
             .help(format!("write `each: {{at: /{index}, ops: [...]}}`, with paths from the argument"));
     }
 }
@@ -105,7 +109,11 @@ pub(super) fn event_name(reader: &mut Reader, node: &Node, what: &str) -> Option
 fn check_reserved(reader: &mut Reader, node: &Node, name: &str) {
     if RESERVED.contains(&name) {
         reader
-            .error(code::BLOCK, node.span, format!("Socket.IO keeps the event `{name}` for itself: no packet carries it"))
+            .error(
+                code::BLOCK,
+                node.span,
+                format!("the event `{name}` is kept by Socket.IO for itself: no packet carries it"),
+            )
             .help("rules are about the events that clients and backends emit");
     }
 }

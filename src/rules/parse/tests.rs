@@ -52,7 +52,11 @@ fn test(reader: &mut Reader, node: &Node, labels: &Labels) -> Option<Test> {
         (None, None, Some(namespace)) => (socketio_test(reader, &mut fields, namespace, labels)?, namespace.text()?),
         _ => {
             reader
-                .error(code::TEST, node.span, "a test is about one call (`http:`), one socket (`ws:`) or one namespace (`socketio:`)")
+                .error(
+                    code::TEST,
+                    node.span,
+                    "a test is about one call (`http:`), one socket (`ws:`) or one namespace (`socketio:`)",
+                )
                 .help("write `- http: GET /path`, `- ws: /path` or `- socketio: /namespace`");
             return None;
         }
@@ -194,8 +198,14 @@ fn socketio_test(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node, labe
     let mut given = kinds.into_iter().filter_map(|(key, side, list)| Some((fields.get(key)?, side, list)));
     let (Some((message, side, list)), None) = (given.next(), given.next()) else {
         reader
-            .error(code::TEST, node.span, "a test of a namespace has one of `client`, `server`, `client_ack`, `server_ack`")
-            .help("name the side that sends the event; `client_ack` is the acknowledgement of an event of the client's");
+            .error(
+                code::TEST,
+                node.span,
+                "a test of a namespace has one of `client`, `server`, `client_ack`, `server_ack`",
+            )
+            .help(
+                "name the side that sends the event; `client_ack` is the acknowledgement of an event of the client's",
+            );
         return None;
     };
     let mut inner = reader.fields(message, "an event of a test")?;

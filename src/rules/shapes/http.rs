@@ -43,6 +43,8 @@ fn templates(calls: &[Template]) -> Vec<Template> {
 struct Family {
     /// As the version at hand spells it.
     call: Template,
+    /// Whether the oldest version's spelling is one of an occurrence.
+    is_named: bool,
     request: Places,
     /// By status in the version at hand: of all from one in `starts` up to the next.
     responses: Vec<Places>,
@@ -58,8 +60,7 @@ impl Family {
         let fits = |calls: &[Template]| {
             calls.is_empty() || best.is_some_and(|best| calls.iter().any(|template| template.same_shape(best)))
         };
-        let request =
-            expansion.places(api, |host| if let Host::Request(calls) = host { fits(calls) } else { false });
+        let request = expansion.places(api, |host| if let Host::Request(calls) = host { fits(calls) } else { false });
         let starts = starts(api, steps, &call);
         let of_status = |status: &u16| {
             expansion.places(api, |host| match host {
@@ -68,7 +69,8 @@ impl Family {
             })
         };
         let responses = starts.iter().map(of_status).collect();
-        Self { call, request, responses, starts }
+        let is_named = best.is_some_and(|best| best.same_shape(&call));
+        Self { call, is_named, request, responses, starts }
     }
 
     /// Follows the places up the chain. Every block about a shape becomes one about this call, also where the call has
@@ -76,6 +78,7 @@ impl Family {
     fn walk(mut self, expansion: &mut Expansion, steps: &[Step<'_>]) {
         for (index, step) in steps.iter().enumerate() {
             let about = step.blocks(&self.call);
+            self.see(expansion, index, &about);
             for item in items(step.change, &step.change.http, |before| before.http) {
                 match item {
                     Item::Block(block) if about.iter().any(|other| std::ptr::eq(*other, block)) => {
@@ -98,6 +101,24 @@ impl Family {
     fn places(&self, status: u16) -> &Places {
         let after = self.starts.partition_point(|start| *start <= status);
         &self.responses[after.saturating_sub(1)]
+    }
+
+    /// Notes which blocks reach into the shapes of a call that the occurrences name, and that some do not.
+    fn see(&self, expansion: &mut Expansion, index: usize, about: &[&HttpBlock]) {
+        if !self.is_named {
+            return;
+        }
+        let requests = format!("the requests of `{}`", self.call);
+        let responses = format!("the responses of `{}`", self.call);
+        expansion.see(index, &requests, &self.request, &[], None);
+        self.responses.iter().for_each(|places| expansion.see(index, &responses, places, &[], None));
+        for block in about {
+            expansion.see(index, &requests, &self.request, &block.request, Some(block.span));
+            for (start, places) in self.starts.iter().zip(&self.responses) {
+                let ops = chain::response_ops(block, Direction::Up, *start);
+                expansion.see(index, &responses, places, ops, Some(block.span));
+            }
+        }
     }
 
     fn follow(&mut self, block: &HttpBlock, step: &Step<'_>) {

@@ -1,6 +1,6 @@
 //! Shapes in the messages of sockets and in Socket.IO events.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::json::edit::{Keys, Path, Token};
 use crate::route::Template;
 use crate::rules::ast::{
@@ -45,13 +45,16 @@ fn socket(api: &Api, expansion: &mut Expansion, path: &Template, side: Side, nam
     });
     let mut message = Message { path, side, name: name.to_owned(), discriminator: None, places };
     for (index, change) in api.changes.iter().enumerate() {
+        message.see(expansion, index, &[], None);
         for item in items(change, &change.ws, |before| before.ws) {
             match item {
                 Item::Block(block) if block.path.covers(path) => {
                     let Some(frames) = block.side(side) else { continue };
                     let frame = frame(frames.frames.iter(), &message.name);
+                    let ops: &[Op] = frame.map_or(&[], |frame| &frame.ops);
+                    message.see(expansion, index, ops, Some(block.span));
                     message.discriminator = Some(frames.discriminator.clone());
-                    message.follow(frame.map_or(&[], |frame| &frame.ops), change);
+                    message.follow(ops, change);
                     let Some(name) = frame.map_or(Some(message.name.as_str()), Frame::newer_name) else { return };
                     message.name = name.to_owned();
                 }
@@ -73,6 +76,11 @@ fn frame<'f>(mut frames: impl Iterator<Item = &'f Frame>, name: &str) -> Option<
 }
 
 impl Message<'_> {
+    fn see(&self, expansion: &mut Expansion, index: usize, ops: &[Op], block: Option<Span>) {
+        let place = format!("the message `{}` of `{}`", self.name, path_of(self.path));
+        expansion.see(index, &place, &self.places, ops, block);
+    }
+
     fn follow(&mut self, ops: &[Op], change: &Change) {
         self.places.follow(ops, &change.id);
         self.discriminator = self.discriminator.take().and_then(|keys| carried(ops, keys));
@@ -104,15 +112,13 @@ impl Message<'_> {
             return;
         };
         self.discriminator = carried(&ops, discriminator.clone());
-        let frame =
-            Frame { name: self.name.clone(), rename: None, ops, lifetime: Lifetime::Both, span: shape.span };
+        let frame = Frame { name: self.name.clone(), rename: None, ops, lifetime: Lifetime::Both, span: shape.span };
         let frames = Some(Frames { discriminator, frames: vec![frame] });
         let (client, server) = match self.side {
             Side::Client => (frames, None),
             Side::Server => (None, frames),
         };
-        let block =
-            WsBlock { path: self.path.clone(), client, server, origin: Origin::Shape, span: shape.span };
+        let block = WsBlock { path: self.path.clone(), client, server, origin: Origin::Shape, span: shape.span };
         expansion.made[index].ws.push((shape.before.ws, block));
     }
 
@@ -193,6 +199,8 @@ fn event(api: &Api, expansion: &mut Expansion, argument: Argument<'_>) {
     let mut places = expansion.places(api, |host| argument.is_in(host));
     let mut name = argument.name.to_owned();
     for (index, change) in api.changes.iter().enumerate() {
+        let place = format!("the event `{name}` of `{}`", argument.namespace);
+        expansion.see(index, &place, &places, &[], None);
         for item in items(change, &change.socketio, |before| before.socketio) {
             match item {
                 Item::Block(block) if block.namespace == argument.namespace => {
@@ -200,6 +208,7 @@ fn event(api: &Api, expansion: &mut Expansion, argument: Argument<'_>) {
                     let Some(event) = events.iter().find(|event| event.frame.older_name() == Some(&name)) else {
                         continue;
                     };
+                    expansion.see(index, &place, &places, event.ops(argument.list), Some(block.span));
                     places.follow(event.ops(argument.list), &change.id);
                     let Some(newer) = event.frame.newer_name() else { return };
                     name = newer.to_owned();

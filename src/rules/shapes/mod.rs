@@ -7,10 +7,11 @@
 mod http;
 mod messages;
 mod places;
+mod uneven;
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::yaml::reader::suggestion;
 
 use super::Api;
@@ -18,6 +19,7 @@ use super::ast::{Before, Change, Host, HttpBlock, Shape, ShapeBlock, SocketIoBlo
 use super::diagnostics as code;
 use super::lens::Op;
 use places::{Inside, Lost, Places, ShapeId};
+use uneven::Seen;
 
 /// Puts what blocks about shapes say among the other blocks.
 pub(super) fn expand(api: &mut Api, diagnostics: &mut Vec<Diagnostic>) {
@@ -30,6 +32,7 @@ pub(super) fn expand(api: &mut Api, diagnostics: &mut Vec<Diagnostic>) {
     messages::sockets(api, &mut expansion);
     messages::namespaces(api, &mut expansion);
     expansion.report_unmatched(api);
+    uneven::report(api, &mut expansion);
     let Expansion { made, found, .. } = expansion;
     diagnostics.extend(found);
     for (change, made) in api.changes.iter_mut().zip(made) {
@@ -70,6 +73,7 @@ struct Expansion {
     made: Vec<Made>,
     /// For each change, whether each of its blocks about a shape has met one.
     met: Vec<Vec<bool>>,
+    seen: Vec<Seen>,
     found: Vec<Diagnostic>,
 }
 
@@ -87,7 +91,7 @@ impl Expansion {
         let insides = api.shapes.iter().enumerate().flat_map(|(inner, shape)| inside(inner, shape)).collect();
         let made = api.changes.iter().map(|_| Made::default()).collect();
         let met = api.changes.iter().map(|change| vec![false; change.shapes.len()]).collect();
-        Self { names, insides, made, met, found: Vec::new() }
+        Self { names, insides, made, met, seen: Vec::new(), found: Vec::new() }
     }
 
     /// The places at which messages of a kind begin: those of the occurrences that `fits` picks.
@@ -122,6 +126,14 @@ impl Expansion {
         })
     }
 
+    /// Notes where a change's block reaches into shapes, and where it does not.
+    fn see(&mut self, change: usize, place: &str, places: &Places, ops: &[Op], block: Option<Span>) {
+        for shape in places.shapes() {
+            let by = block.filter(|_| places.are_edited(shape, ops));
+            self.seen.push(Seen { change, shape, place: place.to_owned(), by });
+        }
+    }
+
     fn report_lost(&mut self, change: &Change, block: &ShapeBlock, lost: &Lost) {
         let message = format!(
             "the place of `{}` is not certain here: {} of the change `{}` made it unknown",
@@ -134,7 +146,8 @@ impl Expansion {
         if lost.change == change.id {
             diagnostic.secondary(lost.span, "here");
         }
-        diagnostic.help("write these ops into blocks about the calls and messages themselves, or into an earlier change");
+        diagnostic
+            .help("write these ops into blocks about the calls and messages themselves, or into an earlier change");
         self.found.push(diagnostic);
     }
 

@@ -7,6 +7,7 @@ use crate::diagnostic::Span;
 use crate::json::edit::{Form, Nest, Path, Token};
 use crate::rules::Direction;
 use crate::rules::lens::{Carried, Op};
+use crate::rules::path::Part;
 
 /// A shape, by its position in the file.
 pub(super) type ShapeId = usize;
@@ -61,6 +62,17 @@ impl Places {
         places
     }
 
+    /// The shapes that are not inside others.
+    pub(super) fn shapes(&self) -> impl Iterator<Item = ShapeId> {
+        self.roots.iter().map(|(shape, _)| *shape)
+    }
+
+    /// Whether ops on the message name something inside a shape that is not inside others.
+    pub(super) fn are_edited(&self, shape: ShapeId, ops: &[Op]) -> bool {
+        let paths = || ops.iter().flat_map(Op::places).filter(|place| place.part() == Part::Body);
+        let roots = self.roots.iter().filter(|(root, _)| *root == shape);
+        roots.map(|(_, at)| at).any(|at| paths().any(|p| p.tokens.len() > at.len() && p.tokens.starts_with(at)))
+    }
 
     /// Whether the shape is anywhere in the message.
     pub(super) fn has(&self, shape: ShapeId) -> bool {
@@ -78,7 +90,9 @@ impl Places {
             return from == to;
         }
         let inside = self.insides.iter().filter(|inside| inside.outer == from);
-        inside.filter_map(|i| Some((i.inner, rest.strip_prefix(i.at.as_slice())?))).any(|(i, r)| self.leads_to(i, r, to))
+        inside
+            .filter_map(|i| Some((i.inner, rest.strip_prefix(i.at.as_slice())?)))
+            .any(|(i, r)| self.leads_to(i, r, to))
     }
 
     /// The shapes given, and all that are inside them.
@@ -98,7 +112,8 @@ impl Places {
     /// Follows every place through ops that run on the message one after the other.
     pub(super) fn follow(&mut self, ops: &[Op], change: &Arc<str>) {
         for op in ops {
-            let lost = || Lost { what: format!("the op `{}`", op.lens.name()), change: Arc::clone(change), span: op.span };
+            let lost =
+                || Lost { what: format!("the op `{}`", op.lens.name()), change: Arc::clone(change), span: op.span };
             self.follow_one(op, &lost);
         }
     }

@@ -41,7 +41,14 @@ pub(crate) type Insides<'a> = &'a [(usize, &'a str, usize)];
 
 /// Runs a list of ops on all values of one form: on a value of the form `own`, and on what is inside it. Going up, inner
 /// values come first, while they are where the older version has them; going down, last, when they are there again.
-pub(crate) fn nested(ops: &Value, edited: usize, insides: Insides<'_>, own: usize, v: Value, c: Context<'_>) -> Done<Value> {
+pub(crate) fn nested(
+    ops: &Value,
+    edited: usize,
+    insides: Insides<'_>,
+    own: usize,
+    v: Value,
+    c: Context<'_>,
+) -> Done<Value> {
     let here = |v: Value| if own == edited { run(ops, v, c) } else { Ok(v) };
     let below = |v: Value| {
         let own = insides.iter().filter(|(outer, ..)| *outer == own);
