@@ -82,7 +82,9 @@ pub(super) fn templates(steps: &[Step<'_>], more: Vec<Template>) -> Option<Vec<T
             all.add(steps[..at].iter().rev().fold(near, |template, earlier| earlier.route(&template, Side::Far)));
         }
     }
-    more.into_iter().for_each(|call| all.add(call));
+    for call in more {
+        all.add(call);
+    }
     let named = all.templates.len();
     let mut at = 1;
     while at < all.templates.len() {

@@ -117,7 +117,7 @@ fn paths(entry: &Entry) -> Vec<Vec<Token>> {
             paths.push(join(scope, at));
         }
         Edit::Change { at, .. } | Edit::Each { at, .. } | Edit::Recurse { at, .. } | Edit::DropElements { at, .. } => {
-            paths.push(at.clone())
+            paths.push(at.clone());
         }
         Edit::Split { scope, key, into: parts, .. } | Edit::Join { scope, from: parts, key, .. } => {
             paths.extend(parts.iter().chain([key]).map(|name| join(scope, std::slice::from_ref(name))));

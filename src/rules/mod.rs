@@ -100,10 +100,10 @@ pub struct Api {
     pub problems: BTreeMap<VersionId, Vec<u8>>,
     /// How a plain-JSON PATCH body is read.
     patch: ast::PatchMode,
-    /// Where each named shape occurs in the oldest version.
-    shapes: Vec<ast::Shape>,
     /// How each version writes several values of one name in a query.
     query_arrays: Vec<ast::QueryArrays>,
+    /// Where each named shape occurs in the oldest version.
+    shapes: Vec<ast::Shape>,
     /// In the order in which they apply.
     changes: Vec<ast::Change>,
     /// Whole-chain tests.

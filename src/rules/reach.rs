@@ -82,7 +82,7 @@ fn call_step(change: &Change, call: &Template) -> Step {
     }
 }
 
-fn frame_step<'f>(frames: impl Iterator<Item = &'f Frame> + Clone, name: &str) -> Step {
+fn frame_step<'f>(frames: &(impl Iterator<Item = &'f Frame> + Clone), name: &str) -> Step {
     if frames.clone().any(|frame| frame.newer_name() == Some(name)) {
         return Step::Arrives;
     }
@@ -100,7 +100,7 @@ fn frames(change: &Change, earlier: &[Change], diagnostics: &mut Vec<Diagnostic>
                 let blocks = earlier.iter().rev().flat_map(|change| change.ws.iter().map(|block| (&change.id, block)));
                 let steps = blocks.filter(|(_, other)| other.path.covers(&block.path)).map(|(id, block)| {
                     let frames = block.side(side).map(|frames| frames.frames.as_slice()).unwrap_or_default();
-                    (Arc::clone(id), frame_step(frames.iter(), name))
+                    (Arc::clone(id), frame_step(&frames.iter(), name))
                 });
                 report(change, frame.span, &format!("the message `{name}`"), fate(steps), diagnostics);
             }
@@ -117,7 +117,7 @@ fn events(change: &Change, earlier: &[Change], diagnostics: &mut Vec<Diagnostic>
                     earlier.iter().rev().flat_map(|change| change.socketio.iter().map(|block| (&change.id, block)));
                 let steps = blocks.filter(|(_, other)| other.namespace == block.namespace).map(|(id, block)| {
                     let frames = block.side(side).iter().map(|event| &event.frame);
-                    (Arc::clone(id), frame_step(frames, name))
+                    (Arc::clone(id), frame_step(&frames, name))
                 });
                 report(change, event.frame.span, &format!("the event `{name}`"), fate(steps), diagnostics);
             }

@@ -50,15 +50,15 @@ impl<'a> Editor<'a> {
                 match self.edit_spot(&mut spots, at, entries)? {
                     Became::Nothing if at == 0 => return Ok(Became::Nothing),
                     Became::Nothing => continue,
-                    next => became = became.then(next, at),
+                    after => became = became.then(after, at),
                 }
             }
             self.look_inside(&mut spots, at, &mut open)?;
         }
         if order == Order::InnerFirst {
             for at in (0..spots.all.len()).rev() {
-                let next = self.edit_spot(&mut spots, at, entries)?;
-                became = became.then(next, at);
+                let after = self.edit_spot(&mut spots, at, entries)?;
+                became = became.then(after, at);
             }
         }
         Ok(became)
@@ -71,11 +71,11 @@ impl<'a> Editor<'a> {
         for (path, inner) in &form.inside {
             let mut here = vec![at];
             for token in path {
-                let mut next = Vec::new();
+                let mut found = Vec::new();
                 for outer in here {
-                    self.step(spots, outer, token, &mut next)?;
+                    self.step(spots, outer, token, &mut found)?;
                 }
-                here = next;
+                here = found;
             }
             for found in here {
                 let spot = &mut spots.all[found];
@@ -89,13 +89,13 @@ impl<'a> Editor<'a> {
     }
 
     /// The spots that one token leads to from another.
-    fn step(&mut self, spots: &mut Spots<'a>, outer: usize, token: &'a Token, next: &mut Vec<usize>) -> Done<()> {
+    fn step(&mut self, spots: &mut Spots<'a>, outer: usize, token: &'a Token, found: &mut Vec<usize>) -> Done<()> {
         let Spot { node, depth, .. } = spots.all[outer];
         if depth > DEEPEST {
             return Err(Error::new(Code::TooDeep, 0, "values are inside each other without an end"));
         }
         let mut push = |link, node, place| {
-            next.push(spots.all.len());
+            found.push(spots.all.len());
             spots.all.push(Spot { node, held: Some((link, place, outer)), depth: depth + 1, form: None });
         };
         if let Token::Key(key) = token {
