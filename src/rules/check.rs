@@ -21,6 +21,7 @@ pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
         return;
     }
     api.changes.iter().for_each(|change| applies_to_nothing(change, diagnostics));
+    api.changes.iter().for_each(|change| incompatible(change, diagnostics));
     if let (true, Some(change)) = (chain::overlaps_too_much(api), api.changes.last()) {
         let message = "the calls of this change and those before it overlap in too many ways";
         let mut diagnostic = Diagnostic::error(code::AMBIGUOUS, &change.file, change.span, message);
@@ -42,6 +43,17 @@ fn applies_to_nothing(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// What a change says of itself that it cannot translate: something to know, not something to mend.
+fn incompatible(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
+    for (sentence, span) in &change.incompatible {
+        let message = format!("not translated by `{}`: {sentence}", change.id);
+        diagnostics.push(Diagnostic {
+            severity: Severity::Hint,
+            ..Diagnostic::warning(code::INCOMPATIBLE, &change.file, *span, message)
+        });
+    }
+}
+
 /// Reports two templates of one change that meet without one being the more specific.
 fn ambiguous(change: &Change, calls: &[(&Template, Span)], diagnostics: &mut Vec<Diagnostic>) {
     for (at, (call, span)) in calls.iter().enumerate() {
@@ -59,11 +71,13 @@ fn ambiguous(change: &Change, calls: &[(&Template, Span)], diagnostics: &mut Vec
 
 /// The calls of a change must say which of them a request is, on the older side and on the newer.
 fn ambiguous_calls(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    let older: Vec<_> =
-        change.http.iter().flat_map(|block| block.calls.iter().map(|call| (call, block.span))).collect();
-    ambiguous(change, &older, diagnostics);
-    let newer: Vec<_> = change.http.iter().filter_map(|block| Some((block.route.as_ref()?, block.span))).collect();
-    ambiguous(change, &newer, diagnostics);
+    let calls = |is_added: bool| {
+        let blocks = change.http.iter().filter(move |block| block.is_added() == is_added);
+        blocks.flat_map(|block| block.calls.iter().map(|call| (call, block.span)))
+    };
+    ambiguous(change, &calls(false).collect::<Vec<_>>(), diagnostics);
+    let routes = change.http.iter().filter_map(|block| Some((block.route.as_ref()?, block.span)));
+    ambiguous(change, &routes.chain(calls(true)).collect::<Vec<_>>(), diagnostics);
 }
 
 /// A call of the older version, what the newer calls it, and where that is said.
@@ -102,7 +116,8 @@ fn meets_a_call_that_stays(
     (call, new, _): &Route<'_>,
 ) -> Option<(String, Span)> {
     let moves = routes.iter().any(|(other, ..)| other.same_shape(new));
-    let names = |block: &&HttpBlock| block.calls.iter().any(|call| call.same_shape(new));
+    // A call that is gone makes room for another.
+    let names = |block: &&HttpBlock| !block.is_gone() && block.calls.iter().any(|call| call.same_shape(new));
     let block = change.http.iter().find(names).filter(|_| !moves)?;
     Some((format!("`{call}` becomes `{new}`, which is a call of the older version too"), block.span))
 }
