@@ -8,7 +8,7 @@ use crate::json::edit::Entry;
 use crate::route::{Router, Segment, Template};
 use crate::version::VersionId;
 
-use super::ast::{Change, HttpBlock, Lifetime, PatchMode};
+use super::ast::{Absence, Change, HttpBlock, PatchMode};
 use super::head::HeadPlan;
 use super::lens::{Lowered, Mode, Op, body_in_message, lower_ops};
 use super::path::Part;
@@ -183,32 +183,30 @@ impl<'s> Step<'s> {
         older().filter(applies).collect()
     }
 
-    /// Why the far side has no such call, given how both sides spell it and the blocks about it.
-    fn absence(&self, older: &Template, newer: &Template, blocks: &[&'s HttpBlock]) -> Option<Absent> {
+    /// Why the far side has no such call, given how both versions spell it and the blocks about it.
+    fn absence(&self, older: &Template, newer: &Template, blocks: &[&HttpBlock]) -> Option<Absent> {
         let gone = blocks.iter().find_map(|block| block.absence.as_ref());
-        let (absence, call) = match gone {
-            Some(absence) => (absence, older),
-            None => {
-                let names = self.change.http.iter().flat_map(|block| {
-                    let calls = block.route.as_ref().map_or(block.calls.as_slice(), std::slice::from_ref);
-                    calls.iter().map(move |call| (call, block))
-                });
-                let (_, block) = most_specific(names, newer).filter(|(_, block)| block.is_added())?;
-                (block.absence.as_ref()?, newer)
-            }
-        };
-        let said = || match absence.lifetime {
-            Lifetime::Added => format!("`{call}` exists only since the change `{}`", self.change.id),
-            Lifetime::Removed | Lifetime::Both => {
-                format!("`{call}` exists only before the change `{}`", self.change.id)
-            }
+        let (absence, said) = match (gone, self.added(newer)) {
+            (Some(gone), _) => (gone, format!("`{older}` exists only before the change `{}`", self.change.id)),
+            (None, Some(added)) => (added, format!("`{newer}` exists only since the change `{}`", self.change.id)),
+            (None, None) => return None,
         };
         Some(Absent {
             lifetime: absence.lifetime,
             status: absence.status,
-            detail: absence.detail.clone().unwrap_or_else(said),
+            detail: absence.detail.clone().unwrap_or(said),
             change: Arc::clone(&self.change.id),
         })
+    }
+
+    /// What is said of a call, as the newer version spells it, that the older lacks.
+    fn added(&self, newer: &Template) -> Option<&'s Absence> {
+        let names = self.change.http.iter().flat_map(|block| {
+            let calls = block.route.as_ref().map_or(block.calls.as_slice(), std::slice::from_ref);
+            calls.iter().map(move |call| (call, block))
+        });
+        let (_, block) = most_specific(names, newer)?;
+        block.absence.as_ref().filter(|_| block.is_added())
     }
 }
 
@@ -281,7 +279,7 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
             return CallPlan::absent(label(template), absence);
         }
         let way = step.way(&here, Side::Near);
-        way.iter().for_each(|(from, to)| request.add_params(literals(&here, from, to)));
+        request.add_params(way.map(|(from, to)| literals(&here, from, to)).unwrap_or_default());
         // Ops name parameters as the older side does.
         if step.direction == Direction::Down {
             request.rename_params(renamed(&here, &next, way));

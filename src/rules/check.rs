@@ -46,7 +46,7 @@ fn applies_to_nothing(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
 /// What a change says of itself that it cannot translate: something to know, not something to mend.
 fn incompatible(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
     for (sentence, span) in &change.incompatible {
-        let message = format!("not translated by `{}`: {sentence}", change.id);
+        let message = format!("not translated by `{}`: {}", change.id, sentence.trim_end_matches('.'));
         diagnostics.push(Diagnostic {
             severity: Severity::Hint,
             ..Diagnostic::warning(code::INCOMPATIBLE, &change.file, *span, message)

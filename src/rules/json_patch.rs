@@ -85,13 +85,7 @@ impl Translation<'_> {
             }
             _ => return Err(refused(self.pointer, "expected `add`, `remove`, `replace`, `move`, `copy` or `test`")),
         };
-        let text_of = |path: &[Token]| {
-            let mut text = Vec::new();
-            quote(print(path).as_bytes(), &mut text);
-            text
-        };
-        let new_path = text_of(&new_path);
-        let new_from = new_from.map(|from| text_of(&from));
+        let (new_path, new_from) = (pointer(&new_path), new_from.map(|from: Path| pointer(&from)));
         rewrite(text, out, |name| match name {
             b"path" => Some(&new_path),
             b"from" => new_from.as_ref(),
@@ -264,8 +258,16 @@ fn first(token: Token) -> Token {
     }
 }
 
-fn print(path: &[Token]) -> String {
-    path.iter().map(|token| format!("/{}", key(token).replace('~', "~0").replace('/', "~1"))).collect()
+/// A path as an RFC 6901 pointer, in JSON.
+fn pointer(path: &[Token]) -> Vec<u8> {
+    let mut pointer = String::new();
+    for token in path {
+        pointer.push('/');
+        pointer.push_str(&key(token).replace('~', "~0").replace('/', "~1"));
+    }
+    let mut text = Vec::new();
+    quote(pointer.as_bytes(), &mut text);
+    text
 }
 
 /// Copies an object with other values for some of its members.
