@@ -51,9 +51,9 @@ fn calls(api: &Api, client: VersionId, backend: VersionId, text: &mut String) {
         let class = |class: Class| format!("{class:?}");
         let responses: Vec<String> = responses
             .filter(|(_, plan)| !plan.is_identity())
-            .map(|(first, plan)| format!("{first}.. {}", class(plan.body.class())))
+            .map(|(first, plan)| format!("{first}.. {}", class(plan.class())))
             .collect();
         let responses = if responses.is_empty() { "S0".to_owned() } else { responses.join(", ") };
-        let _ = writeln!(text, "    {label}: request {}, response {responses}", class(request.body.class()));
+        let _ = writeln!(text, "    {label}: request {}, response {responses}", class(request.class()));
     }
 }

@@ -10,6 +10,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::backend::Body;
 use crate::failure::{Failure, Kind, Side};
+use crate::rules::{Absent, Lifetime};
 use crate::telemetry::access_log::Record;
 use crate::ws;
 
@@ -103,6 +104,9 @@ async fn forward(
     let path = exchange.rule_path(&head);
     let call = exchange.pair().find(&head.method, path.split('?').next().unwrap_or(&path));
     recorder.record().call = Some(call.label().to_owned());
+    if let Some(absent) = call.absent() {
+        return Err(absence(absent));
+    }
 
     // The handshake is checked before anything is sent to the backend.
     let handshake = upgrade.map(|upgrade| ws::Handshake::check(&head, upgrade)).transpose()?;
@@ -130,6 +134,17 @@ async fn forward(
 
     // The response, translated where a rule matches it.
     response::message(exchange, &call, recorder, &head.method, response, picked).await.map(Answer::Message)
+}
+
+/// The answer to a call that a version on the way does not have.
+fn absence(absent: &Absent) -> Failure {
+    let kind = match absent.lifetime {
+        Lifetime::Added => Kind::Added(absent.status),
+        Lifetime::Removed | Lifetime::Both => Kind::Gone(absent.status),
+    };
+    let mut failure = Failure::new(Side::Client, kind, absent.detail.clone());
+    failure.change = Some(Arc::clone(&absent.change));
+    failure
 }
 
 fn last_hop(method: &Method) -> Result<Response<Body>, Failure> {

@@ -191,7 +191,7 @@ pub struct Change {
     /// Paths whose loss is accepted, up and down.
     pub accept_loss: (Vec<String>, Vec<String>),
     /// What the change cannot translate, in words.
-    pub incompatible: Vec<String>,
+    pub incompatible: Vec<(String, Span)>,
     /// Its inline tests.
     pub tests: Vec<Test>,
     /// Its file.
@@ -213,6 +213,8 @@ pub struct HttpBlock {
     pub response: Vec<(StatusRange, Vec<Op>)>,
     /// Who wrote it.
     pub origin: Origin,
+    /// Which of the two versions lacks the calls, and how it says so.
+    pub absence: Option<Absence>,
     /// Where the block stands.
     pub span: Span,
 }
@@ -251,6 +253,31 @@ pub struct Before {
     pub ws: usize,
     /// Blocks of namespaces.
     pub socketio: usize,
+}
+
+impl HttpBlock {
+    /// Whether only the newer version has its calls, which are then spelled as it does.
+    #[must_use]
+    pub fn is_added(&self) -> bool {
+        self.absence.as_ref().is_some_and(|absence| absence.lifetime == Lifetime::Added)
+    }
+
+    /// Whether only the older version has its calls.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.absence.as_ref().is_some_and(|absence| absence.lifetime == Lifetime::Removed)
+    }
+}
+
+/// What is answered to a call that only one of two versions has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absence {
+    /// Which of the two has it.
+    pub lifetime: Lifetime,
+    /// The status.
+    pub status: u16,
+    /// What the answer says; a sentence of Legato's own if there is none.
+    pub detail: Option<String>,
 }
 
 /// What changes in the messages of some sockets.
@@ -363,7 +390,7 @@ impl Event {
     }
 }
 
-/// In which versions a kind of message exists.
+/// In which versions a kind of message or a call exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lifetime {
     /// In both.
@@ -412,6 +439,8 @@ pub struct HttpTest {
     pub status: u16,
     /// And in the newer.
     pub new_status: Option<u16>,
+    /// The status of the answer that it gets because one of the versions lacks the call.
+    pub answers: Option<u16>,
     /// The request, if it is tested.
     pub request: Option<HttpMessage>,
     /// The response, if it is tested.

@@ -22,6 +22,7 @@ pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
         return;
     }
     api.changes.iter().for_each(|change| applies_to_nothing(change, diagnostics));
+    api.changes.iter().for_each(|change| incompatible(change, diagnostics));
     if let (true, Some(change)) = (chain::overlaps_too_much(api), api.changes.last()) {
         let message = "the calls of this change and those before it overlap in too many ways";
         let mut diagnostic = Diagnostic::error(code::AMBIGUOUS, &change.file, change.span, message);
@@ -40,6 +41,17 @@ fn applies_to_nothing(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
         let mut diagnostic = Diagnostic::warning(code::UNMATCHED, &change.file, change.span, message);
         diagnostic.help("list what it changes under `apply`");
         diagnostics.push(diagnostic);
+    }
+}
+
+/// What a change says of itself that it cannot translate: something to know, not something to mend.
+fn incompatible(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
+    for (sentence, span) in &change.incompatible {
+        let message = format!("not translated by `{}`: {}", change.id, sentence.trim_end_matches('.'));
+        diagnostics.push(Diagnostic {
+            severity: Severity::Hint,
+            ..Diagnostic::warning(code::INCOMPATIBLE, &change.file, *span, message)
+        });
     }
 }
 
@@ -65,10 +77,13 @@ fn written(change: &Change) -> impl Iterator<Item = &HttpBlock> {
 
 /// The calls of a change must say which of them a request is, on the older side and on the newer.
 fn ambiguous_calls(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    let older: Vec<_> = written(change).flat_map(|block| block.calls.iter().map(|call| (call, block.span))).collect();
-    ambiguous(change, &older, diagnostics);
-    let newer: Vec<_> = change.http.iter().filter_map(|block| Some((block.route.as_ref()?, block.span))).collect();
-    ambiguous(change, &newer, diagnostics);
+    let calls = |is_added: bool| {
+        let blocks = written(change).filter(move |block| block.is_added() == is_added);
+        blocks.flat_map(|block| block.calls.iter().map(|call| (call, block.span)))
+    };
+    ambiguous(change, &calls(false).collect::<Vec<_>>(), diagnostics);
+    let routes = change.http.iter().filter_map(|block| Some((block.route.as_ref()?, block.span)));
+    ambiguous(change, &routes.chain(calls(true)).collect::<Vec<_>>(), diagnostics);
 }
 
 /// A call of the older version, what the newer calls it, and where that is said.
@@ -107,7 +122,8 @@ fn meets_a_call_that_stays(
     (call, new, _): &Route<'_>,
 ) -> Option<(String, Span)> {
     let moves = routes.iter().any(|(other, ..)| other.same_shape(new));
-    let names = |block: &&HttpBlock| block.calls.iter().any(|call| call.same_shape(new));
+    // A call that is gone makes room for another.
+    let names = |block: &&HttpBlock| !block.is_gone() && block.calls.iter().any(|call| call.same_shape(new));
     let block = written(change).find(names).filter(|_| !moves)?;
     Some((format!("`{call}` becomes `{new}`, which is a call of the older version too"), block.span))
 }

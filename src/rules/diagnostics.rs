@@ -25,6 +25,8 @@ pub const UNMATCHED: &str = "CV301";
 pub const SHAPE_MISSED: &str = "CV303";
 /// Success bodies of a call are translated and its errors are not.
 pub const ERRORS_UNTRANSLATED: &str = "CV304";
+/// What a change says that it cannot translate.
+pub const INCOMPATIBLE: &str = "BC101";
 /// A version label without quotes that YAML reads as a number.
 pub const UNQUOTED_VERSION: &str = "HY505";
 

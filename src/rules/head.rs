@@ -13,11 +13,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::json::edit::{Condition, Edit, Entry, Literal, Occupied, Source, Test, Token};
+use crate::json::edit::{Condition, Edit, Entry, Literal, Occupied, Path, Source, Test, Token};
 use crate::json::{Error, Limits, Program, Values, quote, translate, validate};
 
 use super::cookie;
-use super::document::{Document, read_values, write_values, wrong};
+use super::document::{Document, decode, read_values, write_values, wrong};
 use super::path::{Location, is_framing};
 
 /// The edits of a head, or of a whole message.
@@ -101,21 +101,35 @@ fn keep_location(entry: Entry) -> Vec<Entry> {
 }
 
 /// Every path that an entry reads or writes.
-fn paths(entry: &Entry) -> Vec<Vec<Token>> {
-    let join = |scope: &[Token], keys: &[String]| {
-        scope.iter().cloned().chain(keys.iter().cloned().map(Token::Key)).collect::<Vec<_>>()
-    };
-    let mut paths: Vec<Vec<Token>> = entry.guard.iter().map(|condition| join(&[], &condition.path)).collect();
-    match &entry.edit {
+fn paths(entry: &Entry) -> Vec<Path> {
+    [guards(entry), edited(&entry.edit)].concat()
+}
+
+/// What decides whether an entry runs.
+pub(super) fn guards(entry: &Entry) -> Vec<Path> {
+    entry.guard.iter().map(|condition| join(&[], &condition.path)).collect()
+}
+
+fn join(scope: &[Token], keys: &[String]) -> Path {
+    scope.iter().cloned().chain(keys.iter().cloned().map(Token::Key)).collect()
+}
+
+/// Every path that an edit reads or writes.
+pub(super) fn edited(edit: &Edit) -> Vec<Path> {
+    let mut paths: Vec<Path> = Vec::new();
+    match edit {
         Edit::Rename { at, pairs } => paths.extend(
             pairs
                 .iter()
                 .flat_map(|(old, new)| [join(at, std::slice::from_ref(old)), join(at, std::slice::from_ref(new))]),
         ),
         Edit::Move { scope, from, to, .. } => paths.extend([join(scope, from), join(scope, to)]),
-        Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } | Edit::Presence { scope, at, .. } => {
-            paths.push(join(scope, at));
+        Edit::Put { scope, at, value, .. } => paths.extend([join(scope, at)].into_iter().chain(copied(scope, value))),
+        Edit::Presence { scope, at, null, missing } => {
+            let sources = null.iter().chain(missing);
+            paths.extend([join(scope, at)].into_iter().chain(sources.filter_map(|source| copied(scope, source))));
         }
+        Edit::Take { scope, at, .. } => paths.push(join(scope, at)),
         Edit::Change { at, .. } | Edit::Each { at, .. } | Edit::Recurse { at, .. } | Edit::DropElements { at, .. } => {
             paths.push(at.clone());
         }
@@ -128,6 +142,14 @@ fn paths(entry: &Entry) -> Vec<Vec<Token>> {
         Edit::Envelope { .. } | Edit::Open { .. } | Edit::DropMessage { .. } => {}
     }
     paths
+}
+
+/// What a source reads.
+fn copied(scope: &[Token], source: &Source) -> Option<Path> {
+    match source {
+        Source::Copy(keys) => Some(join(scope, keys)),
+        Source::Literal(_) | Source::Absent | Source::Refuse => None,
+    }
 }
 
 impl HeadPlan {
@@ -148,6 +170,23 @@ impl HeadPlan {
         Entry {
             guard: Vec::new(),
             edit: Edit::Rename { at: vec![Token::Key(Location::Path.name().to_owned())], pairs },
+            change: None,
+        }
+    }
+
+    /// The edit that adds a path parameter, as it is written in a template.
+    pub(super) fn add_param(name: String, text: &str) -> Entry {
+        let mut value = Vec::new();
+        quote(&decode(text), &mut value);
+        Entry {
+            guard: Vec::new(),
+            edit: Edit::Put {
+                scope: Vec::new(),
+                at: vec![Location::Path.name().to_owned(), name],
+                value: Source::Literal(Literal::new(&value)),
+                create: true,
+                if_present: Occupied::Keep,
+            },
             change: None,
         }
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::json::{Error, Limits, Program, Values, translate};
+use crate::json::edit::Entry;
+use crate::json::{Class, Error, Limits, Program, Values, translate};
 use crate::route::{Router, Template};
 
-use super::ast::QueryArrays;
+use super::ast::{Lifetime, QueryArrays};
 use super::head::HeadPlan;
 use super::target::{Asked, Target};
 use super::{Namespace, Socket};
@@ -35,6 +36,23 @@ pub(super) struct CallPlan {
     /// The call as the client and as the backend spell it, where the path has to be taken apart.
     pub(super) route: Option<(Template, Template)>,
     pub(super) responses: ResponsePlans,
+    /// Why the backend has no such call.
+    pub(super) absence: Option<Absent>,
+    /// The edits of a request's body when it is the whole document, for JSON Patch: those of PATCH.
+    pub(super) patch: Vec<Entry>,
+}
+
+/// A call that one version on the way does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// Which side of the change has it.
+    pub lifetime: Lifetime,
+    /// The status that says so.
+    pub status: u16,
+    /// What the answer says.
+    pub detail: String,
+    /// The change that took it away or added it.
+    pub change: Arc<str>,
 }
 
 /// Plans by the lowest status they are for, ascending; the first is for 100.
@@ -108,6 +126,12 @@ impl<'a> Call<'a> {
         &self.plan.label
     }
 
+    /// Why the call cannot be sent on, if a version on the way does not have it.
+    #[must_use]
+    pub fn absent(&self) -> Option<&'a Absent> {
+        self.plan.absence.as_ref()
+    }
+
     /// Whether some response's body has rules.
     #[must_use]
     pub fn translates_responses(&self) -> bool {
@@ -165,6 +189,20 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Whether a body that is a JSON Patch has rules.
+    #[must_use]
+    pub fn edits_patches(&self) -> bool {
+        !self.plan.patch.is_empty()
+    }
+
+    /// Translates a request's body that is a JSON Patch (RFC 6902).
+    ///
+    /// # Errors
+    /// [`Code::UntranslatablePatch`](crate::json::Code::UntranslatablePatch), or as the values of its operations fail.
+    pub fn json_patch(&self, patch: &[u8], values: &Values, limits: Limits) -> Result<Vec<u8>, Error> {
+        super::json_patch::translate(&self.plan.patch, patch, values, limits)
+    }
+
     fn asked(&self) -> Asked<'_> {
         Asked {
             plan: self.plan.request.head.as_ref(),
@@ -180,6 +218,12 @@ impl MessagePlan {
     #[must_use]
     pub fn is_identity(&self) -> bool {
         self.head.is_none() && self.body.is_identity()
+    }
+
+    /// What must be held of the body.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        if self.is_united { Class::S3 } else { self.body.class() }
     }
 
     /// Whether head and body are translated together, so that the head has to wait for the body.

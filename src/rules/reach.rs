@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::route::Template;
 
-use super::ast::{Change, Frame, Origin};
+use super::ast::{Change, Frame, HttpBlock, Origin};
 use super::diagnostics as code;
 use super::{Api, Side};
 
@@ -63,7 +63,7 @@ fn report(change: &Change, span: Span, what: &str, fate: Option<Fate>, diagnosti
 }
 
 fn calls(change: &Change, earlier: &[Change], diagnostics: &mut Vec<Diagnostic>) {
-    for block in change.http.iter().filter(|block| block.origin == Origin::File) {
+    for block in change.http.iter().filter(|block| block.origin == Origin::File && !block.is_added()) {
         for call in &block.calls {
             let steps = earlier.iter().rev().map(|change| (Arc::clone(&change.id), call_step(change, call)));
             report(change, block.span, &format!("`{call}`"), fate(steps), diagnostics);
@@ -73,8 +73,12 @@ fn calls(change: &Change, earlier: &[Change], diagnostics: &mut Vec<Diagnostic>)
 
 fn call_step(change: &Change, call: &Template) -> Step {
     let routes = || change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?)));
-    if routes().any(|(_, newer)| newer.same_shape(call)) {
+    let named = || change.http.iter().filter(|block| block.calls.iter().any(|older| older.same_shape(call)));
+    if routes().any(|(_, newer)| newer.same_shape(call)) || named().any(HttpBlock::is_added) {
         return Step::Arrives;
+    }
+    if named().any(HttpBlock::is_gone) {
+        return Step::Leaves(None);
     }
     match routes().find(|(older, _)| older.same_shape(call)) {
         Some((_, newer)) => Step::Leaves(Some(newer.to_string())),

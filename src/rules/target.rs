@@ -124,10 +124,16 @@ impl Asked<'_> {
             if text.is_empty() && written(at).is_none_or(|raw| !raw.is_empty()) {
                 return Err(wrong(&pointer, "a path parameter cannot be empty"));
             }
-            let unchanged = written(at).filter(|raw| decode(raw) == text.as_bytes());
-            values.push(
-                unchanged.map_or_else(|| utf8_percent_encode(&text, SEGMENT).to_string(), |raw| (*raw).to_owned()),
-            );
+            let spellings = written(at).into_iter().chain(self.params);
+            let unchanged = spellings.copied().find(|raw| decode(raw) == text.as_bytes());
+            values.push(match unchanged {
+                Some(raw) => raw.to_owned(),
+                // No encoding keeps these from leading elsewhere (RFC 3986, section 5.2.4).
+                None if matches!(text.as_str(), "." | "..") => {
+                    return Err(wrong(&pointer, "a path parameter cannot be a dot segment"));
+                }
+                None => utf8_percent_encode(&text, SEGMENT).to_string(),
+            });
         }
         Ok(far.expand(&values.iter().map(String::as_str).collect::<Vec<_>>()))
     }

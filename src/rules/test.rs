@@ -158,6 +158,14 @@ impl Runner<'_> {
 
     fn http(&self, test: &HttpTest) -> Outcomes {
         let mut outcomes = Vec::new();
+        if let Some(status) = test.answers {
+            let (older, newer) = (self.plans.oldest(), self.plans.newest());
+            for (from, to) in [(older, newer), (newer, older)] {
+                if self.wanted(from, to) {
+                    outcomes.push((self.what("request", from, to), self.answer(test, (from, to), status)));
+                }
+            }
+        }
         if let Some(message) = &test.request {
             outcomes.extend(self.target(test, message));
             for (from, to, body, want) in pairs(&message.bodies) {
@@ -176,6 +184,15 @@ impl Runner<'_> {
             }
         }
         outcomes
+    }
+
+    /// Whether a call that one of the versions lacks is answered with this status.
+    fn answer(&self, test: &HttpTest, (from, to): (VersionId, VersionId), want: u16) -> Result<(), String> {
+        match self.plans.pair(from, to).find(&test.method, path(&test.target)).absent() {
+            Some(absent) if absent.status == want => Ok(()),
+            Some(absent) => Err(format!("expected the status {want}, found {}", absent.status)),
+            None => Err(format!("expected an answer of {want}, and both versions have the call")),
+        }
     }
 
     /// The test's target as a version spells it.

@@ -105,7 +105,7 @@ fn the_api_of_the_page_compiles_and_passes_its_tests() {
             Some(Source { file, text: body })
         })
         .collect();
-    assert_eq!(files.len(), 6);
+    assert_eq!(files.len(), 8);
     let compiled = compile(&files);
     let told = render(&compiled.diagnostics, &files, false);
     let rules = compiled.rules.unwrap_or_else(|| panic!("{told}"));
@@ -141,13 +141,15 @@ fn every_diagnostic_code_has_a_paragraph() {
 }
 
 /// The kinds of failure beside [`Code`], as `Kind::code` names them. Its `match` has no other list of them.
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 21] = [
     Kind::BadRequest,
     Kind::MethodNotSupported,
     Kind::NoRoute,
     Kind::UnknownVersion,
     Kind::AmbiguousVersion,
     Kind::VersionGone,
+    Kind::Gone(410),
+    Kind::Added(404),
     Kind::NoRules,
     Kind::UnsupportedCharset,
     Kind::UnknownCoding,

@@ -93,3 +93,39 @@ async fn a_response_that_cannot_be_read_passes_as_it_came() {
     let got = answered(&format!("200 OK\r\n{JSON}"), r#"{"id": [{}]}"#).await;
     assert_eq!((got.status(), got.text(), got.header("legato-translation")), (200, r#"{"id": [{}]}"#, Some("partial")));
 }
+
+#[tokio::test]
+async fn a_call_that_the_backend_never_had_or_has_no_more_is_answered_here() {
+    let change = r#"{change: invoices, since: "2", summary: s, apply: [
+        {http: GET /invoices, gone: {detail: Ask the billing API.}}, {http: GET /reports, added: 404}]}"#;
+    let backend = Backend::nobody().await;
+    let proxy = TestProxy::with_rules(rules(change), &[backend], |_| {}).await;
+    let mut client = proxy.client().await;
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: h\r\napi-version: 2\r\n\r\n");
+    let gone = client.ask(&get("/invoices")).await;
+    let problem = gone.json();
+    assert_eq!(
+        (gone.status(), &problem["detail"], &problem["change"]),
+        (410, &"Ask the billing API.".into(), &"invoices".into())
+    );
+    assert_eq!((gone.problem().as_str(), gone.header("api-version")), ("gone", Some("2")));
+    let added = client.ask(&get("/reports")).await;
+    assert_eq!((added.status(), added.problem().as_str()), (404, "added"));
+}
+
+#[tokio::test]
+async fn a_json_patch_is_about_the_backends_places() {
+    let change = r#"{change: names, since: "2", summary: s, apply: [{http: PATCH /u, request: [
+        {rename: {/text: body}}, {split: {at: /name, into: [/given, /family]}}]}]}"#;
+    let (backend, recorded) = Backend::recording().await;
+    let proxy = TestProxy::with_rules(rules(change), &[backend.address], |_| {}).await;
+    let patch = |body: &str| {
+        let head = "PATCH /u HTTP/1.1\r\nhost: h\r\napi-version: 2\r\ncontent-type: application/json-patch+json\r\n";
+        format!("{head}content-length: {}\r\n\r\n{body}", body.len())
+    };
+    let mut client = proxy.client().await;
+    assert_eq!(client.ask(&patch(r#"[{"op":"replace","path":"/body","value":1}]"#)).await.status(), 200);
+    assert_eq!(recorded.only().text(), r#"[{"op":"replace","path":"/text","value":1}]"#);
+    let refused = client.ask(&patch(r#"[{"op":"remove","path":"/given"}]"#)).await;
+    assert_eq!((refused.status(), refused.problem().as_str()), (422, "untranslatable_patch"));
+}

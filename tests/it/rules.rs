@@ -11,7 +11,8 @@
 //! client, for the call as the client spells it; `client /ws C > B` and `server /ws B > C` are messages of a socket,
 //! `client event /chat C > B` and `server event /chat B > C` events of a namespace: a list of the event's name and its
 //! arguments. `client ack /chat B > C` is the acknowledgement of a client's event, which it names as the client does.
-//! `best effort` after the versions translates what can be. What is not said of a message is not there; the result
+//! `patch C > B` is a JSON Patch of a client for `PATCH /users/1`, and `gone` or `added` what answers a call that a version
+//! lacks. `best effort` after the versions translates what can be. What is not said of a message is not there; the result
 //! `= ` is the same again, `dropped` and `fails CODE POINTER` are what they say. `#` begins a remark.
 
 use std::fmt::Write as _;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use legato_proxy::diagnostic::{Source, render};
 use legato_proxy::json::{Error, Limits, OnError, Values};
-use legato_proxy::rules::{Api, Outcome, Side, Translated, compile};
+use legato_proxy::rules::{Api, Lifetime, Outcome, Side, Translated, compile};
 use legato_proxy::version::VersionId;
 
 use crate::support::cases;
@@ -106,6 +107,10 @@ impl Case<'_> {
         let method: Method = method.parse().expect("a method");
         let path = target.split_once('?').map_or(target, |(path, _)| path);
         let call = self.api.pair(self.pair.0, self.pair.1).find(&method, path);
+        if let Some(absent) = call.absent() {
+            let kind = if absent.lifetime == Lifetime::Added { "added" } else { "gone" };
+            return Ok(format!("{kind} {} {}", absent.status, absent.detail));
+        }
         let body = body.map(str::as_bytes);
         let done = call.whole_request(&method, target, &mut headers, body, &self.values(), Limits::default())?;
         let body = done.body.map(|body| String::from_utf8(body).expect("UTF-8"));
@@ -124,6 +129,12 @@ impl Case<'_> {
         let done = plan.whole_response(status, &mut headers, body, &self.values(), Limits::default())?;
         let body = done.body.map(|body| String::from_utf8(body).expect("UTF-8"));
         Ok(Message::print(&format!("{call} {}", done.head.as_u16()), &headers, body.as_deref()))
+    }
+
+    fn patch(&self, patch: &str) -> Result<String, Error> {
+        let call = self.api.pair(self.pair.0, self.pair.1).find(&Method::PATCH, "/users/1");
+        let done = call.json_patch(patch.as_bytes(), &self.values(), Limits::default())?;
+        Ok(String::from_utf8(done).expect("UTF-8"))
     }
 
     fn socket(&self, side: Side, path: &str, message: &str) -> Result<String, Error> {
@@ -176,7 +187,7 @@ fn run(api: &Api, line: &str) -> String {
     let (path, rest) = if rest[0].starts_with('/') { (rest[0], &rest[1..]) } else { ("", rest) };
     let [from, ">", to, more @ ..] = rest else { panic!("no versions in `{line}`") };
     let id = |label: &str| api.versions.find(label).unwrap_or_else(|| panic!("no version `{label}`"));
-    let from_client = matches!(*kind, "request" | "client") != (about == "ack");
+    let from_client = matches!(*kind, "request" | "client" | "patch") != (about == "ack");
     let pair = if from_client { (id(from), id(to)) } else { (id(to), id(from)) };
     let on_error = if more.is_empty() { OnError::Reject } else { OnError::BestEffort };
     let case = Case { api, receiver: to, on_error, pair };
@@ -187,6 +198,7 @@ fn run(api: &Api, line: &str) -> String {
             let side = if *kind == "client" { Side::Client } else { Side::Server };
             case.event(side, about == "ack", path, message)
         }
+        "patch" => case.patch(message),
         "client" => case.socket(Side::Client, path, message),
         "server" => case.socket(Side::Server, path, message),
         other => panic!("unknown kind `{other}`"),
@@ -255,6 +267,21 @@ fn cookies_keep_their_places_and_attributes() {
 #[test]
 fn versions_write_several_values_their_own_way() {
     check("query_arrays.txt");
+}
+
+#[test]
+fn calls_that_a_version_lacks_are_answered() {
+    check("gone.txt");
+}
+
+#[test]
+fn parameters_of_a_route_may_come_from_the_query() {
+    check("route_params.txt");
+}
+
+#[test]
+fn json_patches_are_about_the_other_places() {
+    check("json_patch.txt");
 }
 
 #[test]

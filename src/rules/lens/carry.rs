@@ -140,7 +140,7 @@ fn then(path: &[Token], first: impl Fn(&[Token]) -> Carried, second: impl Fn(&[T
 
 /// How a path lies to the values that a pattern names.
 #[derive(Debug, PartialEq, Eq)]
-enum Fit<'p> {
+pub(in crate::rules) enum Fit<'p> {
     /// It is one of them, or inside; what follows.
     Inside(&'p [Token]),
     /// It stands for several places, and some of them are inside.
@@ -149,7 +149,7 @@ enum Fit<'p> {
     Outside,
 }
 
-fn fit<'p>(pattern: &[Token], path: &'p [Token]) -> Fit<'p> {
+pub(in crate::rules) fn fit<'p>(pattern: &[Token], path: &'p [Token]) -> Fit<'p> {
     let Some(rest) = path.get(pattern.len()..) else { return Fit::Outside };
     let mut is_partly = false;
     for pair in pattern.iter().zip(path) {

@@ -31,8 +31,8 @@ use crate::yaml::{Node, Reader};
 use super::Direction;
 use super::path::{Location, Part, Place, part_after_last_wildcard};
 
-pub(super) use carry::carry_all;
 pub use carry::{Carried, carry_ops};
+pub(super) use carry::{Fit, carry, carry_all, fit};
 pub use guard::Guard;
 use guard::parse_guards;
 

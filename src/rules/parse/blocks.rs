@@ -1,7 +1,7 @@
 //! The blocks of a change, with those about calls and sockets.
 
 use crate::json::edit::{Keys, Token};
-use crate::route::{Segment, Template};
+use crate::route::Template;
 use crate::rules::ast::{Before, Frame, Frames, HttpBlock, Lifetime, Origin, ShapeBlock, SocketIoBlock, WsBlock};
 use crate::rules::diagnostics as code;
 use crate::rules::lens::{self, parse_ops};
@@ -10,7 +10,7 @@ use crate::rules::{Place, StatusRange};
 use crate::yaml::reader::suggestion;
 use crate::yaml::{Fields, Node, Reader};
 
-use super::{shapes, socketio, unsupported};
+use super::{absence, route, shapes, socketio};
 
 /// What a change applies to, by kind; within a kind in file order.
 #[derive(Debug, Default)]
@@ -21,14 +21,15 @@ pub(super) struct Blocks {
     pub(super) shapes: Vec<ShapeBlock>,
 }
 
-pub(super) fn parse(reader: &mut Reader, node: &Node) -> Blocks {
+/// Parses the blocks of a change that leads to the version `since`.
+pub(super) fn parse(reader: &mut Reader, node: &Node, since: Option<&str>) -> Blocks {
     let mut blocks = Blocks::default();
     for node in reader.list(node, "`apply`").unwrap_or_default() {
         let has = |key: &str| {
             node.as_mapping().is_some_and(|entries| entries.iter().any(|(name, _)| name.text() == Some(key)))
         };
         match ["http", "ws", "socketio", "shape"].map(has) {
-            [true, false, false, false] => blocks.http.extend(http_block(reader, node)),
+            [true, false, false, false] => blocks.http.extend(http_block(reader, node, since)),
             [false, true, false, false] => blocks.ws.extend(ws_block(reader, node)),
             [false, false, true, false] => blocks.socketio.extend(socketio::block(reader, node)),
             [false, false, false, true] => {
@@ -50,24 +51,21 @@ pub(super) fn parse(reader: &mut Reader, node: &Node) -> Blocks {
     blocks
 }
 
-fn http_block(reader: &mut Reader, node: &Node) -> Option<HttpBlock> {
+fn http_block(reader: &mut Reader, node: &Node, since: Option<&str>) -> Option<HttpBlock> {
     let mut fields = reader.fields(node, "an `http` block")?;
     let calls = fields.require(reader, "http").and_then(|node| calls(reader, node));
     let route = fields.get("route");
     let request = fields.get("request").map(|node| parse_ops(reader, node)).unwrap_or_default();
     let response = fields.get("response").map(|node| responses(reader, node)).unwrap_or_default();
-    for key in ["gone", "added"] {
-        if let Some((name, _)) = fields.entry(key) {
-            unsupported(reader, name, &format!("`{key}`"));
-        }
-    }
+    let absence = absence::parse(reader, &mut fields, since);
     fields.finish(reader);
     let calls = calls?;
     let route = match route {
-        Some(node) => Some(checked_route(reader, node, &calls)?),
+        Some(node) => Some(route::parse(reader, node, &calls, &request)?),
         None => None,
     };
-    let block = HttpBlock { calls, route, request, response, origin: Origin::File, span: node.span };
+    let block = HttpBlock { calls, route, request, response, absence, origin: Origin::File, span: node.span };
+    absence::check(reader, &block);
     check_heads(reader, &block);
     Some(block)
 }
@@ -83,7 +81,7 @@ fn check_heads(reader: &mut Reader, block: &HttpBlock) {
     }
     for op in &block.request {
         for place in op.places() {
-            check_request_place(reader, op, place, &block.calls);
+            check_request_place(reader, op, place, block);
         }
     }
     for op in block.response.iter().flat_map(|(_, ops)| ops) {
@@ -95,14 +93,15 @@ fn check_heads(reader: &mut Reader, block: &HttpBlock) {
     }
 }
 
-fn check_request_place(reader: &mut Reader, op: &lens::Op, place: &Place, calls: &[Template]) {
+fn check_request_place(reader: &mut Reader, op: &lens::Op, place: &Place, block: &HttpBlock) {
     match (place.location, place.tokens.first()) {
         (Location::Status, _) => {
             reader.error(lens::code::PATH, op.span, "a request has no status").help("write the op below `response`");
         }
         (Location::Path, Some(Token::Key(name))) => {
             let lacks = |call: &&Template| !call.params().any(|param| param == name);
-            if let Some(call) = calls.iter().find(lacks) {
+            let is_new = block.route.as_ref().is_some_and(|route| route::gains(&block.calls, route, name));
+            if let Some(call) = block.calls.iter().find(lacks).filter(|_| !is_new) {
                 let known: Vec<&str> = call.params().collect();
                 let help = if known.is_empty() {
                     "write it with a parameter, such as `/users/{id}`".to_owned()
@@ -133,7 +132,7 @@ pub(super) fn calls(reader: &mut Reader, node: &Node) -> Option<Vec<Template>> {
     Some(templates)
 }
 
-fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
+pub(super) fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
     let text = reader.string(node, "a call")?;
     if text == "*" {
         reader.error(code::TEMPLATE, node.span, "`*` is every call, and stands alone").help("write `http: \"*\"`");
@@ -146,37 +145,6 @@ fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
             None
         }
     }
-}
-
-/// A route has one call on its older side, and as many parameters, so that they pair up by position.
-fn checked_route(reader: &mut Reader, node: &Node, calls: &[Template]) -> Option<Template> {
-    let route = template(reader, node)?;
-    let [call] = calls else {
-        reader
-            .error(code::BLOCK, node.span, "a block with a `route` is about one call")
-            .help("write one block for each call");
-        return None;
-    };
-    let rest = |t: &Template| t.segments.last() == Some(&Segment::Rest);
-    if call.method.is_none() != route.method.is_none() || rest(call) != rest(&route) {
-        reader
-            .error(
-                code::TEMPLATE,
-                node.span,
-                format!("`{route}` and `{call}` must both name a method or both not, and both end in `/*` or both not"),
-            )
-            .help(format!("write a route such as `{call}` with other words"));
-        return None;
-    }
-    if call.params().count() != route.params().count() {
-        let message =
-            format!("`{call}` has {} parameters and `{route}` has {}", call.params().count(), route.params().count());
-        reader
-            .error(code::TEMPLATE, node.span, message)
-            .help("parameters of a `route` pair up by position; moving one to the query is not supported yet");
-        return None;
-    }
-    Some(route)
 }
 
 fn responses(reader: &mut Reader, node: &Node) -> Vec<(StatusRange, Vec<lens::Op>)> {

@@ -15,10 +15,11 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
     let since = fields.require(reader, "since").and_then(|node| since(reader, node, folder, versions));
     let summary = fields.require(reader, "summary").and_then(|node| reader.string(node, "`summary`"));
     let after = fields.get("after").map(|node| after(reader, node)).unwrap_or_default();
-    let apply = fields.require(reader, "apply").map(|node| blocks::parse(reader, node));
+    let label = since.map(|since| &*versions.get(since).label);
+    let apply = fields.require(reader, "apply").map(|node| blocks::parse(reader, node, label));
     let accept_loss = fields.get("accept_loss").and_then(|node| accept_loss(reader, node)).unwrap_or_default();
     let incompatible =
-        fields.get("incompatible").map(|node| strings(reader, node, "`incompatible`")).unwrap_or_default();
+        fields.get("incompatible").map(|node| sentences(reader, node, "`incompatible`")).unwrap_or_default();
     let tests = fields.get("tests");
     fields.finish(reader);
     let (since, (id, span), blocks) = (since?, id?, apply?);
@@ -79,9 +80,9 @@ fn after(reader: &mut Reader, node: &Node) -> Vec<(String, Span)> {
     nodes.iter().filter_map(|node| Some((reader.string(node, "a change's name")?.to_owned(), node.span))).collect()
 }
 
-fn strings(reader: &mut Reader, node: &Node, what: &str) -> Vec<String> {
+fn sentences(reader: &mut Reader, node: &Node, what: &str) -> Vec<(String, Span)> {
     let nodes = reader.list(node, what).unwrap_or_default();
-    nodes.iter().filter_map(|node| reader.string(node, what).map(str::to_owned)).collect()
+    nodes.iter().filter_map(|node| Some((reader.string(node, what)?.to_owned(), node.span))).collect()
 }
 
 fn accept_loss(reader: &mut Reader, node: &Node) -> Option<(Vec<String>, Vec<String>)> {

@@ -1,8 +1,10 @@
 //! Rule files to [`ApiFiles`]: every error of every file is reported.
 
+mod absence;
 mod api_file;
 mod blocks;
 mod change;
+mod route;
 mod shapes;
 mod socketio;
 mod tests;

@@ -87,9 +87,10 @@ fn http_test(reader: &mut Reader, fields: &mut Fields<'_>, call: &Node, labels: 
     let new_status = fields.get("new_status").and_then(|node| status(reader, node));
     let request = fields.get("request").and_then(|node| message(reader, node, labels));
     let response = fields.get("response").and_then(|node| message(reader, node, labels));
-    if request.is_none() && response.is_none() {
+    let answers = fields.get("answers").and_then(|node| status(reader, node));
+    if request.is_none() && response.is_none() && answers.is_none() {
         reader
-            .error(code::TEST, call.span, "the test has neither `request` nor `response`")
+            .error(code::TEST, call.span, "the test has none of `request`, `response` and `answers`")
             .help("write `response: {old: ..., new: ...}`");
         return None;
     }
@@ -98,6 +99,7 @@ fn http_test(reader: &mut Reader, fields: &mut Fields<'_>, call: &Node, labels: 
         target: target.to_owned(),
         status: old_status.unwrap_or(200),
         new_status,
+        answers,
         request,
         response,
     }))

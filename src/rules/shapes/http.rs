@@ -78,6 +78,9 @@ impl Family {
     fn walk(mut self, expansion: &mut Expansion, steps: &[Step<'_>]) {
         for (index, step) in steps.iter().enumerate() {
             let about = step.blocks(&self.call);
+            if about.iter().any(|block| block.is_gone()) {
+                return;
+            }
             self.see(expansion, index, &about);
             for item in items(step.change, &step.change.http, |before| before.http) {
                 match item {
@@ -151,6 +154,7 @@ impl Family {
             route: None,
             request,
             response,
+            absence: None,
             origin: Origin::Shape,
             span: shape.span,
         }
