@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::json::Program;
-use crate::rules::{self, Api, Compiled, RuleSet, lock};
+use crate::rules::{self, Api, Compiled, MessagePlan, RuleSet, lock};
 use crate::version::VersionId;
 
 use super::findings;
@@ -59,7 +58,7 @@ struct Cost<'a> {
     call: &'a str,
     /// `request`, or the lowest status of the responses.
     message: String,
-    program: &'a Program,
+    plan: &'a MessagePlan,
 }
 
 /// Every call that a change touches, for clients of a version before a backend of the next or the one before.
@@ -72,12 +71,11 @@ fn costs(api: &Api) -> Vec<Cost<'_>> {
     });
     let mut costs = Vec::new();
     for (client, backend) in pairs {
-        let of =
-            |call, message, program| Cost { client: label(client), backend: label(backend), call, message, program };
+        let of = |call, message, plan| Cost { client: label(client), backend: label(backend), call, message, plan };
         for (call, request, responses) in api.pair(client, backend).calls() {
-            costs.push(of(call, "request".to_owned(), &*request.body));
+            costs.push(of(call, "request".to_owned(), request));
             let touched = responses.filter(|(_, plan)| !plan.is_identity());
-            costs.extend(touched.map(|(first, plan)| of(call, format!("{first}.."), &*plan.body)));
+            costs.extend(touched.map(|(first, plan)| of(call, format!("{first}.."), plan)));
         }
     }
     costs
@@ -104,11 +102,11 @@ fn summary(rules: &RuleSet, verbose: bool) -> String {
 
 /// A call's request, then its responses.
 fn of_call(messages: &[Cost<'_>], verbose: bool) -> String {
-    let of = |cost: &Cost<'_>| match (cost.program.steps(), verbose) {
-        (0, _) | (_, false) => format!("{:?}", cost.program.class()),
+    let of = |cost: &Cost<'_>| match (cost.plan.body.steps(), verbose) {
+        (0, _) | (_, false) => format!("{:?}", cost.plan.class()),
         (steps, true) => {
-            let time = f64::from(cost.program.nanoseconds_per_kilobyte()) / 1000.0;
-            format!("{:?} ({steps} steps, about {time} µs/KB)", cost.program.class())
+            let time = f64::from(cost.plan.body.nanoseconds_per_kilobyte()) / 1000.0;
+            format!("{:?} ({steps} steps, about {time} µs/KB)", cost.plan.class())
         }
     };
     let responses: Vec<String> = messages[1..].iter().map(|cost| format!("{} {}", cost.message, of(cost))).collect();
@@ -123,8 +121,8 @@ fn records(rules: &RuleSet) -> Vec<String> {
             json!({
                 "api": api.name, "client": cost.client, "backend": cost.backend,
                 "call": cost.call, "message": cost.message,
-                "class": format!("{:?}", cost.program.class()), "steps": cost.program.steps(),
-                "ns_per_kb": cost.program.nanoseconds_per_kilobyte(),
+                "class": format!("{:?}", cost.plan.class()), "steps": cost.plan.body.steps(),
+                "ns_per_kb": cost.plan.body.nanoseconds_per_kilobyte(),
             })
             .to_string()
         };

@@ -156,6 +156,9 @@ fn from_rules(args: &Args) -> Result<Program1, String> {
         Some(Part::Response) => api.pair(to, from).find(&method, path).response(status),
         Some(Part::Request) | None => api.pair(from, to).find(&method, path).request(),
     };
+    if plan.is_united() {
+        return Err(format!("the ops of `{on}` move values between the head and the body, and a document has no head"));
+    }
     Ok((Arc::clone(&plan.body), api.versions.get(to).label.to_string()))
 }
 

@@ -197,6 +197,45 @@ pub enum Edit {
         /// In order.
         entries: Vec<Entry>,
     },
+    /// Edits within values at `at`, within those that are inside them, and so on.
+    Recurse {
+        /// Values of one form.
+        at: Path,
+        /// The form: a position in `nest`.
+        form: usize,
+        /// Which values to look into, and which to edit.
+        nest: Arc<Nest>,
+        /// In order.
+        entries: Vec<Entry>,
+        /// Which of two values comes first if one is inside the other. `nest` is about values that were not edited
+        /// yet where the inner ones come first, and about values that were where the outer ones do.
+        order: Order,
+    },
+}
+
+/// Forms of values that are inside each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nest {
+    /// By number.
+    pub forms: Vec<Form>,
+}
+
+/// A form of values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// Whether values of this form are edited.
+    pub is_edited: bool,
+    /// What is inside a value of this form: where, never empty, and of which form.
+    pub inside: Vec<(Path, usize)>,
+}
+
+/// Which of two values is edited first if one is inside the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The inner one.
+    InnerFirst,
+    /// The outer one.
+    OuterFirst,
 }
 
 /// What to do where a place is taken.

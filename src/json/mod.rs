@@ -35,7 +35,7 @@ pub use error::{Code, Error};
 pub use program::{Class, Program};
 pub(crate) use text::{quote, unescape};
 pub use translator::Translator;
-pub(crate) use valid::{Items, Kind, same};
+pub(crate) use valid::{Item, Items, Kind, same};
 
 /// Bounds on one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

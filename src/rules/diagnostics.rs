@@ -11,6 +11,10 @@ pub const BLOCK: &str = "RL007";
 pub const TEMPLATE: &str = "RL008";
 /// A test that cannot be read.
 pub const TEST: &str = "RL009";
+/// An occurrence of a shape that is not one, or a shape that is not there.
+pub const SHAPE: &str = "SH001";
+/// A shape whose place an op has made unknown, and that a later change needs.
+pub const SHAPE_LOST: &str = "SH002";
 /// Two changes or frames of one name, or an `after` that names nothing or itself.
 pub const ORDER: &str = "RL010";
 /// Two changes of one version touch the same place, and nothing says which comes first.
@@ -47,13 +51,17 @@ pub const IGNORE: &str = "HY507";
 pub const AMBIGUOUS: &str = "CF208";
 /// A block that matches nothing it could change.
 pub const UNMATCHED: &str = "CV301";
+/// A change edits a shape in some of its places only.
+pub const SHAPE_MISSED: &str = "CV303";
 /// Success bodies of a call are translated and its errors are not.
 pub const ERRORS_UNTRANSLATED: &str = "CV304";
+/// What a change says that it cannot translate.
+pub const INCOMPATIBLE: &str = "BC101";
 /// A version label without quotes that YAML reads as a number.
 pub const UNQUOTED_VERSION: &str = "HY505";
 
 /// The findings that a project may give another severity, or ignore on one line: those about rules that could run.
-pub const ADJUSTABLE: [&str; 16] = [
+pub const ADJUSTABLE: [&str; 18] = [
     UNORDERED,
     DANGLING,
     ADDED_AGAIN,
@@ -63,7 +71,9 @@ pub const ADJUSTABLE: [&str; 16] = [
     KIND,
     LOSS,
     UNMATCHED,
+    SHAPE_MISSED,
     ERRORS_UNTRANSLATED,
+    INCOMPATIBLE,
     HOT,
     EDITED,
     NOT_LINEAR,
@@ -75,7 +85,7 @@ pub const ADJUSTABLE: [&str; 16] = [
 /// More of a message nobody reads, and a value may be as long as its file.
 const LONGEST: usize = 240;
 /// A help may hold a whole line of a file, which is of no use cut.
-const LONGEST_HELP: usize = 1000;
+const LONGEST_HELP: usize = 500;
 
 /// Shortens what a diagnostic quotes.
 pub(super) fn clip(diagnostic: &mut crate::diagnostic::Diagnostic) {

@@ -8,8 +8,8 @@ use crate::version::VersionId;
 
 use super::ast::{Change, Frame, HttpBlock};
 use super::chain::{self, Step};
-use super::lens::Op;
-use super::{Api, Direction, Side, StatusRange};
+use super::lens::{Mode, Op, lower_ops};
+use super::{Api, Direction, Side};
 
 /// One kind of message.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ pub(super) fn messages(api: &Api) -> Vec<Message<'_>> {
         frames(api, side, &mut messages);
     }
     let mut seen = HashSet::new();
-    messages.retain(|message| {
+    messages.retain_mut(|message| {
+        message.lists.retain(|(_, ops)| !ops.is_empty());
         let lists: Vec<*const Op> = message.lists.iter().map(|(_, ops)| ops.as_ptr()).collect();
         !lists.is_empty() && seen.insert(lists)
     });
@@ -38,7 +39,7 @@ pub(super) fn messages(api: &Api) -> Vec<Message<'_>> {
 fn calls<'a>(api: &'a Api, messages: &mut Vec<Message<'a>>) {
     let steps = chain::steps(api, VersionId(0), api.versions.latest());
     let every = Template { method: None, segments: vec![Segment::Rest] };
-    for call in chain::templates(&steps).unwrap_or_default().into_iter().chain([every]) {
+    for call in chain::templates(&steps, Vec::new()).unwrap_or_default().into_iter().chain([every]) {
         let mut here = call.clone();
         let mut blocks = Vec::new();
         for step in &steps {
@@ -51,14 +52,14 @@ fn calls<'a>(api: &'a Api, messages: &mut Vec<Message<'a>>) {
         };
         let requests = steps.iter().zip(&blocks).flat_map(of_step);
         messages.push(message(format!("requests of `{call}`"), requests));
-        for status in chain::statuses(&blocks) {
+        for status in chain::starts(blocks.iter().flatten().copied()) {
             messages.push(message(format!("responses to `{call}`"), responses(&steps, &blocks, status)));
         }
     }
 }
 
 fn message<'a>(name: String, lists: impl IntoIterator<Item = (&'a Change, &'a [Op])>) -> Message<'a> {
-    Message { name, lists: lists.into_iter().filter(|(_, ops)| !ops.is_empty()).collect() }
+    Message { name, lists: lists.into_iter().collect() }
 }
 
 /// The ops of responses that have this status in the oldest version.
@@ -67,50 +68,84 @@ fn responses<'a>(steps: &[Step<'a>], blocks: &[Vec<&'a HttpBlock>], mut status: 
     for (step, blocks) in steps.iter().zip(blocks) {
         let before = status;
         for block in blocks {
-            let fits = |(range, _): &&(StatusRange, Vec<Op>)| range.contains(before);
-            if let Some((_, ops)) = block.response.iter().filter(fits).min_by_key(|(range, _)| range.width()) {
-                lists.push((step.change, ops.as_slice()));
-                status = chain::status_after(ops, Direction::Up, status);
-            }
+            let ops = chain::response_ops(block, Direction::Up, before);
+            lists.push((step.change, ops));
+            status = chain::status_after(&lower_ops(ops, Direction::Up, Mode::Full), status);
         }
     }
     lists
 }
 
+/// Where messages of a socket belong.
+#[derive(Clone, Copy)]
+enum Channel<'a> {
+    /// The path of a WebSocket's handshake.
+    Socket(&'a Template),
+    /// A namespace of Socket.IO.
+    Namespace(&'a str),
+}
+
+impl Channel<'_> {
+    fn is(self, other: Channel<'_>) -> bool {
+        match (self, other) {
+            (Self::Socket(path), Channel::Socket(other)) => path.same_shape(other),
+            (Self::Namespace(name), Channel::Namespace(other)) => name == other,
+            (Self::Socket(_), Channel::Namespace(_)) | (Self::Namespace(_), Channel::Socket(_)) => false,
+        }
+    }
+}
+
 /// A kind of message of a socket, on its way through the changes.
 struct Thread<'a> {
-    path: &'a Template,
+    channel: Channel<'a>,
     /// What it is called where the way has led so far.
     name: &'a str,
     message: Message<'a>,
+    /// The acknowledgement, if it is an event.
+    ack: Message<'a>,
 }
 
 fn frames<'a>(api: &'a Api, side: Side, messages: &mut Vec<Message<'a>>) {
     let mut threads: Vec<Thread<'a>> = Vec::new();
     for change in &api.changes {
         // Names may be swapped, so that all are looked up before one changes.
-        let before = threads.len();
         let mut renamed: Vec<(usize, Option<&str>)> = Vec::new();
-        let all = change.ws.iter().filter_map(|block| Some((&block.path, block.side(side)?)));
-        for (path, frame) in all.flat_map(|(path, frames)| frames.frames.iter().map(move |frame| (path, frame))) {
-            let is_it = |thread: &Thread<'_>| thread.path.same_shape(path) && Some(thread.name) == frame.older_name();
-            let at = threads[..before].iter().position(is_it).unwrap_or(threads.len());
+        for (channel, frame, ack) in frames_of(change, side) {
+            let is_it = |thread: &Thread<'_>| thread.channel.is(channel) && Some(thread.name) == frame.older_name();
+            let at = threads.iter().position(is_it).unwrap_or(threads.len());
             if at == threads.len() {
-                threads.push(thread(path, frame, side));
+                threads.push(thread(channel, frame, side));
             }
-            if !frame.ops.is_empty() {
-                threads[at].message.lists.push((change, &frame.ops));
-            }
+            let thread = &mut threads[at];
+            thread.message.lists.push((change, &frame.ops));
+            thread.ack.lists.push((change, ack));
             renamed.push((at, frame.newer_name()));
         }
         for (at, name) in renamed {
             threads[at].name = name.unwrap_or_default();
         }
     }
-    messages.extend(threads.into_iter().map(|thread| thread.message));
+    messages.extend(threads.into_iter().flat_map(|thread| [thread.message, thread.ack]));
 }
 
-fn thread<'a>(path: &'a Template, frame: &'a Frame, side: Side) -> Thread<'a> {
-    let name = format!("`{}` messages of the {}", frame.name, side.name());
-    Thread { path, name: &frame.name, message: Message { name, lists: Vec::new() } }
+/// The frames and events of one side, each with the ops of its acknowledgement.
+fn frames_of(change: &Change, side: Side) -> impl Iterator<Item = (Channel<'_>, &Frame, &[Op])> {
+    let sockets = change.ws.iter().filter_map(move |block| Some((Channel::Socket(&block.path), block.side(side)?)));
+    let frames = sockets.flat_map(|(channel, frames)| frames.frames.iter().map(move |frame| (channel, frame, &[][..])));
+    let events = change.socketio.iter().flat_map(move |block| {
+        let channel = Channel::Namespace(&block.namespace);
+        block.side(side).iter().map(move |event| (channel, &event.frame, event.ack.as_slice()))
+    });
+    frames.chain(events)
+}
+
+fn thread<'a>(channel: Channel<'a>, frame: &'a Frame, side: Side) -> Thread<'a> {
+    let message = |name: String| Message { name, lists: Vec::new() };
+    Thread {
+        channel,
+        // One that the older version lacks is not what an older name means.
+        name: frame.older_name().unwrap_or_default(),
+        message: message(format!("`{}` messages of the {}", frame.name, side.name())),
+        ack: message(format!("acknowledgements of `{}`", frame.name)),
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::oracle::{self, Context};
 use crate::support::random::Random;
 
-const NOW: &str = "2026-03-01T00:00:00Z";
+pub(crate) const NOW: &str = "2026-03-01T00:00:00Z";
 const VECTORS: &str = include_str!("../data/rule_vectors.json");
 
 fn values() -> Values {
@@ -36,7 +36,7 @@ fn feed(program: &Arc<Program>, text: &str, mut next: impl FnMut() -> usize) -> 
 }
 
 /// Translates at every kind of chunking; all must agree to the byte, errors to the offset.
-fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result<String, (&'static str, u64)> {
+pub(crate) fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result<String, (&'static str, u64)> {
     let whole = feed(program, text, || usize::MAX);
     assert_eq!(feed(program, text, || 1), whole, "byte by byte: {text} under\n{program}");
     let mut random = Random(seed);
@@ -201,7 +201,7 @@ fn random_member(random: &mut Random) -> String {
     format!("{above}/{}", random.pick(NAMES))
 }
 
-fn random_op(random: &mut Random, depth: usize) -> Value {
+pub(crate) fn random_op(random: &mut Random, depth: usize) -> Value {
     let mut op = match random.below(if depth > 1 { 18 } else { 20 }) {
         0 | 1 => {
             let above = if random.below(2) == 0 { String::new() } else { random_path(random, 1) };
@@ -306,7 +306,7 @@ fn random_default(random: &mut Random) -> Value {
     }
 }
 
-fn random_value(random: &mut Random, depth: usize) -> Value {
+pub(crate) fn random_value(random: &mut Random, depth: usize) -> Value {
     match random.below(if depth > 3 { 5 } else { 9 }) {
         0 => json!(1),
         1 => json!("x"),

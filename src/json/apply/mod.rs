@@ -4,6 +4,7 @@ mod alone;
 mod many;
 mod members;
 mod names;
+mod nested;
 mod parts;
 mod shapes;
 mod values;
@@ -95,7 +96,8 @@ impl<'a> Editor<'a> {
     }
 
     fn may_skip(&self, error: &Error) -> bool {
-        self.values.on_error == OnError::BestEffort && !matches!(error.code, Code::TooLarge | Code::Dropped)
+        self.values.on_error == OnError::BestEffort
+            && !matches!(error.code, Code::TooLarge | Code::TooDeep | Code::Dropped)
     }
 
     fn name_change(&self, mut error: Error, entry: &Entry) -> Error {
@@ -178,6 +180,9 @@ impl<'a> Editor<'a> {
             }
             Edit::DropMessage { .. } => Ok(Became::Same),
             Edit::Each { at, entries } => self.visit(root, at, &mut |e, node| e.within(node, entries)),
+            Edit::Recurse { at, form, nest, entries, order } => {
+                self.visit(root, at, &mut |e, node| e.nested(node, *form, nest, entries, *order))
+            }
         }
     }
 

@@ -5,19 +5,18 @@ use std::collections::HashSet;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::json::edit::{Edit, Path, Token};
 use crate::rules::ast::Change;
-use crate::rules::lens::{Effect, Lowered, Making, Op};
+use crate::rules::lens::{Effect, Making, Op, Stage};
 use crate::rules::messages::Message;
-use crate::rules::path::Part;
 use crate::rules::{Place, diagnostics as code};
 
 use super::marks::Texts;
-use super::skeleton::{By, Gone, Known, Made, Skeleton, is_in};
+use super::skeleton::{By, Gone, Known, Made, Skeleton, follow, is_in};
 
 /// Reports every op of every message that contradicts one before it.
 pub(super) fn check(messages: &[Message<'_>], texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let mut found = Found { texts, diagnostics, seen: HashSet::new() };
     for message in messages {
-        let mut walk = Walk { head: Skeleton::default(), body: Skeleton::default(), written: Vec::new() };
+        let mut walk = Walk { skeleton: Skeleton::default(), written: Vec::new() };
         for (change, ops) in &message.lists {
             if walk.written.first().is_some_and(|(_, by)| by.change.id != change.id) {
                 walk.written.clear();
@@ -31,65 +30,59 @@ pub(super) fn check(messages: &[Message<'_>], texts: Texts<'_>, diagnostics: &mu
 
 /// One message on its way.
 struct Walk<'a> {
-    head: Skeleton<'a>,
-    body: Skeleton<'a>,
+    skeleton: Skeleton<'a>,
     /// What the ops of the change at hand wrote.
-    written: Vec<(Place, By<'a>)>,
+    written: Vec<(Path, By<'a>)>,
 }
 
 impl<'a> Walk<'a> {
     fn step(&mut self, by: By<'a>, found: &mut Found<'_, '_>) {
-        for (Lowered { part, entry }, effect) in &by.op.effects() {
-            let skeleton = match part {
-                Part::Head => &mut self.head,
-                Part::Body => &mut self.body,
-            };
-            let place = |path: &[Token]| Place::of_part(*part, path);
-            let guards = entry.guard.iter().map(|condition| condition.path.iter().cloned().map(Token::Key).collect());
-            let mut is_dangling = false;
-            for path in effect.reads.iter().cloned().chain(guards).collect::<Vec<Path>>() {
-                if let Some(gone) = skeleton.gone(&path) {
-                    is_dangling = true;
-                    found.dangling(by, &place(&path), gone, &place);
-                } else if let Some(known) = skeleton.blocked(&path) {
-                    found.no_such_part(by, &place(&path), known, &place);
+        for stage in &by.op.stages() {
+            let is_dangling = self.look(by, stage, found);
+            for (path, kind) in &stage.effect.expects {
+                if let Some(known) = self.skeleton.other_kind(path, *kind) {
+                    found.wrong_kind(by, &Place::of_message(path), kind.name(), known);
                 }
             }
-            for (path, kind) in &effect.expects {
-                if let Some(known) = skeleton.other_kind(path, *kind) {
-                    found.wrong_kind(by, &place(path), kind.name(), known);
-                }
+            if stage.guard.is_empty() && !is_dangling {
+                found.made_twice(by, &self.skeleton, &stage.effect);
             }
-            if entry.guard.is_empty() && !is_dangling {
-                found.made_twice(by, skeleton, effect, &place);
-            }
-            skeleton.apply(entry, effect, by);
-            if entry.guard.is_empty() {
-                self.one_of_all(by, effect, &place, found);
+            self.skeleton.apply(stage, by);
+            if stage.guard.is_empty() {
+                self.one_of_all(by, stage, found);
             }
         }
     }
 
-    /// An op on every element or member and one on a certain one both write it.
-    fn one_of_all(
-        &mut self,
-        by: By<'a>,
-        effect: &Effect,
-        place: &dyn Fn(&[Token]) -> Place,
-        found: &mut Found<'_, '_>,
-    ) {
-        for path in effect.writes() {
-            let here = place(path);
-            let other = self.written.iter().find(|(other, _)| {
-                other.location == here.location
-                    && other.tokens.len() == here.tokens.len()
-                    && *other != here
-                    && is_in(&other.tokens, &here.tokens)
-            });
-            if let Some((other, first)) = other {
-                found.overlap(by, &here, other, *first);
+    /// Whether what an edit and its guard look at is certainly not there.
+    fn look(&self, by: By<'a>, stage: &Stage, found: &mut Found<'_, '_>) -> bool {
+        let mut is_dangling = false;
+        for path in stage.effect.reads.iter().chain(stage.guard.iter().map(|(path, _)| path)) {
+            // The locations of the whole message come before a place's own tokens.
+            let place = Place::of_message(path);
+            let unwritten = found.texts.unwritten(&by.change.file, by.op.span, &place);
+            let is_authors = |at: &Path| unwritten == 0 || at.len() > unwritten + 1;
+            if let Some(gone) = self.skeleton.gone(path).filter(|gone| is_authors(&gone.at)) {
+                is_dangling = true;
+                found.dangling(by, path, gone);
+            } else if let Some(known) = self.skeleton.blocked(path).filter(|known| is_authors(&known.at)) {
+                found.no_such_part(by, path, known);
             }
-            self.written.push((here, by));
+        }
+        is_dangling
+    }
+
+    /// An op on every element or member and one on a certain one both write it.
+    fn one_of_all(&mut self, by: By<'a>, stage: &Stage, found: &mut Found<'_, '_>) {
+        self.written.retain_mut(|(path, _)| follow(stage, path));
+        let effect = &stage.effect;
+        let arrives = effect.makes.iter().filter(|made| made.how != Making::Becomes).map(|made| &made.at);
+        for path in effect.changes.iter().chain(arrives) {
+            let is_rival = |other: &Path| other.len() == path.len() && other != path && is_in(other, path);
+            if let Some((other, first)) = self.written.iter().find(|(other, _)| is_rival(other)) {
+                found.overlap(by, &Place::of_message(path), &Place::of_message(other), *first);
+            }
+            self.written.push((path.clone(), by));
         }
     }
 }
@@ -113,14 +106,15 @@ impl Found<'_, '_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn dangling(&mut self, by: By<'_>, here: &Place, gone: &Gone<'_>, place: &dyn Fn(&[Token]) -> Place) {
+    fn dangling(&mut self, by: By<'_>, path: &[Token], gone: &Gone<'_>) {
+        let here = &Place::of_message(path);
         let (file, span) = self.place(by, here);
-        let now: Vec<Place> = gone.became.iter().map(|path| place(path)).collect();
+        let now: Vec<Place> = gone.became.iter().map(|path| Place::of_message(path)).collect();
         let went = match now.as_slice() {
             [] => format!("`{}`{} took it away", gone.by.op.lens.name(), of_change(gone.by, by)),
             now => format!("`{}`{} made {} of it", gone.by.op.lens.name(), of_change(gone.by, by), listed(now)),
         };
-        let message = if gone.at.len() == here.tokens.len() || now.is_empty() {
+        let message = if gone.at.len() == path.len() || now.is_empty() {
             format!("nothing is at `{here}` here: {went}")
         } else {
             format!(
@@ -131,7 +125,7 @@ impl Found<'_, '_> {
         };
         let mut diagnostic = Diagnostic::error(code::DANGLING, file, span, message);
         if let [became] = gone.became.as_slice() {
-            let rest = place(&[became.as_slice(), &here.in_part()[gone.at.len()..]].concat());
+            let rest = Place::of_message(&[became.as_slice(), &path[gone.at.len()..]].concat());
             let line = self.texts.with_path(file, span, here, &rest);
             diagnostic.help(match line {
                 Some(line) => format!("did you mean `{rest}`? write `{line}`"),
@@ -143,20 +137,20 @@ impl Found<'_, '_> {
         self.report(by, diagnostic, gone.by, "this took it away");
     }
 
-    fn no_such_part(&mut self, by: By<'_>, here: &Place, known: &Known<'_>, place: &dyn Fn(&[Token]) -> Place) {
+    fn no_such_part(&mut self, by: By<'_>, path: &[Token], known: &Known<'_>) {
+        let here = &Place::of_message(path);
         let (file, span) = self.place(by, here);
         let message = format!(
             "there is no `{here}` in {}, which `{}`{} makes of `{}`",
             known.kind.name(),
             known.by.op.lens.name(),
             of_change(known.by, by),
-            place(&known.at),
+            Place::of_message(&known.at),
         );
         let mut diagnostic = Diagnostic::error(code::KIND, file, span, message);
         let at = known.at.len();
         if known.kind == crate::json::Kind::Array {
-            let path = here.in_part();
-            let every = place(&[&path[..at], &[Token::Any], &path[at..]].concat());
+            let every = Place::of_message(&[&path[..at], &[Token::Any], &path[at..]].concat());
             diagnostic.help(match self.texts.with_path(file, span, here, &every) {
                 Some(line) => format!("did you mean `{every}`? write `{line}`"),
                 None => format!("did you mean `{every}`?"),
@@ -182,26 +176,26 @@ impl Found<'_, '_> {
     }
 
     /// An op makes something where an earlier one made something.
-    fn made_twice(&mut self, by: By<'_>, skeleton: &Skeleton<'_>, effect: &Effect, place: &dyn Fn(&[Token]) -> Place) {
+    fn made_twice(&mut self, by: By<'_>, skeleton: &Skeleton<'_>, effect: &Effect) {
         for made in effect.makes.iter().filter(|made| made.how != Making::Becomes) {
             let Some(first) = skeleton.made(&made.at) else { continue };
             // What is taken away at the same time, or lies around what moves, is no rival.
             if !effect.takes.iter().any(|taken| is_in(&first.at, taken) || is_in(taken, &first.at)) {
                 match made.how {
-                    Making::Added => self.added_again(by, &place(&made.at), first, place),
-                    Making::Arrives | Making::Becomes => self.overwritten(by, &place(&made.at), first, place),
+                    Making::Added => self.added_again(by, &Place::of_message(&made.at), first),
+                    Making::Arrives | Making::Becomes => self.overwritten(by, &Place::of_message(&made.at), first),
                 }
             }
         }
     }
 
-    fn added_again(&mut self, by: By<'_>, here: &Place, first: &Made<'_>, place: &dyn Fn(&[Token]) -> Place) {
+    fn added_again(&mut self, by: By<'_>, here: &Place, first: &Made<'_>) {
         let (file, span) = self.place(by, here);
         let message = format!(
             "`add` at `{here}`, where `{}`{} makes `{}`: going down, `add` would take it away",
             first.by.op.lens.name(),
             of_change(first.by, by),
-            place(&first.at)
+            Place::of_message(&first.at)
         );
         let mut diagnostic = Diagnostic::error(code::ADDED_AGAIN, file, span, message);
         diagnostic.help(format!(
@@ -211,12 +205,12 @@ impl Found<'_, '_> {
         self.report(by, diagnostic, first.by, "this makes it");
     }
 
-    fn overwritten(&mut self, by: By<'_>, here: &Place, first: &Made<'_>, place: &dyn Fn(&[Token]) -> Place) {
+    fn overwritten(&mut self, by: By<'_>, here: &Place, first: &Made<'_>) {
         let (file, span) = self.place(by, here);
         let message = format!(
             "`{}` writes `{here}` over `{}`, which `{}`{} makes",
             by.op.lens.name(),
-            place(&first.at),
+            Place::of_message(&first.at),
             first.by.op.lens.name(),
             of_change(first.by, by),
         );
@@ -270,9 +264,9 @@ pub(super) fn alone<'a>(
 
 /// A value that moves into itself is one that is wrapped.
 fn own_subtree(change: &Change, op: &Op, texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    for (lowered, effect) in op.effects() {
+    for stage in op.stages() {
         let (Edit::Move { from, to, .. }, [old], [new]) =
-            (&lowered.entry.edit, effect.takes.as_slice(), effect.makes.as_slice())
+            (stage.edit(), stage.effect.takes.as_slice(), stage.effect.makes.as_slice())
         else {
             continue;
         };
@@ -281,7 +275,7 @@ fn own_subtree(change: &Change, op: &Op, texts: Texts<'_>, diagnostics: &mut Vec
             (_, Some(keys)) => ("unwrap", &new.at, keys),
             (None, None) => continue,
         };
-        let at = Place::of_part(lowered.part, at);
+        let at = Place::of_message(at);
         let message = format!("`move` between `{at}` and a place inside it is `{name}`");
         let mut diagnostic = Diagnostic::hint(code::OWN_SUBTREE, &change.file, op.span, message);
         if let [key] = keys {

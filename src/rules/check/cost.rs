@@ -39,9 +39,9 @@ fn dear(api: &Api, client: VersionId, backend: VersionId, call: &Template) -> Op
     let method = call.method.clone().unwrap_or(http::Method::GET);
     let found = api.pair(client, backend).find(&method, &path);
     let is_dear = |class: Class| class == Class::S3;
-    if is_dear(found.request().body.class()) {
+    if is_dear(found.request().class()) {
         return Some("request");
     }
     let ok = [200, 201].iter().filter_map(|status| http::StatusCode::from_u16(*status).ok());
-    ok.map(|status| found.response(status).body.class()).any(is_dear).then_some("response")
+    ok.map(|status| found.response(status).class()).any(is_dear).then_some("response")
 }

@@ -1,10 +1,9 @@
 //! Guards that an op makes untrue by running: going down, it would not run.
 
 use crate::diagnostic::Diagnostic;
-use crate::json::edit::{Edit, Entry, Path, Test, Token, ValueEdit};
+use crate::json::edit::{Edit, Path, Test, Token, ValueEdit};
 use crate::rules::ast::Change;
-use crate::rules::lens::{Carried, Effect, Making, Op, carry};
-use crate::rules::path::Part;
+use crate::rules::lens::{Carried, Effect, Making, Op, Stage};
 use crate::rules::{Place, diagnostics as code};
 
 use super::conflicts::quoted;
@@ -15,32 +14,20 @@ pub(super) fn own_guard(change: &Change, op: &Op, diagnostics: &mut Vec<Diagnost
     if op.guard.is_empty() || op.guard_down.is_some() {
         return;
     }
-    let effects = op.effects();
-    let Some((lowered, _)) = effects.first() else { return };
-    let part = lowered.part;
-    let conditions = &lowered.entry.guard;
-    let touched = conditions.iter().position(|condition| {
-        let path: Path = condition.path.iter().cloned().map(Token::Key).collect();
-        effects.iter().any(|(_, effect)| may_change(effect, &path, &condition.test))
-    });
-    let Some(touched) = touched else { return };
-    let at: Path = conditions[touched].path.iter().cloned().map(Token::Key).collect();
-    let place = Place::of_part(part, &at);
+    let stages = op.stages();
+    let Some(first) = stages.first() else { return };
+    let changes = |path: &Path, test: &Test| stages.iter().any(|stage| may_change(&stage.effect, path, test));
+    let Some((at, _)) = first.guard.iter().find(|(path, test)| changes(path, test)) else { return };
+    let place = Place::of_message(at);
     let message = format!("`{}` changes `{place}`, which its own guard looks at", op.lens.name());
     let mut diagnostic = Diagnostic::error(code::OWN_GUARD, &change.file, op.span, message);
     diagnostic.label("going down, the guard sees what the op has made");
-    let entries: Vec<&Entry> = effects.iter().map(|(lowered, _)| &lowered.entry).collect();
-    let adds =
-        effects.iter().any(|(_, effect)| effect.makes.iter().any(|made| made.how == Making::Added && made.at == at));
-    let down: Option<Vec<String>> = conditions
-        .iter()
-        .map(|condition| {
-            let path: Path = condition.path.iter().cloned().map(Token::Key).collect();
-            going_down(&entries, part, path, &condition.test)
-        })
-        .collect();
+    let made = stages.iter().flat_map(|stage| &stage.effect.makes);
+    let adds = made.clone().any(|made| made.how == Making::Added && made.at == *at);
+    let down: Option<Vec<String>> =
+        first.guard.iter().map(|(path, test)| going_down(&stages, path.clone(), test.clone())).collect();
     diagnostic.help(match down {
-        _ if adds && conditions.len() == 1 => {
+        _ if adds && first.guard.len() == 1 => {
             "write `where_down: {}` beside it: the member goes in any case".to_owned()
         }
         Some(down) => format!("write `where_down: {{{}}}` beside it", down.join(", ")),
@@ -63,23 +50,21 @@ fn may_change(effect: &Effect, path: &[Token], test: &Test) -> bool {
 }
 
 /// The condition as it is after the edits.
-fn going_down(entries: &[&Entry], part: Part, mut path: Path, test: &Test) -> Option<String> {
-    let mut test = test.clone();
-    for entry in entries {
-        let unguarded = Entry { guard: Vec::new(), edit: entry.edit.clone(), change: None };
-        if let Edit::Change { at, how } = &unguarded.edit
-            && *at == path
+fn going_down(stages: &[Stage], mut path: Path, mut test: Test) -> Option<String> {
+    for stage in stages {
+        if let Edit::Change { how, .. } = stage.edit()
+            && stage.effect.changes.contains(&path)
         {
             test = mapped(how, test)?;
         }
-        match carry(&unguarded, &path) {
+        match stage.carry_unguarded(&path) {
             Carried::Same => {}
             Carried::To(to) => path = to,
             Carried::Gone | Carried::Unknown => return None,
         }
     }
     let is_plain = !path.contains(&Token::Any);
-    is_plain.then(|| format!("{}: {}", quoted(&Place::of_part(part, &path)), written(&test)))
+    is_plain.then(|| format!("{}: {}", quoted(&Place::of_message(&path)), written(&test)))
 }
 
 /// The test on what a `map` makes of the values that it is about.

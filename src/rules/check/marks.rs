@@ -25,6 +25,13 @@ impl Texts<'_> {
         found.map_or(op, |(at, length)| Span { start: op.start + at, end: op.start + at + length })
     }
 
+    /// How many of a path's first tokens do not stand within an op: what is said of a shape is said in each of its places,
+    /// whose paths its author has not written.
+    pub(super) fn unwritten(&self, file: &str, op: Span, place: &Place) -> usize {
+        let text = self.of(file).get(op.start..op.end).unwrap_or_default();
+        (0..place.tokens.len()).find(|from| standing(text, &ending(place, *from)).is_some()).unwrap_or(0)
+    }
+
     /// The line of a path, with another in its place. Where only the ending of the old path is written there, only
     /// that of the new one is.
     pub(super) fn with_path(&self, file: &str, at: Span, old: &Place, new: &Place) -> Option<String> {

@@ -18,10 +18,10 @@ mod skeleton;
 
 use crate::diagnostic::{Diagnostic, Severity, Source};
 
-use super::Api;
-use super::ast::Change;
+use super::ast::{Change, Origin};
 use super::lens::Op;
 use super::messages::messages;
+use super::{Api, reach};
 use marks::Texts;
 use policy::Policy;
 
@@ -31,6 +31,7 @@ pub(super) fn check(api: &Api, files: &[(&str, &Source)], diagnostics: &mut Vec<
     let mut policy = Policy::new(&api.checks, files, diagnostics);
     hygiene::todos(files, diagnostics);
     calls::check_changes(api, diagnostics);
+    reach::check(api, diagnostics);
     policy.settle(diagnostics);
     // What follows looks at whole changes, and of a file with errors only a part may be there.
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
@@ -57,11 +58,17 @@ fn check_ops(api: &Api, texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The lists of ops of a change, as its author wrote them.
+/// The lists of ops of a change, as its author wrote them: those of a shape once, not in each of its places.
 fn written(change: &Change) -> Vec<&[Op]> {
-    let calls = change.http.iter().flat_map(|block| {
+    let calls = change.http.iter().filter(|block| block.origin == Origin::File).flat_map(|block| {
         std::iter::once(block.request.as_slice()).chain(block.response.iter().map(|(_, ops)| ops.as_slice()))
     });
-    let sides = change.ws.iter().flat_map(|block| block.client.iter().chain(&block.server));
-    calls.chain(sides.flat_map(|side| &side.frames).map(|frame| frame.ops.as_slice())).collect()
+    let sockets = change.ws.iter().filter(|block| block.origin == Origin::File);
+    let sides = sockets.flat_map(|block| block.client.iter().chain(&block.server));
+    let messages = sides.flat_map(|side| &side.frames).map(|frame| frame.ops.as_slice());
+    let namespaces = change.socketio.iter().filter(|block| block.origin == Origin::File);
+    let events = namespaces.flat_map(|block| block.client.iter().chain(&block.server));
+    let arguments = events.flat_map(|event| [event.frame.ops.as_slice(), event.ack.as_slice()]);
+    let shapes = change.shapes.iter().map(|block| block.ops.as_slice());
+    calls.chain(messages).chain(arguments).chain(shapes).collect()
 }

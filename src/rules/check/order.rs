@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 
 use crate::diagnostic::Diagnostic;
-use crate::json::edit::{Path, Token};
+use crate::json::edit::Path;
 use crate::rules::ast::Change;
 use crate::rules::lens::Op;
 use crate::rules::messages::Message;
-use crate::rules::path::Part;
 use crate::rules::{Place, diagnostics as code};
 
 use super::skeleton::{is_in, meets};
@@ -16,7 +15,6 @@ use super::skeleton::{is_in, meets};
 struct Touched<'a> {
     change: &'a Change,
     op: &'a Op,
-    part: Part,
     writes: Vec<Path>,
     reads: Vec<Path>,
 }
@@ -74,22 +72,19 @@ fn comes_after(changes: &[Change], change: &Change, other: &Change) -> bool {
 }
 
 fn touched<'a>(change: &'a Change, op: &'a Op) -> impl Iterator<Item = Touched<'a>> {
-    op.effects().into_iter().map(move |(lowered, effect)| {
-        let guards = lowered.entry.guard.iter().map(|guard| guard.path.iter().cloned().map(Token::Key).collect());
-        let reads = effect.reads.iter().cloned().chain(guards).collect();
-        Touched { change, op, part: lowered.part, writes: effect.writes().cloned().collect(), reads }
+    op.stages().into_iter().map(move |stage| {
+        let writes = stage.effect.writes().cloned().collect();
+        let reads = stage.effect.reads.into_iter().chain(stage.guard.into_iter().map(|(path, _)| path)).collect();
+        Touched { change, op, writes, reads }
     })
 }
 
 /// Where two ops meet: both write it, or one looks at what the other writes.
 fn meeting(own: &Touched<'_>, other: &Touched<'_>) -> Option<Place> {
-    if own.part != other.part {
-        return None;
-    }
     let both = own.writes.iter().find(|path| other.writes.iter().any(|written| meets(path, written)));
     let looks = |reads: &'_ [Path], writes: &[Path]| -> Option<Path> {
         reads.iter().find(|path| writes.iter().any(|written| is_in(path, written))).cloned()
     };
     let path = both.cloned().or_else(|| looks(&own.reads, &other.writes)).or_else(|| looks(&other.reads, &own.writes));
-    path.map(|path| Place::of_part(own.part, &path))
+    path.map(|path| Place::of_message(&path))
 }

@@ -4,9 +4,9 @@
 //! A place of which nothing is known is unknown, not empty. What a guard may prevent is not known either.
 
 use crate::json::Kind;
-use crate::json::edit::{Entry, Path, Token};
+use crate::json::edit::{Path, Token};
 use crate::rules::ast::Change;
-use crate::rules::lens::{Carried, Effect, Making, Op, carry};
+use crate::rules::lens::{Carried, Effect, Making, Op, Stage};
 
 /// An op and the change it stands in.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +15,7 @@ pub(super) struct By<'a> {
     pub(super) op: &'a Op,
 }
 
-/// What is known of one part of a message.
+/// What is known of a message.
 #[derive(Debug, Default)]
 pub(super) struct Skeleton<'a> {
     gone: Vec<Gone<'a>>,
@@ -78,19 +78,20 @@ impl<'a> Skeleton<'a> {
     }
 
     /// Goes through an edit.
-    pub(super) fn apply(&mut self, entry: &Entry, effect: &Effect, by: By<'a>) {
+    pub(super) fn apply(&mut self, stage: &Stage, by: By<'a>) {
+        let effect = &stage.effect;
         self.gone.retain_mut(|gone| {
-            gone.became.retain_mut(|became| follow(entry, became));
-            follow(entry, &mut gone.at)
+            gone.became.retain_mut(|became| follow(stage, became));
+            follow(stage, &mut gone.at)
         });
-        self.made.retain_mut(|made| follow(entry, &mut made.at));
+        self.made.retain_mut(|made| follow(stage, &mut made.at));
         let changed = |at: &Path| effect.changes.iter().any(|path| is_in(at, path));
-        self.kinds.retain_mut(|known| !changed(&known.at) && follow(entry, &mut known.at));
-        if !entry.guard.is_empty() {
+        self.kinds.retain_mut(|known| !changed(&known.at) && follow(stage, &mut known.at));
+        if !stage.guard.is_empty() {
             return;
         }
         for at in &effect.takes {
-            let became = match carry(entry, at) {
+            let became = match stage.carry(at) {
                 Carried::To(path) => vec![path],
                 Carried::Same | Carried::Gone => Vec::new(),
                 Carried::Unknown => arriving(effect),
@@ -113,8 +114,8 @@ fn arriving(effect: &Effect) -> Vec<Path> {
 }
 
 /// Takes a path through an edit; `false` if it leads nowhere certain.
-fn follow(entry: &Entry, path: &mut Path) -> bool {
-    match carry(entry, path) {
+pub(super) fn follow(stage: &Stage, path: &mut Path) -> bool {
+    match stage.carry(path) {
         Carried::Same => true,
         Carried::To(to) => {
             *path = to;

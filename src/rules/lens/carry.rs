@@ -5,7 +5,7 @@
 //! is asked for, and about documents in which the op finds what it expects. A token `*` of a path stands for every
 //! element or member value, an index or name for one.
 
-use crate::json::edit::{Case, Edit, Entry, Keys, Path, Token, ValueEdit};
+use crate::json::edit::{Case, Edit, Entry, Keys, Nest, Order, Path, Token, ValueEdit};
 use crate::json::written;
 use crate::rules::Direction;
 use crate::rules::path::Part;
@@ -93,12 +93,54 @@ fn edit(edit: &Edit, path: &[Token]) -> Carried {
             Fit::Partly => Carried::Unknown,
             Fit::Outside => Carried::Same,
         },
+        Edit::Recurse { at, form, nest, entries, order } => match fit(at, path) {
+            Fit::Inside(rest) => within(path, rest, nested(rest, *form, nest, entries, *order)),
+            Fit::Partly => Carried::Unknown,
+            Fit::Outside => Carried::Same,
+        },
+    }
+}
+
+/// Where a path of a value goes whose edits run within it and within those of its values that are of some form.
+fn nested(path: &[Token], form: usize, nest: &Nest, entries: &[Entry], order: Order) -> Carried {
+    let Some(own) = nest.forms.get(form) else { return Carried::Same };
+    let outer = |path: &[Token]| if own.is_edited { carry_all(entries, path) } else { Carried::Same };
+    let inner = |path: &[Token]| {
+        let mut at = path.to_vec();
+        for (inside, form) in &own.inside {
+            match fit(inside, &at) {
+                Fit::Inside(rest) => match within(&at, rest, nested(rest, *form, nest, entries, order)) {
+                    Carried::Same => {}
+                    Carried::To(to) => at = to,
+                    end @ (Carried::Gone | Carried::Unknown) => return end,
+                },
+                Fit::Partly => return Carried::Unknown,
+                Fit::Outside => {}
+            }
+        }
+        Carried::To(at)
+    };
+    match order {
+        Order::InnerFirst => then(path, inner, outer),
+        Order::OuterFirst => then(path, outer, inner),
+    }
+}
+
+/// Where a path goes in two steps.
+fn then(path: &[Token], first: impl Fn(&[Token]) -> Carried, second: impl Fn(&[Token]) -> Carried) -> Carried {
+    match first(path) {
+        Carried::Same => second(path),
+        Carried::To(to) => match second(&to) {
+            Carried::Same => Carried::To(to),
+            end => end,
+        },
+        end @ (Carried::Gone | Carried::Unknown) => end,
     }
 }
 
 /// How a path lies to the values that a pattern names.
 #[derive(Debug, PartialEq, Eq)]
-enum Fit<'p> {
+pub(in crate::rules) enum Fit<'p> {
     /// It is one of them, or inside; what follows.
     Inside(&'p [Token]),
     /// It stands for several places, and some of them are inside.
@@ -107,7 +149,7 @@ enum Fit<'p> {
     Outside,
 }
 
-fn fit<'p>(pattern: &[Token], path: &'p [Token]) -> Fit<'p> {
+pub(in crate::rules) fn fit<'p>(pattern: &[Token], path: &'p [Token]) -> Fit<'p> {
     let Some(rest) = path.get(pattern.len()..) else { return Fit::Outside };
     let mut is_partly = false;
     for pair in pattern.iter().zip(path) {

@@ -1,13 +1,15 @@
 //! What an op does to the skeleton of a message: which places it looks at, takes away, makes and changes.
 //!
-//! Conflicts between ops are found on this, without a document. Paths are those of the part's document
-//! ([`crate::rules::Place::in_part`]), before the edit for what it reads and takes, after it for what it makes.
+//! Conflicts between ops are found on this, without a document. Paths are those of the whole message's document
+//! ([`crate::rules::Place::in_message`]), before the edit for what it reads and takes, after it for what it makes.
 
-use crate::json::edit::{Condition, Edit, Keys, Otherwise, Path, Source, Token, ValueEdit};
+use crate::json::edit::{Condition, Edit, Entry, Keys, Otherwise, Path, Source, Test, Token, ValueEdit};
 use crate::json::{Conversion, Kind, Way};
 use crate::rules::Direction;
 
-use super::{Lowered, Mode, Op};
+use crate::rules::path::{Location, Part};
+
+use super::{Carried, Lowered, Mode, Op, carry};
 
 /// What one edit does.
 #[derive(Debug, Default)]
@@ -53,15 +55,66 @@ impl Effect {
     }
 }
 
+/// One edit of an op on its way up.
+#[derive(Debug)]
+pub(in crate::rules) struct Stage {
+    /// The edit, on the document of its part.
+    lowered: Lowered,
+    /// What it does, whether or not its guard lets it.
+    pub(in crate::rules) effect: Effect,
+    /// What its guard looks at.
+    pub(in crate::rules) guard: Vec<(Path, Test)>,
+}
+
 impl Op {
-    /// What it does going up, edit by edit, whether or not its guard lets it.
-    pub(in crate::rules) fn effects(&self) -> Vec<(Lowered, Effect)> {
-        let lowered = self.lower(Direction::Up, Mode::Full);
-        let with_effect = |lowered: Lowered| {
-            let effect = effect(&lowered.entry.edit);
-            (lowered, effect)
+    /// What it does going up, edit by edit.
+    pub(in crate::rules) fn stages(&self) -> Vec<Stage> {
+        self.lower(Direction::Up, Mode::Full).into_iter().map(Stage::new).collect()
+    }
+}
+
+impl Stage {
+    fn new(lowered: Lowered) -> Self {
+        let at: Path = match lowered.part {
+            Part::Head | Part::Both => Path::new(),
+            Part::Body => vec![Token::Key(Location::Body.name().to_owned())],
         };
-        lowered.into_iter().map(with_effect).collect()
+        let mut all = Effect::default();
+        all.extend_within(&at, &effect(&lowered.entry.edit), Certainty::Certain);
+        let guard = lowered.entry.guard.iter().map(|condition| (join(&at, &condition.path), condition.test.clone()));
+        Self { guard: guard.collect(), effect: all, lowered }
+    }
+
+    /// The edit.
+    pub(in crate::rules) fn edit(&self) -> &Edit {
+        &self.lowered.entry.edit
+    }
+
+    /// Where a path goes.
+    pub(in crate::rules) fn carry(&self, path: &[Token]) -> Carried {
+        self.lowered.carry(path)
+    }
+
+    /// Where a path goes if the guard lets the edit run.
+    pub(in crate::rules) fn carry_unguarded(&self, path: &[Token]) -> Carried {
+        let entry = Entry { guard: Vec::new(), edit: self.edit().clone(), change: None };
+        Lowered { part: self.lowered.part, entry }.carry(path)
+    }
+}
+
+impl Lowered {
+    /// Where a path of the whole message's document goes.
+    pub(super) fn carry(&self, path: &[Token]) -> Carried {
+        match (self.part, path.split_first()) {
+            (Part::Head | Part::Both, _) => carry(&self.entry, path),
+            (Part::Body, Some((Token::Key(location), rest))) if location == Location::Body.name() => {
+                match carry(&self.entry, rest) {
+                    Carried::To(to) => Carried::To(path[..1].iter().cloned().chain(to).collect()),
+                    other => other,
+                }
+            }
+            (Part::Body, _) => Carried::Same,
+        }
     }
 }
 
@@ -117,11 +170,18 @@ fn effect(edit: &Edit) -> Effect {
             Effect { reads: conditions(&element, when), expects: vec![(at.clone(), Kind::Array)], ..nothing }
         }
         Edit::DropMessage { when } => Effect { reads: conditions(&[], when), ..nothing },
-        Edit::Each { at, entries } => entries.iter().fold(nothing, |mut all, entry| {
-            let mut inner = effect(&entry.edit);
-            inner.reads.extend(conditions(&[], &entry.guard));
-            let certainty = if entry.guard.is_empty() { Certainty::Certain } else { Certainty::Guarded };
-            all.extend_within(at, &inner, certainty);
+        Edit::Each { at, entries } => {
+            entries.iter().fold(Effect { reads: vec![at.clone()], ..nothing }, |mut all, entry| {
+                let mut inner = effect(&entry.edit);
+                inner.reads.extend(conditions(&[], &entry.guard));
+                let certainty = if entry.guard.is_empty() { Certainty::Certain } else { Certainty::Guarded };
+                all.extend_within(at, &inner, certainty);
+                all
+            })
+        }
+        // At which depths it finds its values depends on the document.
+        Edit::Recurse { at, entries, .. } => entries.iter().fold(nothing, |mut all, entry| {
+            all.extend_within(at, &effect(&entry.edit), Certainty::Guarded);
             all
         }),
     }

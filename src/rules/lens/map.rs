@@ -15,10 +15,10 @@
 use crate::json::edit::{Edit, ValueEdit};
 use crate::json::same;
 use crate::rules::Direction;
-use crate::rules::path::Place;
+use crate::rules::path::{Location, Place};
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Fallback, json, loses_value, place};
+use super::{Edits, Fallback, code, json, loses_value, place};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +32,15 @@ impl Map {
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
         let mut fields = reader.fields(args, "`map`")?;
         let at = fields.require(reader, "at").and_then(|node| place(reader, node));
-        let pairs = fields.require(reader, "pairs").and_then(|node| pairs(reader, node));
+        let nodes = fields.require(reader, "pairs");
+        let pairs = nodes.and_then(|node| pairs(reader, node));
         let fallback = Fallback::parse(reader, &mut fields);
         fields.finish(reader);
-        Some(Self { at: at?, pairs: pairs?, fallback })
+        let at = at?;
+        if at.location == Location::Status {
+            check_statuses(reader, nodes?)?;
+        }
+        Some(Self { at, pairs: pairs?, fallback })
     }
 
     pub(super) fn places(&self) -> Vec<&Place> {
@@ -73,6 +78,24 @@ impl Map {
         let how = ValueEdit::Map { pairs: self.pairs_of(direction), otherwise: self.fallback.of(direction) };
         vec![(self.at.part(), Edit::Change { at: self.at.in_part(), how })]
     }
+}
+
+/// Both sides are statuses that can end an exchange: there is a way back.
+fn check_statuses(reader: &mut Reader, pairs: &Node) -> Option<()> {
+    let sides = pairs.as_sequence().unwrap_or_default().iter().flat_map(|pair| pair.as_sequence().unwrap_or_default());
+    for node in sides {
+        let is_status =
+            |text: Vec<u8>| std::str::from_utf8(&text).ok()?.parse().ok().filter(|n| (200..600).contains(n));
+        let status: Option<u16> = node.to_json().ok().map(String::into_bytes).and_then(is_status);
+        if status.is_none() {
+            let found = node.to_json().unwrap_or_default();
+            reader
+                .error(code::OP, node.span, format!("expected a status from 200 to 599, found `{found}`"))
+                .help("statuses are numbers: `pairs: [[200, 201]]`");
+            return None;
+        }
+    }
+    Some(())
 }
 
 fn pairs(reader: &mut Reader, node: &Node) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {

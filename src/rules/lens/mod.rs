@@ -23,16 +23,18 @@ mod spread;
 mod tuple;
 mod wrap;
 
+use std::sync::Arc;
+
 use crate::diagnostic::Span;
-use crate::json::edit::{Condition, Edit, Entry, Literal, Otherwise, Path, Token};
+use crate::json::edit::{Condition, Edit, Entry, Literal, Nest, Otherwise, Path, Token};
 use crate::yaml::{Node, Reader};
 
 use super::Direction;
-use super::path::{Part, Place, part_after_last_wildcard};
+use super::path::{Location, Part, Place, part_after_last_wildcard};
 
-pub(super) use carry::carry;
 pub use carry::{Carried, carry_ops};
-pub(super) use effect::{Effect, Making};
+pub(super) use carry::{Fit, carry, carry_all, fit};
+pub(super) use effect::{Effect, Making, Stage};
 pub use guard::Guard;
 use guard::parse_guards;
 
@@ -177,9 +179,7 @@ impl Op {
         let guard = guards(reader, "where").unwrap_or_default();
         let guard_down = guards(reader, "where_down");
         let lens = Lens::parse(reader, name, args)?;
-        let op = Self { lens, guard, guard_down, span: node.span };
-        op.check_parts(reader)?;
-        Some(op)
+        Some(Self { lens, guard, guard_down, span: node.span })
     }
 
     /// The one entry that is an op; the others say when it runs.
@@ -208,22 +208,24 @@ impl Op {
         None
     }
 
-    /// Head and body are translated at different times, so an op that would need both at once is refused.
-    fn check_parts(&self, reader: &mut Reader) -> Option<()> {
+    /// Whether it or its guards have a foot in the head and one in the body, so that both must be there when it runs.
+    /// The entries of a `rename` are independent of each other, and may each be in one.
+    #[must_use]
+    pub fn crosses(&self) -> bool {
         let has_guard = !self.guard.is_empty() || self.guard_down.is_some();
-        let both = self.reaches(Part::Head) && self.reaches(Part::Body);
-        // The entries of a rename are independent of each other, so that they may be in both.
-        if !both || matches!(self.lens, Lens::Rename(_)) && !has_guard {
-            return Some(());
-        }
-        reader
-            .error(
-                code::PARTS,
-                self.span,
-                "an op and its guards must stay within the body, or within query, headers, path and status",
-            )
-            .help("values cannot move between the body and the head yet, nor can one depend on the other");
-        None
+        let independent = matches!(self.lens, Lens::Rename(_)) && !has_guard;
+        !independent && self.reaches(Part::Head) && self.reaches(Part::Body)
+    }
+
+    /// Ops within each value at a path of the body.
+    pub(super) fn within(at: Path, ops: Vec<Self>, span: Span) -> Self {
+        Self { lens: Lens::Each(each::Each::new(at, ops, None)), guard: Vec::new(), guard_down: None, span }
+    }
+
+    /// Ops within values at a path of the body that have a form, and within those inside them.
+    pub(super) fn within_nested(at: Path, ops: Vec<Self>, nest: Arc<Nest>, form: usize, span: Span) -> Self {
+        let each = each::Each::new(at, ops, Some((nest, form)));
+        Self { lens: Lens::Each(each), guard: Vec::new(), guard_down: None, span }
     }
 
     /// Whether it or one of its guards is about a part of the message.
@@ -256,7 +258,7 @@ impl Op {
     /// Whether it may change a response's status.
     #[must_use]
     pub fn touches_status(&self) -> bool {
-        self.lens.places().iter().any(|place| place.location == super::path::Location::Status)
+        self.lens.places().iter().any(|place| place.location == Location::Status)
     }
 
     /// The statuses that it changes or makes, if it treats all others alike.
@@ -271,14 +273,15 @@ impl Op {
     /// Where a place of the message is after the op, which may be where it was for all that is known; `None` if the op
     /// takes it away.
     fn follow(&self, direction: Direction, place: Place) -> Option<Place> {
-        let part = place.part();
-        let edits = self.lower(direction, Mode::Full);
-        let edits = edits.iter().filter(|lowered| lowered.part == part).map(|lowered| &lowered.entry);
-        match carry::carry_all(edits, &place.in_part()) {
-            Carried::Same | Carried::Unknown => Some(place),
-            Carried::To(path) => Some(Place::of_part(part, &path)),
-            Carried::Gone => None,
+        let mut path = place.in_message();
+        for lowered in self.lower(direction, Mode::Full) {
+            match lowered.carry(&path) {
+                Carried::Same | Carried::Unknown => {}
+                Carried::To(to) => path = to,
+                Carried::Gone => return None,
+            }
         }
+        Some(Place::of_message(&path))
     }
 
     fn lower(&self, direction: Direction, mode: Mode) -> Vec<Lowered> {
@@ -286,11 +289,36 @@ impl Op {
             (Direction::Down, Some(down)) => down,
             _ => &self.guard,
         };
+        let crosses = self.crosses();
+        let keys = |place: &Place| if crosses { place.keys_in_message() } else { place.keys() };
         let guard: Vec<Condition> =
-            guards.iter().filter_map(|g| Some(Condition { path: g.place.keys()?, test: g.test.clone() })).collect();
-        let lower = |(part, edit)| Lowered { part, entry: Entry { guard: guard.clone(), edit, change: None } };
+            guards.iter().filter_map(|g| Some(Condition { path: keys(&g.place)?, test: g.test.clone() })).collect();
+        let lower = |(part, edit)| {
+            let guard = guard.clone();
+            if crosses {
+                return Lowered { part: Part::Both, entry: Entry { guard, ..in_message(part, edit) } };
+            }
+            Lowered { part, entry: Entry { guard, edit, change: None } }
+        };
         self.lens.lower(direction, mode).into_iter().map(lower).collect()
     }
+}
+
+/// An edit of one part as one of the whole message's document.
+#[must_use]
+pub(super) fn in_message(part: Part, edit: Edit) -> Entry {
+    let entry = Entry { guard: Vec::new(), edit, change: None };
+    match part {
+        Part::Head | Part::Both => entry,
+        Part::Body => body_in_message(entry),
+    }
+}
+
+/// An entry about the body as one about the whole message's document, which has it as a member.
+#[must_use]
+pub(super) fn body_in_message(entry: Entry) -> Entry {
+    let (at, change) = (vec![Token::Key(Location::Body.name().to_owned())], entry.change.clone());
+    Entry { guard: Vec::new(), edit: Edit::Each { at, entries: vec![entry] }, change }
 }
 
 /// A primitive edit and its part.

@@ -16,7 +16,7 @@ use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::add::source;
+use super::add::{refuse_copy, source};
 use super::{Edits, Mode, member};
 
 /// The parameters.
@@ -43,7 +43,13 @@ impl Presence {
         if up.is_none() && down.is_none() {
             reader.bad_value(args, "`presence` says nothing").help("write `up: {missing: {value: 20}}`");
         }
-        Some(Self { at: at?, up: up.unwrap_or_default(), down: down.unwrap_or_default() })
+        let at = at?;
+        for fills in up.iter().chain(&down) {
+            for source in fills.null.iter().chain(&fills.missing) {
+                refuse_copy(reader, args, &at, source)?;
+            }
+        }
+        Some(Self { at, up: up.unwrap_or_default(), down: down.unwrap_or_default() })
     }
 
     pub(super) fn places(&self) -> Vec<&Place> {

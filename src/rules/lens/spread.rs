@@ -59,6 +59,12 @@ impl Spread {
                 .help("to change one place for another, use `move`");
             return None;
         };
+        if from.part() != to.part() {
+            reader
+                .error(code::PARTS, args.span, format!("`spread` stays within the body, found `{from}` and `{to}`"))
+                .help("`move` the value between head and body, and spread it there");
+            return None;
+        }
         Some(Self {
             from,
             to,

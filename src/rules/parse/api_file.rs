@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Severity, Span};
 use crate::route::Template;
-use crate::rules::ast::{AfterSunset, ApiFiles, Checks, OnError, OnErrorPolicy, OnFrame, PatchMode};
+use crate::rules::ast::{AfterSunset, ApiFiles, Checks, OnError, OnErrorPolicy, OnFrame, PatchMode, QueryArrays};
 use crate::rules::diagnostics as code;
 use crate::version::{ApiVersion, Resolver, Source, TellBackend, Unknown, VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader, code as yaml_code};
@@ -39,15 +39,13 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
         hot: fields.get("hot").map(|node| hot(reader, node)).unwrap_or_default(),
         file: reader.file().clone(),
     };
-    if let Some(node) = fields.get("query_arrays").filter(|node| node.as_str() != Some("repeat")) {
-        unsupported(reader, node, "`query_arrays` other than `repeat`");
-    }
-    if let Some(node) = fields.get("shapes") {
-        unsupported(reader, node, "`shapes`");
-    }
+    let arrays = fields.get("query_arrays");
+    let shapes_file =
+        fields.get("shapes").and_then(|node| Some((reader.string(node, "`shapes`")?.to_owned(), node.span)));
     fields.finish(reader);
     let versions = versions?;
     let problems = problem_shapes.map(|node| problems(reader, node, &versions)).unwrap_or_default();
+    let query_arrays = query_arrays(reader, arrays, &versions);
     let (sources, default) = sources.map(|node| client_version(reader, node, &versions))?;
     let resolver = Resolver { sources, default, unknown, tell_backend };
     Some(ApiFiles {
@@ -59,6 +57,9 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
         problems,
         patch: patch.unwrap_or_default(),
         checks,
+        shapes_file,
+        shapes: Vec::new(),
+        query_arrays,
         changes: Vec::new(),
         tests: Vec::new(),
     })
@@ -266,6 +267,28 @@ fn severities(reader: &mut Reader, node: &Node) -> Vec<(String, Option<Severity>
 fn hot(reader: &mut Reader, node: &Node) -> Vec<(Template, Span)> {
     let nodes = reader.list(node, "`hot`").unwrap_or_default();
     nodes.iter().filter_map(|node| Some((super::blocks::template(reader, node)?, node.span))).collect()
+}
+
+/// One way for all versions, or one for each; a version that is not named repeats the name.
+fn query_arrays(reader: &mut Reader, node: Option<&Node>, versions: &Versions) -> Vec<QueryArrays> {
+    const WAYS: [(&str, QueryArrays); 3] =
+        [("repeat", QueryArrays::Repeat), ("comma", QueryArrays::Comma), ("brackets", QueryArrays::Brackets)];
+    let mut all = vec![QueryArrays::default(); versions.0.len()];
+    let Some(node) = node else { return all };
+    let Some(entries) = node.as_mapping() else {
+        all.fill(reader.one_of(node, "`query_arrays`", &WAYS).copied().unwrap_or_default());
+        return all;
+    };
+    for (label, way) in entries {
+        match label.text().and_then(|text| versions.find(text)) {
+            Some(version) => {
+                let way = reader.one_of(way, "a version's `query_arrays`", &WAYS).copied();
+                all[usize::from(version.0)] = way.unwrap_or_default();
+            }
+            None => unknown_version(reader, label, versions),
+        }
+    }
+    all
 }
 
 fn problems(reader: &mut Reader, node: &Node, versions: &Versions) -> BTreeMap<VersionId, Vec<u8>> {

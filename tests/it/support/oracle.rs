@@ -36,6 +36,29 @@ pub(crate) fn run(ops: &Value, mut root: Value, c: Context<'_>) -> Done<Value> {
     Ok(root)
 }
 
+/// What is inside values of a form: at which path, and of which form.
+pub(crate) type Insides<'a> = &'a [(usize, &'a str, usize)];
+
+/// Runs a list of ops on all values of one form: on a value of the form `own`, and on what is inside it. Going up, inner
+/// values come first, while they are where the older version has them; going down, last, when they are there again.
+pub(crate) fn nested(
+    ops: &Value,
+    edited: usize,
+    insides: Insides<'_>,
+    own: usize,
+    v: Value,
+    c: Context<'_>,
+) -> Done<Value> {
+    let here = |v: Value| if own == edited { run(ops, v, c) } else { Ok(v) };
+    let below = |v: Value| {
+        let own = insides.iter().filter(|(outer, ..)| *outer == own);
+        own.fold(Ok(v), |v, (_, at, inner)| {
+            at_each(v?, &tokens(&json!(at)), &mut |v| nested(ops, edited, insides, *inner, v, c).map(Some))
+        })
+    };
+    if c.up { here(below(v)?) } else { below(here(v)?) }
+}
+
 fn op_of(name: &str, a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
     match name {
         "rename" => rename(a, root, c),
