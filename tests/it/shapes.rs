@@ -21,7 +21,7 @@ const API: &str = "legato: 1\napi: a\nversions: [{id: \"1\"}, {id: \"2\"}]\nclie
 /// Forms by number, as the occurrences below have them.
 const INSIDES: Insides<'_> = &[(0, "/a/*", 0), (0, "/b", 1), (1, "/c", 0), (1, "/*/d", 1)];
 
-const SHAPES: &str = r#"
+const SHAPES: &str = r"
 Zero:
   - {http: GET /a, response: 200}
   - inside: {shape: Zero, at: /a/*}
@@ -29,7 +29,7 @@ Zero:
 One:
   - inside: {shape: Zero, at: /b}
   - inside: {shape: One, at: /*/d}
-"#;
+";
 
 fn compile_change(shapes: &str, apply: &Value) -> Compiled {
     let change = json!({"change": "a", "since": "2", "summary": "a", "apply": apply}).to_string();
