@@ -127,12 +127,12 @@ fn the_worked_example_passes_its_tests() {
 #[test]
 fn many_shapes_inside_each_other_compile_at_once() {
     let mut shapes = "S0:\n  - {http: GET /a, response: 200}\n".to_owned();
-    for n in 1..60 {
+    for n in 1..400 {
         let _ =
             write!(shapes, "S{n}:\n  - inside: {{shape: S{0}, at: /l}}\n  - inside: {{shape: S{0}, at: /r}}\n", n - 1);
     }
-    let compiled = compile_change(&shapes, &json!([{"shape": "S59", "ops": [{"rename": {"/a": "b"}}]}]));
+    let compiled = compile_change(&shapes, &json!([{"shape": "S399", "ops": [{"rename": {"/a": "b"}}]}]));
     let program = response_program(&compiled, true).expect("rules");
-    let nest = |name: &str| format!("{}{{\"{name}\":1}}{}", "{\"l\":".repeat(59), "}".repeat(59));
+    let nest = |name: &str| format!("{}{{\"{name}\":1}}{}", "{\"l\":".repeat(399), "}".repeat(399));
     assert_eq!(translate(&program, &nest("a"), 1), Ok(nest("b")));
 }
