@@ -21,7 +21,8 @@
 //! # The life of a rule
 //!
 //! [`yaml`] makes a tree that knows its places, [`rules`] an API's changes with [`diagnostic`]s for everything that is
-//! wrong. Each op ([`rules::lens`], one file each) lowers to a few primitive edits of one direction
+//! wrong. What changes say of shapes becomes blocks about the calls and messages that have them. Each op
+//! ([`rules::lens`], one file each) lowers to a few primitive edits of one direction
 //! ([`json::edit`]). For a client version and a backend version, the edits of all changes between them are strung
 //! together per call and message, and [`json::Program::fuse`] turns them into one flat program. A
 //! [`json::Translator`] runs it over a body in chunks, in one pass: what nobody edits leaves as it came.

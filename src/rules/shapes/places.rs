@@ -1,6 +1,6 @@
 //! The places of shapes in one kind of message, followed from op to op.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::diagnostic::Span;
@@ -41,7 +41,7 @@ pub(super) struct Lost {
     pub(super) span: Span,
 }
 
-/// More places of one shape in one message are treated as if they had no end.
+/// More places of one shape in one message, or deeper ones, are treated as if they had no end.
 const MOST_PATHS: usize = 64;
 
 impl Places {
@@ -57,7 +57,7 @@ impl Places {
                 places.roots.push((shape, at));
             }
         }
-        let reached = places.reached_from(places.roots.iter().map(|(shape, _)| *shape).collect());
+        let reached = places.reached_from(places.shapes());
         places.insides.retain(|inside| reached.contains(&inside.outer));
         places
     }
@@ -76,7 +76,7 @@ impl Places {
 
     /// Whether the shape is anywhere in the message.
     pub(super) fn has(&self, shape: ShapeId) -> bool {
-        self.reached_from(self.roots.iter().map(|(shape, _)| *shape).collect()).contains(&shape)
+        self.reached_from(self.shapes()).contains(&shape)
     }
 
     /// What made a place of the shape unknown, if anything did.
@@ -96,15 +96,12 @@ impl Places {
     }
 
     /// The shapes given, and all that are inside them.
-    fn reached_from(&self, mut reached: Vec<ShapeId>) -> Vec<ShapeId> {
-        let mut at = 0;
-        while let Some(outer) = reached.get(at).copied() {
-            for inside in self.insides.iter().filter(|inside| inside.outer == outer) {
-                if !reached.contains(&inside.inner) {
-                    reached.push(inside.inner);
-                }
-            }
-            at += 1;
+    fn reached_from(&self, shapes: impl Iterator<Item = ShapeId>) -> BTreeSet<ShapeId> {
+        let mut open: Vec<ShapeId> = shapes.collect();
+        let mut reached: BTreeSet<ShapeId> = open.iter().copied().collect();
+        while let Some(outer) = open.pop() {
+            let inners = self.insides.iter().filter(|inside| inside.outer == outer).map(|inside| inside.inner);
+            open.extend(inners.filter(|inner| reached.insert(*inner)));
         }
         reached
     }
@@ -123,9 +120,10 @@ impl Places {
             return;
         }
         let before = self.clone();
+        let ways = before.ways();
         self.insides.clear();
         for inside in &before.insides {
-            match before.follow_inside(op, inside) {
+            match follow_inside(op, inside, ways.iter().filter(|(shape, _)| *shape == inside.outer)) {
                 Carried::Same => self.insides.push(inside.clone()),
                 Carried::To(at) => self.insides.push(Inside { at, ..inside.clone() }),
                 Carried::Gone => {}
@@ -143,41 +141,29 @@ impl Places {
         }
     }
 
-    /// Where, from its outer shape, an inner one goes. It has to go the same way wherever the outer one is.
-    fn follow_inside(&self, op: &Op, inside: &Inside) -> Carried {
-        let ways = self.ways_to(inside.outer);
-        let mut ends = ways.iter().map(|way| match carried(op, way) {
-            Some(outer) => relative(op, way, &outer, &inside.at),
-            None => Carried::Gone,
-        });
-        let first = ends.next().unwrap_or(Carried::Gone);
-        if ends.all(|end| end == first) { first } else { Carried::Unknown }
-    }
-
-    /// Paths to a shape: from every root the shortest, and where it is inside itself one that goes round once.
-    fn ways_to(&self, shape: ShapeId) -> Vec<Path> {
+    /// Paths to every shape: from each root the shortest, and where it is inside itself one that goes round once.
+    fn ways(&self) -> Vec<(ShapeId, Path)> {
         let mut ways = Vec::new();
         for root in &self.roots {
-            let mut visits = Vec::new();
+            let mut visits: BTreeMap<ShapeId, usize> = BTreeMap::new();
             let mut queue = VecDeque::from([root.clone()]);
             while let Some((outer, path)) = queue.pop_front() {
-                if visits.iter().filter(|visited| **visited == outer).count() == 2 {
+                let visits = visits.entry(outer).or_default();
+                *visits += 1;
+                if *visits > 2 {
                     continue;
                 }
-                visits.push(outer);
                 for inside in self.insides.iter().filter(|inside| inside.outer == outer) {
                     queue.push_back((inside.inner, [path.as_slice(), &inside.at].concat()));
                 }
-                if outer == shape {
-                    ways.push(path);
-                }
+                ways.push((outer, path));
             }
         }
         ways
     }
 
     fn lose(&mut self, before: &Self, shape: ShapeId, lost: &dyn Fn() -> Lost) {
-        for shape in before.reached_from(vec![shape]) {
+        for shape in before.reached_from(std::iter::once(shape)) {
             if self.lost(shape).is_none() {
                 self.lost.push((shape, lost()));
             }
@@ -188,9 +174,10 @@ impl Places {
     /// come before outer ones, so that the ops of the outer find them as they are in the older version.
     pub(super) fn apply(&mut self, shape: ShapeId, ops: &[Op], span: Span, lost: &dyn Fn() -> Lost) -> Vec<Op> {
         let mut targets: Vec<(Path, Option<ShapeId>)> = Vec::new();
-        for (root, at) in &self.roots {
+        let leading = self.leading_to(shape);
+        for (root, at) in self.roots.iter().filter(|(root, _)| leading.contains(root)) {
             let mut paths = Vec::new();
-            match self.paths(*root, shape, at.clone(), &mut Vec::new(), &mut paths) {
+            match self.paths((*root, shape), at.clone(), &leading, &mut Vec::new(), &mut paths) {
                 Some(()) => targets.extend(paths.into_iter().map(|path| (path, None))),
                 None => targets.push((at.clone(), Some(*root))),
             }
@@ -212,25 +199,33 @@ impl Places {
         out
     }
 
-    /// Every path from a root to a shape; `None` if there is no end of them.
+    /// The shape, and all that it is inside of.
+    fn leading_to(&self, shape: ShapeId) -> BTreeSet<ShapeId> {
+        let mut leading = BTreeSet::from([shape]);
+        let mut open = vec![shape];
+        while let Some(inner) = open.pop() {
+            let outers = self.insides.iter().filter(|inside| inside.inner == inner).map(|inside| inside.outer);
+            open.extend(outers.filter(|outer| leading.insert(*outer)));
+        }
+        leading
+    }
+
+    /// Every path from one shape to another; `None` if there is no end of them. `leading` are the shapes on such paths.
     fn paths(
         &self,
-        from: ShapeId,
-        to: ShapeId,
+        (from, to): (ShapeId, ShapeId),
         path: Path,
+        leading: &BTreeSet<ShapeId>,
         above: &mut Vec<ShapeId>,
         found: &mut Vec<Path>,
     ) -> Option<()> {
-        if !self.reached_from(vec![from]).contains(&to) {
-            return Some(());
-        }
-        if above.contains(&from) || found.len() == MOST_PATHS {
+        if above.contains(&from) || above.len() == MOST_PATHS || found.len() == MOST_PATHS {
             return None;
         }
         above.push(from);
-        for inside in self.insides.iter().filter(|inside| inside.outer == from) {
+        for inside in self.insides.iter().filter(|i| i.outer == from && leading.contains(&i.inner)) {
             let path = [path.as_slice(), &inside.at].concat();
-            self.paths(inside.inner, to, path, above, found)?;
+            self.paths((inside.inner, to), path, leading, above, found)?;
         }
         above.pop();
         if from == to {
@@ -242,17 +237,28 @@ impl Places {
     /// What is inside what, as far as it leads to a shape.
     fn nest(&self, shape: ShapeId) -> Nest {
         let forms = 1 + self.insides.iter().map(|i| i.outer.max(i.inner)).max().unwrap_or_default().max(shape);
+        let leading = self.leading_to(shape);
         let form = |id: ShapeId| Form {
             is_edited: id == shape,
             inside: self
                 .insides
                 .iter()
-                .filter(|inside| inside.outer == id && self.reached_from(vec![inside.inner]).contains(&shape))
+                .filter(|inside| inside.outer == id && leading.contains(&inside.inner))
                 .map(|inside| (inside.at.clone(), inside.inner))
                 .collect(),
         };
         Nest { forms: (0..forms).map(form).collect() }
     }
+}
+
+/// Where, from its outer shape, an inner one goes. It has to go the same way wherever the outer one is.
+fn follow_inside<'w>(op: &Op, inside: &Inside, ways: impl Iterator<Item = &'w (ShapeId, Path)>) -> Carried {
+    let mut ends = ways.map(|(_, way)| match carried(op, way) {
+        Some(outer) => relative(op, way, &outer, &inside.at),
+        None => Carried::Gone,
+    });
+    let first = ends.next().unwrap_or(Carried::Gone);
+    if ends.all(|end| end == first) { first } else { Carried::Unknown }
 }
 
 /// Where a path goes, if that is certain and not nowhere.

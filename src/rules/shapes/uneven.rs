@@ -19,21 +19,24 @@ pub(super) struct Seen {
     pub(super) by: Option<Span>,
 }
 
+impl Seen {
+    fn key(&self) -> (usize, ShapeId) {
+        (self.change, self.shape)
+    }
+}
+
 /// Warns of every change without a block about a shape that edits it in some of its places only.
 pub(super) fn report(api: &Api, expansion: &mut Expansion) {
-    for (at, change) in api.changes.iter().enumerate() {
-        for shape in 0..expansion.names.len() {
-            let name = &*expansion.names[shape];
-            if change.shapes.iter().any(|block| block.name == name) {
-                continue;
-            }
-            let seen: Vec<&Seen> = expansion.seen.iter().filter(|s| s.change == at && s.shape == shape).collect();
-            expansion.found.extend(uneven(change, name, &seen));
+    expansion.seen.sort_by_key(Seen::key);
+    for seen in expansion.seen.chunk_by(|a, b| a.key() == b.key()) {
+        let (change, name) = (&api.changes[seen[0].change], &*expansion.names[seen[0].shape]);
+        if !change.shapes.iter().any(|block| block.name == name) {
+            expansion.found.extend(uneven(change, name, seen));
         }
     }
 }
 
-fn uneven(change: &Change, name: &str, seen: &[&Seen]) -> Option<Diagnostic> {
+fn uneven(change: &Change, name: &str, seen: &[Seen]) -> Option<Diagnostic> {
     let (first, span) = seen.iter().find_map(|seen| Some((&seen.place, seen.by?)))?;
     let is_edited = |place: &str| seen.iter().any(|seen| seen.by.is_some() && seen.place == place);
     let mut missed: Vec<&str> = seen.iter().map(|seen| seen.place.as_str()).filter(|place| !is_edited(place)).collect();

@@ -51,9 +51,9 @@ pub(crate) fn nested(
 ) -> Done<Value> {
     let here = |v: Value| if own == edited { run(ops, v, c) } else { Ok(v) };
     let below = |v: Value| {
-        let own = insides.iter().filter(|(outer, ..)| *outer == own);
-        own.fold(Ok(v), |v, (_, at, inner)| {
-            at_each(v?, &tokens(&json!(at)), &mut |v| nested(ops, edited, insides, *inner, v, c).map(Some))
+        let mut own = insides.iter().filter(|(outer, ..)| *outer == own);
+        own.try_fold(v, |v, (_, at, inner)| {
+            at_each(v, &tokens(&json!(at)), &mut |v| nested(ops, edited, insides, *inner, v, c).map(Some))
         })
     };
     if c.up { here(below(v)?) } else { below(here(v)?) }
