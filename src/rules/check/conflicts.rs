@@ -72,17 +72,24 @@ impl<'a> Walk<'a> {
         is_dangling
     }
 
-    /// An op on every element or member and one on a certain one both write it.
+    /// An op on every element or member and one on a certain one both write it. What changes in its place is compared
+    /// with places before the edit, what arrives with those after it.
     fn one_of_all(&mut self, by: By<'a>, stage: &Stage, found: &mut Found<'_, '_>) {
-        self.written.retain_mut(|(path, _)| follow(stage, path));
         let effect = &stage.effect;
         let arrives = effect.makes.iter().filter(|made| made.how != Making::Becomes).map(|made| &made.at);
-        for path in effect.changes.iter().chain(arrives) {
+        let arrives: Vec<&Path> = arrives.collect();
+        self.compare(by, effect.changes.iter(), found);
+        self.written.retain_mut(|(path, _)| follow(stage, path));
+        self.compare(by, arrives.iter().copied(), found);
+        self.written.extend(effect.changes.iter().chain(arrives).map(|path| (path.clone(), by)));
+    }
+
+    fn compare<'p>(&self, by: By<'a>, paths: impl Iterator<Item = &'p Path>, found: &mut Found<'_, '_>) {
+        for path in paths {
             let is_rival = |other: &Path| other.len() == path.len() && other != path && is_in(other, path);
             if let Some((other, first)) = self.written.iter().find(|(other, _)| is_rival(other)) {
                 found.overlap(by, &Place::of_message(path), &Place::of_message(other), *first);
             }
-            self.written.push((path.clone(), by));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Source, Span};
 use crate::rules::Place;
+use crate::rules::path::Location;
 
 /// The texts of an API's files.
 #[derive(Clone, Copy)]
@@ -29,7 +30,9 @@ impl Texts<'_> {
     /// whose paths its author has not written.
     pub(super) fn unwritten(&self, file: &str, op: Span, place: &Place) -> usize {
         let text = self.of(file).get(op.start..op.end).unwrap_or_default();
-        (0..place.tokens.len()).find(|from| standing(text, &ending(place, *from)).is_some()).unwrap_or(0)
+        let found = (0..place.tokens.len()).find(|from| standing(text, &ending(place, *from)).is_some());
+        // Shapes are in bodies; a header may be written in other letters.
+        found.unwrap_or(if place.location == Location::Body { place.tokens.len() } else { 0 })
     }
 
     /// The line of a path, with another in its place. Where only the ending of the old path is written there, only

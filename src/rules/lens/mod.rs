@@ -155,7 +155,7 @@ pub fn lost_by(ops: &[Op], direction: Direction) -> Vec<(&Op, Place)> {
             Direction::Down => ops[at + 1..].iter().collect(),
         };
         for place in op.lens.loses(direction) {
-            let back = before.iter().try_fold(place, |place, other| other.follow(direction.turned(), place));
+            let back = before.iter().try_fold(place, |place, other| other.follow(direction.turned(), &place));
             lost.extend(back.map(|place| (op, place)));
         }
     }
@@ -272,7 +272,7 @@ impl Op {
 
     /// Where a place of the message is after the op, which may be where it was for all that is known; `None` if the op
     /// takes it away.
-    fn follow(&self, direction: Direction, place: Place) -> Option<Place> {
+    fn follow(&self, direction: Direction, place: &Place) -> Option<Place> {
         let mut path = place.in_message();
         for lowered in self.lower(direction, Mode::Full) {
             match lowered.carry(&path) {
