@@ -12,6 +12,7 @@ mod effect;
 mod entries;
 mod envelope;
 mod guard;
+mod loss;
 mod map;
 mod presence;
 mod recase;
@@ -37,6 +38,8 @@ pub(super) use carry::{Fit, carry, carry_all, fit};
 pub(super) use effect::{Effect, Making, Stage};
 pub use guard::Guard;
 use guard::parse_guards;
+use loss::loses_value;
+pub use loss::lost_by;
 
 /// What stands beside an op: when it runs, and a remark.
 const KNOBS: &[&str] = &["where", "where_down", "note"];
@@ -142,24 +145,6 @@ pub fn lower_ops(ops: &[Op], direction: Direction, mode: Mode) -> Vec<Lowered> {
         Direction::Up => ops.iter().flat_map(|op| op.lower(direction, mode)).collect(),
         Direction::Down => ops.iter().rev().flat_map(|op| op.lower(direction, mode)).collect(),
     }
-}
-
-/// What a list of ops loses in a direction, each with the op that loses it: places of the document that the direction
-/// starts from. What one op makes and another takes away again is in no document, and not lost.
-#[must_use]
-pub fn lost_by(ops: &[Op], direction: Direction) -> Vec<(&Op, Place)> {
-    let mut lost = Vec::new();
-    for (at, op) in ops.iter().enumerate() {
-        let before: Vec<&Op> = match direction {
-            Direction::Up => ops[..at].iter().rev().collect(),
-            Direction::Down => ops[at + 1..].iter().collect(),
-        };
-        for place in op.lens.loses(direction) {
-            let back = before.iter().try_fold(place, |place, other| other.follow(direction.turned(), &place));
-            lost.extend(back.map(|place| (op, place)));
-        }
-    }
-    lost
 }
 
 impl Op {
@@ -268,20 +253,6 @@ impl Op {
             Lens::Map(map) => map.numbers(),
             _ => None,
         }
-    }
-
-    /// Where a place of the message is after the op, which may be where it was for all that is known; `None` if the op
-    /// takes it away.
-    fn follow(&self, direction: Direction, place: &Place) -> Option<Place> {
-        let mut path = place.in_message();
-        for lowered in self.lower(direction, Mode::Full) {
-            match lowered.carry(&path) {
-                Carried::Same | Carried::Unknown => {}
-                Carried::To(to) => path = to,
-                Carried::Gone => return None,
-            }
-        }
-        Some(Place::of_message(&path))
     }
 
     fn lower(&self, direction: Direction, mode: Mode) -> Vec<Lowered> {
@@ -402,28 +373,6 @@ impl Lens {
         }
     }
 
-    /// The places whose values do not come back, in the document that the direction starts from. What an op lays over
-    /// a member that no version declares is none: documents that conform have no such member.
-    fn loses(&self, direction: Direction) -> Vec<Place> {
-        match self {
-            Self::Rename(_) | Self::Move(_) | Self::Recase(_) => Vec::new(),
-            Self::Add(op) => op.loses(direction),
-            Self::Remove(op) => op.loses(direction),
-            Self::Map(op) => op.loses(direction),
-            Self::Convert(op) => op.loses(direction),
-            Self::Wrap(op) => op.loses(direction),
-            Self::Unwrap(op) => op.loses(direction.turned()),
-            Self::Envelope(op) => op.loses(direction),
-            Self::Split(op) => op.loses(direction),
-            Self::Entries(op) => op.loses(),
-            Self::Tuple(op) => op.loses(),
-            Self::Spread(op) => op.loses(direction),
-            Self::Presence(op) => op.loses(direction),
-            Self::Drop(op) => op.loses(direction),
-            Self::Each(op) => op.loses(direction),
-        }
-    }
-
     fn lower(&self, direction: Direction, mode: Mode) -> Edits {
         match self {
             Self::Rename(op) => op.lower(direction),
@@ -525,14 +474,6 @@ fn otherwise(reader: &mut Reader, node: &Node) -> Option<Otherwise> {
     reader
         .one_of(node, "`else`", &[("fail", Otherwise::Fail), ("keep", Otherwise::Keep), ("drop", Otherwise::Drop)])
         .cloned()
-}
-
-/// Whether values without a counterpart become others that do not lead back.
-fn loses_value(otherwise: &Otherwise) -> bool {
-    match otherwise {
-        Otherwise::Fail | Otherwise::Keep => false,
-        Otherwise::Drop | Otherwise::Value(_) => true,
-    }
 }
 
 /// `with: {...}` of `envelope` and `wrap`.
