@@ -21,6 +21,7 @@ mod plan;
 mod query;
 mod socket;
 mod status;
+mod step;
 mod target;
 pub mod test;
 
