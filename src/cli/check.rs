@@ -47,6 +47,9 @@ fn summary(rules: &RuleSet) -> String {
 }
 
 fn calls(api: &Api, client: VersionId, backend: VersionId, text: &mut String) {
+    for (label, absent) in api.pair(client, backend).absences() {
+        let _ = writeln!(text, "    {label}: answered {}", absent.status);
+    }
     for (label, request, responses) in api.pair(client, backend).calls() {
         let class = |class: Class| format!("{class:?}");
         let responses: Vec<String> = responses
