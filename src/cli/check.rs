@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::rules::{self, Api, Compiled, MessagePlan, RuleSet, lock};
+use crate::rules::{self, Absent, Api, Compiled, MessagePlan, RuleSet, lock};
 use crate::version::VersionId;
 
 use super::findings;
@@ -91,6 +91,9 @@ fn summary(rules: &RuleSet, verbose: bool) -> String {
         let costs = costs(api);
         for group in costs.chunk_by(|a, b| (a.client, a.backend) == (b.client, b.backend)) {
             let _ = write!(text, "\n  clients of {}, backend of {}:", group[0].client, group[0].backend);
+            for (label, absent) in absences(api, &group[0]) {
+                let _ = write!(text, "\n    {label}: answered {}", absent.status);
+            }
             for call in group.chunk_by(|_, next| next.message != "request") {
                 let _ = write!(text, "\n    {}: {}", call[0].call, of_call(call, verbose));
             }
@@ -98,6 +101,12 @@ fn summary(rules: &RuleSet, verbose: bool) -> String {
         text.push('\n');
     }
     text + "no errors (S0 untouched, S1 streams, S2 holds an element, S3 holds the body)"
+}
+
+/// The calls between the versions of a message that are answered without a backend, and why.
+fn absences<'a>(api: &'a Api, of: &Cost<'_>) -> Vec<(&'a str, &'a Absent)> {
+    let pair = api.versions.find(of.client).zip(api.versions.find(of.backend));
+    pair.map(|(client, backend)| api.pair(client, backend).absences().collect()).unwrap_or_default()
 }
 
 /// A call's request, then its responses.

@@ -152,10 +152,12 @@ fn from_rules(args: &Args) -> Result<Program1, String> {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     let status = StatusCode::from_u16(args.status)
         .map_err(|_| format!("expected a status from 100 to 599, found {}", args.status))?;
-    let plan = match args.part {
-        Some(Part::Response) => api.pair(to, from).find(&method, path).response(status),
-        Some(Part::Request) | None => api.pair(from, to).find(&method, path).request(),
-    };
+    let pair = if args.part == Some(Part::Response) { api.pair(to, from) } else { api.pair(from, to) };
+    let found = pair.find(&method, path);
+    if let Some(absent) = found.absent() {
+        return Err(format!("`{on}` is answered {}: {}", absent.status, absent.detail));
+    }
+    let plan = if args.part == Some(Part::Response) { found.response(status) } else { found.request() };
     if plan.is_united() {
         return Err(format!("the ops of `{on}` move values between the head and the body, and a document has no head"));
     }

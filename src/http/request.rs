@@ -70,11 +70,12 @@ pub(crate) async fn message(
     path_and_query: &str,
     body: Incoming,
 ) -> Result<(Outgoing, Option<Body>), Failure> {
+    // Boxed, so that the futures of ordinary requests are not as large as these.
     if parts.method == Method::PATCH && form.media_type == MediaType::JsonPatch {
-        return json_patch(exchange, call, form, parts, path_and_query, body).await;
+        return Box::pin(json_patch(exchange, call, form, parts, path_and_query, body)).await;
     }
     if call.request().is_united() {
-        return united(exchange, call, form, parts, path_and_query, body).await;
+        return Box::pin(united(exchange, call, form, parts, path_and_query, body)).await;
     }
     let mut outgoing = head(exchange, call, parts, path_and_query)?;
     let body = self::body(exchange, call, form, &mut outgoing.headers, body).await?;

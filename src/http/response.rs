@@ -48,7 +48,7 @@ pub(crate) async fn message(
             recorder.record().note = Some("no-transform");
         }
         let body = body::from_backend(body, exchange.bounds(), picked)?;
-        return united(exchange, plan, method, form, on_error, head, body).await;
+        return Box::pin(united(exchange, plan, method, form, on_error, head, body)).await;
     }
     response_head(exchange, plan, &mut head, on_error)?;
     // hyper writes the version that the client speaks.

@@ -79,10 +79,9 @@ const HAS_BODY: &str = "has body";
 /// a message without parameters still has a query, and one that had a body still has one.
 fn keep_location(entry: Entry) -> Vec<Entry> {
     let emptied = match &entry.edit {
-        Edit::Move { from: keys, .. } | Edit::Take { at: keys, prune: true, .. } => match keys.as_slice() {
-            [location, _, ..] => Some(location.clone()),
-            [] | [_] => None,
-        },
+        Edit::Move { scope, from: keys, .. } | Edit::Take { scope, at: keys, prune: true, .. } if scope.is_empty() => {
+            keys.first().cloned()
+        }
         _ => None,
     };
     let had_body = Condition { path: vec![HAS_BODY.to_owned()], test: Test::Exists(true) };

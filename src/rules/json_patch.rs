@@ -13,6 +13,9 @@ use crate::json::{Code, Error, Item, Items, Kind, Limits, Program, Values, quote
 use super::head::{edited, guards};
 use super::lens::{Carried, Fit, carry, fit};
 
+/// Each operation runs through all edits by itself, so that their number is what a patch costs, not its length.
+const MOST_OPERATIONS: usize = 10_000;
+
 /// Translates a patch. `edits` are those of the whole document.
 pub(super) fn translate(edits: &[Entry], patch: &[u8], values: &Values, limits: Limits) -> Result<Vec<u8>, Error> {
     validate(patch, limits)?;
@@ -23,6 +26,9 @@ pub(super) fn translate(edits: &[Entry], patch: &[u8], values: &Values, limits: 
     let mut out = Vec::with_capacity(text.len());
     let mut copied = 0;
     for (at, item) in Items::new(text, 0).enumerate() {
+        if at == MOST_OPERATIONS {
+            return Err(Error::new(Code::TooLarge, 0, format!("expected at most {MOST_OPERATIONS} operations")));
+        }
         let operation = &text[item.value.clone()];
         let pointer = format!("/{at}");
         out.extend_from_slice(&text[copied..item.value.start]);
@@ -138,9 +144,12 @@ impl Translation<'_> {
 
     /// Carries a place and its value through an edit; whether the edit is about the value.
     fn through(&self, entry: &Entry, moved: &mut Moved) -> Result<bool, Error> {
-        if let (Edit::Each { at, entries }, true) = (&entry.edit, entry.guard.is_empty())
+        if let Edit::Each { at, entries } = &entry.edit
             && let Fit::Inside(rest) = fit(at, &moved.path)
         {
+            if !entry.guard.is_empty() {
+                return Err(self.untranslatable(entry));
+            }
             let scope = moved.path[..moved.path.len() - rest.len()].to_vec();
             let mut inner = Moved { path: rest.to_vec(), value: moved.value.take(), edits: Vec::new() };
             let mut is_edited = false;
@@ -235,8 +244,10 @@ fn reach(entry: &Entry, path: &[Token]) -> Reach {
         return Reach::Across;
     }
     let recases = matches!(&entry.edit, Edit::Change { how: ValueEdit::Recase { .. }, .. });
-    let is_below = recases && places.iter().any(|place| overlap(place, path));
-    if is_below { Reach::Through } else { Reach::Outside }
+    if !recases || !places.iter().any(|place| overlap(place, path)) {
+        return Reach::Outside;
+    }
+    if conditions.is_empty() { Reach::Through } else { Reach::Across }
 }
 
 /// Whether one of two paths leads to the other, or to a part of it.

@@ -7,8 +7,9 @@ use crate::route::{Segment, Template};
 use crate::version::VersionId;
 
 use super::ast::{Change, Frame, HttpBlock};
-use super::chain::{self, Step};
+use super::chain;
 use super::lens::{Mode, Op, lower_ops};
+use super::step::{self, Step};
 use super::{Api, Direction, Side};
 
 /// One kind of message.
@@ -44,7 +45,7 @@ fn calls<'a>(api: &'a Api, messages: &mut Vec<Message<'a>>) {
         let mut blocks = Vec::new();
         for step in &steps {
             blocks.push(step.blocks(&here));
-            here = step.route(&here, chain::Side::Near);
+            here = step.route(&here, step::Side::Near);
         }
         let of_step = |(step, blocks): (&Step<'a>, &Vec<&'a HttpBlock>)| {
             let change = step.change;

@@ -27,6 +27,7 @@ mod shapes;
 mod socket;
 mod socketio;
 mod status;
+mod step;
 mod target;
 pub mod test;
 

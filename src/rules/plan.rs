@@ -110,9 +110,14 @@ impl Pair {
         self.namespaces.get(namespace)
     }
 
-    /// Every call that a change names, for reports: its label, request plan, and response plans by lowest status.
+    /// Every call that a version on the way lacks, for reports: its label, and why.
+    pub fn absences(&self) -> impl Iterator<Item = (&str, &Absent)> {
+        self.calls.iter().filter_map(|call| Some((call.label.as_str(), call.absence.as_ref()?)))
+    }
+
+    /// Every other call that a change names, for reports: its label, request plan, and response plans by lowest status.
     pub fn calls(&self) -> impl Iterator<Item = (&str, &MessagePlan, impl Iterator<Item = (u16, &MessagePlan)>)> {
-        let all = self.calls.iter().chain([&self.default]);
+        let all = self.calls.iter().chain([&self.default]).filter(|call| call.absence.is_none());
         all.map(|call| {
             (call.label.as_str(), &call.request, call.responses.0.iter().map(|(first, plan)| (*first, plan)))
         })

@@ -90,6 +90,25 @@ fn the_shipped_rules_have_no_findings_and_pass() {
 }
 
 #[test]
+fn what_is_answered_or_needs_a_head_is_said() {
+    let rules = copy_of_chat();
+    let text = "change: find\nsince: \"2\"\nsummary: Find.\napply:\n  - {http: GET /gone, gone: {}}\n  - http: GET /find\n    request: [move: {from: \"query:/f\", to: /f}]\nincompatible: [Old things.]\n";
+    fs::write(rules.path().join("chat/changes/2/20250201_find.yaml"), text).expect("written");
+    let check = legato(&["check", path(&rules)], "");
+    assert_eq!(check.code, Some(0), "{}", check.out);
+    for said in
+        ["GET /gone: answered 410", "GET /find: request S3", "hint[BC101]: not translated by `find`: Old things"]
+    {
+        assert!(check.out.contains(said), "{said}: {}", check.out);
+    }
+    let way = ["translate", "--rules", path(&rules), "--api", "chat", "--from", "1", "--to", "2", "--part", "request"];
+    for (call, why) in [("GET /gone", "is answered 410"), ("GET /find", "between the head and the body")] {
+        let found = legato(&[way.as_slice(), &["--on", call]].concat(), "{}");
+        assert!(found.code == Some(2) && found.err.contains(why), "{:?} {}", found.code, found.err);
+    }
+}
+
+#[test]
 fn errors_are_findings_and_unreadable_rules_are_not() {
     let broken = broken_chat();
     for command in ["check", "test"] {

@@ -12,6 +12,7 @@ mod support;
 mod admin;
 mod architecture;
 mod bad_input;
+mod carry;
 mod cli;
 mod demo;
 mod diagnostics;
