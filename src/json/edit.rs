@@ -368,6 +368,24 @@ pub enum ValueEdit {
         /// Names that stay, with everything in their values.
         except: Vec<String>,
     },
+    /// A value may not exceed a bound; values of another type pass.
+    Limit {
+        /// The bound.
+        bound: Bound,
+        /// For values above it; `None`: they are cut to it.
+        over: Option<Otherwise>,
+    },
+}
+
+/// The most that a value may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// Code points of a string.
+    Characters(usize),
+    /// A number: JSON text.
+    Number(Vec<u8>),
+    /// Elements of an array.
+    Elements(usize),
 }
 
 /// Which element of several an array collapses to.

@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub(crate) use apply::is_bound;
 pub use convert::{Conversion, Way};
 pub use error::{Code, Error};
 pub use program::{Class, Program};

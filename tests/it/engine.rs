@@ -102,7 +102,7 @@ fn document(vector: &Value, key: &str) -> String {
     }
 }
 
-const NOT_YET: &[&str] = &["limit", "jq"];
+const NOT_YET: &[&str] = &["jq"];
 
 fn uses_later_op(vector: &Value) -> bool {
     let ops = vector["ops"].as_array().expect("ops");
@@ -202,7 +202,7 @@ fn random_member(random: &mut Random) -> String {
 }
 
 fn random_op(random: &mut Random, depth: usize) -> Value {
-    let mut op = match random.below(if depth > 1 { 18 } else { 20 }) {
+    let mut op = match random.below(if depth > 1 { 19 } else { 21 }) {
         0 | 1 => {
             let above = if random.below(2) == 0 { String::new() } else { random_path(random, 1) };
             let mut entries = serde_json::Map::new();
@@ -283,6 +283,12 @@ fn random_op(random: &mut Random, depth: usize) -> Value {
             json!({"drop": {"at": format!("{}/*", random_path(random, 1)), "when": {"/a": random.pick(&[json!(1), json!({"exists": true})])}, "on": random.pick(&["up", "down"])}})
         }
         14 => json!({"drop": {"at": "/*", "when": {"/a": 1}}}),
+        18 => {
+            let (bound, cut) =
+                *random.pick(&[("max_length", "truncate"), ("max_items", "truncate"), ("max", "clamp")]);
+            let over = random.pick(&[json!(cut), json!(cut), json!("drop"), json!("fail"), json!({"value": 3})]).clone();
+            json!({"limit": {"at": random_path(random, 1), bound: random.below(8), "over": over, "on": random.pick(&["up", "down"])}})
+        }
         _ => {
             json!({"each": {"at": random_path(random, 1), "ops": (0..=random.below(1)).map(|_| random_op(random, depth + 1)).collect::<Vec<_>>()}})
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::super::edit::{Edit, Entry, Otherwise, ValueEdit};
 use super::super::valid::{Kind, same};
+use super::limit::{Limited, limit};
 
 /// Appends what the edits make of a value, if they are only about the value itself and all of them succeed. Says
 /// whether it did; if not, nothing is appended.
@@ -49,6 +50,11 @@ fn change<'p>(how: &'p ValueEdit, text: &[u8]) -> Option<Changed<'p>> {
             }
             otherwise
         }
+        ValueEdit::Limit { bound, over } => match (limit(bound, text), over) {
+            (Limited::Within, _) => return Some(Changed::Same),
+            (Limited::Over { cut, .. }, None) => return Some(Changed::Made(cut)),
+            (Limited::Over { .. }, Some(over)) => over,
+        },
         ValueEdit::ToArray { .. }
         | ValueEdit::FromArray { .. }
         | ValueEdit::ToMember { .. }

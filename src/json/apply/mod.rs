@@ -1,6 +1,7 @@
 //! Runs primitive edits on a held scope.
 
 mod alone;
+mod limit;
 mod many;
 mod members;
 mod names;
@@ -41,6 +42,7 @@ pub(super) fn apply<'a>(
 }
 
 pub(super) use alone::edit_alone;
+pub(crate) use limit::is_bound;
 
 /// What an edit made of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use super::super::edit::{Empty, Literal, Many, Otherwise, ValueEdit};
 use super::super::error::{Code, Error};
 use super::super::tree::NodeId;
 use super::super::valid::{Kind, same};
+use super::limit::{Limited, limit};
 use super::{Became, Done, Editor};
 
 impl Editor<'_> {
@@ -58,6 +59,16 @@ impl Editor<'_> {
             | ValueEdit::ToObject { otherwise, .. }
             | ValueEdit::ToTuple { otherwise, .. } => self.reshape(node, how, otherwise),
             ValueEdit::Recase { to, except } => self.recase(node, *to, except),
+            ValueEdit::Limit { bound, over } => {
+                let limited = limit(bound, &self.tree.text(node));
+                match (limited, over) {
+                    (Limited::Within, _) => Ok(Became::Same),
+                    (Limited::Over { cut, .. }, None) => {
+                        Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&cut))))
+                    }
+                    (Limited::Over { told, .. }, Some(over)) => self.fall_back(over, Code::InformationLost, || told),
+                }
+            }
         }
     }
 

@@ -352,6 +352,7 @@ fn value_may_go(how: &ValueEdit) -> bool {
         | ValueEdit::FromEntries { otherwise, .. }
         | ValueEdit::ToObject { otherwise, .. }
         | ValueEdit::ToTuple { otherwise, .. } => *otherwise == Otherwise::Drop,
+        ValueEdit::Limit { over, .. } => *over == Some(Otherwise::Drop),
         ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } => false,
     }
 }

@@ -10,6 +10,7 @@ mod each;
 mod entries;
 mod envelope;
 mod guard;
+mod limit;
 mod map;
 mod presence;
 mod recase;
@@ -35,7 +36,7 @@ use guard::parse_guards;
 const KNOBS: &[&str] = &["where", "where_down", "note"];
 
 /// Ops that the rule language has and this release does not run yet.
-const LATER: &[&str] = &["limit", "jq"];
+const LATER: &[&str] = &["jq"];
 
 /// The codes of diagnostics about ops.
 pub mod code {
@@ -99,6 +100,8 @@ pub enum Lens {
     Recase(recase::Recase),
     /// `drop`
     Drop(drop::Drop),
+    /// `limit`
+    Limit(limit::Limit),
     /// `each`
     Each(each::Each),
 }
@@ -141,7 +144,7 @@ impl Op {
     /// The ops' names, in the order of the reference.
     pub const NAMES: &'static [&'static str] = &[
         "rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "split", "entries", "tuple",
-        "spread", "presence", "recase", "drop", "each",
+        "spread", "presence", "recase", "drop", "limit", "each",
     ];
 
     fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
@@ -270,6 +273,7 @@ impl Lens {
             "presence" => presence::Presence::parse(reader, args).map(Self::Presence),
             "recase" => recase::Recase::parse(reader, args).map(Self::Recase),
             "drop" => drop::Drop::parse(reader, args).map(Self::Drop),
+            "limit" => limit::Limit::parse(reader, args).map(Self::Limit),
             "each" => each::Each::parse(reader, args).map(Self::Each),
             later if LATER.contains(&later) => {
                 reader.error(code::NOT_YET, name.span, format!("the op `{later}` is not supported yet"));
@@ -303,6 +307,7 @@ impl Lens {
             Self::Presence(_) => "presence",
             Self::Recase(_) => "recase",
             Self::Drop(_) => "drop",
+            Self::Limit(_) => "limit",
             Self::Each(_) => "each",
         }
     }
@@ -325,6 +330,7 @@ impl Lens {
             Self::Presence(op) => op.places(),
             Self::Recase(op) => op.places(),
             Self::Drop(op) => op.places(),
+            Self::Limit(op) => op.places(),
             Self::Each(op) => op.places(),
         }
     }
@@ -347,6 +353,7 @@ impl Lens {
             Self::Presence(op) => op.lower(direction, mode),
             Self::Recase(op) => op.lower(direction),
             Self::Drop(op) => op.lower(direction),
+            Self::Limit(op) => op.lower(direction),
             Self::Each(op) => op.lower(direction, mode),
         }
     }
