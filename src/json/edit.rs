@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::jq::Filter;
 use super::Values;
 use super::convert::{Conversion, Way};
 use super::text::quoted;
@@ -374,6 +375,11 @@ pub enum ValueEdit {
         bound: Bound,
         /// For values above it; `None`: they are cut to it.
         over: Option<Otherwise>,
+    },
+    /// What a program makes of the value.
+    Jq {
+        /// The program.
+        program: Arc<Filter>,
     },
 }
 

@@ -9,13 +9,18 @@
 //!
 //! `scanner` finds tokens in chunks. `translator` walks the program's steps along the document. Where a scope must
 //! be held, `tree` makes a sparse tree of it and `apply` edits that. `valid`, `text` and `convert` work on text
-//! that is known to be JSON.
+//! that is known to be JSON, and `jq` runs programs on it.
 
 mod apply;
 mod convert;
 pub mod edit;
 mod error;
 mod fuse;
+#[cfg(feature = "jq")]
+mod jq;
+#[cfg(not(feature = "jq"))]
+#[path = "no_jq.rs"]
+mod jq;
 mod output;
 mod program;
 mod scanner;
@@ -31,6 +36,7 @@ use bytes::Bytes;
 pub(crate) use apply::is_bound;
 pub use convert::{Conversion, Way};
 pub use error::{Code, Error};
+pub use jq::{Filter, Mistake};
 pub use program::{Class, Program};
 pub(crate) use text::{quote, unescape};
 pub use translator::Translator;

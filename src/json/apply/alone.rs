@@ -63,7 +63,8 @@ fn change<'p>(how: &'p ValueEdit, text: &[u8]) -> Option<Changed<'p>> {
         | ValueEdit::FromEntries { .. }
         | ValueEdit::ToObject { .. }
         | ValueEdit::ToTuple { .. }
-        | ValueEdit::Recase { .. } => return None,
+        | ValueEdit::Recase { .. }
+        | ValueEdit::Jq { .. } => return None,
     };
     match otherwise {
         _ if Kind::of(text) == Kind::Null => Some(Changed::Same),

@@ -59,6 +59,10 @@ impl Editor<'_> {
             | ValueEdit::ToObject { otherwise, .. }
             | ValueEdit::ToTuple { otherwise, .. } => self.reshape(node, how, otherwise),
             ValueEdit::Recase { to, except } => self.recase(node, *to, except),
+            ValueEdit::Jq { program } => {
+                let made = program.run(&self.tree.text(node))?;
+                Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&made))))
+            }
             ValueEdit::Limit { bound, over } => {
                 let limited = limit(bound, &self.tree.text(node));
                 match (limited, over) {

@@ -353,6 +353,9 @@ fn value_may_go(how: &ValueEdit) -> bool {
         | ValueEdit::ToObject { otherwise, .. }
         | ValueEdit::ToTuple { otherwise, .. } => *otherwise == Otherwise::Drop,
         ValueEdit::Limit { over, .. } => *over == Some(Otherwise::Drop),
-        ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } => false,
+        ValueEdit::ToArray { .. }
+        | ValueEdit::ToMember { .. }
+        | ValueEdit::Recase { .. }
+        | ValueEdit::Jq { .. } => false,
     }
 }

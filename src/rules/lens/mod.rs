@@ -10,6 +10,7 @@ mod each;
 mod entries;
 mod envelope;
 mod guard;
+mod jq;
 mod limit;
 mod map;
 mod presence;
@@ -35,9 +36,6 @@ use guard::parse_guards;
 /// What stands beside an op: when it runs, and a remark.
 const KNOBS: &[&str] = &["where", "where_down", "note"];
 
-/// Ops that the rule language has and this release does not run yet.
-const LATER: &[&str] = &["jq"];
-
 /// The codes of diagnostics about ops.
 pub mod code {
     /// Something of the rule language that this release does not carry out yet.
@@ -48,6 +46,8 @@ pub mod code {
     pub const OP: &str = "RL003";
     /// An op or guard that reaches into both head and body.
     pub const PARTS: &str = "RL004";
+    /// A jq program that does not compile.
+    pub const JQ: &str = "RL011";
     /// The wildcards of `from` and `to` do not align.
     pub const WILDCARDS: &str = "CF206";
 }
@@ -104,6 +104,8 @@ pub enum Lens {
     Limit(limit::Limit),
     /// `each`
     Each(each::Each),
+    /// `jq`
+    Jq(jq::Jq),
 }
 
 /// How a request body that is a partial update is read.
@@ -144,7 +146,7 @@ impl Op {
     /// The ops' names, in the order of the reference.
     pub const NAMES: &'static [&'static str] = &[
         "rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "split", "entries", "tuple",
-        "spread", "presence", "recase", "drop", "limit", "each",
+        "spread", "presence", "recase", "drop", "limit", "each", "jq",
     ];
 
     fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
@@ -165,7 +167,7 @@ impl Op {
     /// The one entry that is an op; the others say when it runs.
     fn only_one<'n>(reader: &mut Reader, node: &Node, entries: &'n [(Node, Node)]) -> Option<(&'n Node, &'n Node)> {
         let is_knob = |name: &str| KNOBS.contains(&name);
-        let is_op = |name: &str| Self::NAMES.contains(&name) || LATER.contains(&name);
+        let is_op = |name: &str| Self::NAMES.contains(&name);
         let others = || entries.iter().filter(|(name, _)| !name.text().is_some_and(is_knob));
         if let (Some((name, args)), 1) = (others().next(), others().count()) {
             return Some((name, args));
@@ -275,10 +277,7 @@ impl Lens {
             "drop" => drop::Drop::parse(reader, args).map(Self::Drop),
             "limit" => limit::Limit::parse(reader, args).map(Self::Limit),
             "each" => each::Each::parse(reader, args).map(Self::Each),
-            later if LATER.contains(&later) => {
-                reader.error(code::NOT_YET, name.span, format!("the op `{later}` is not supported yet"));
-                None
-            }
+            "jq" => jq::Jq::parse(reader, args).map(Self::Jq),
             other => {
                 let message = format!("unknown op `{}`", other.escape_debug());
                 reader.error(code::OP, name.span, message).help(crate::yaml::reader::suggestion(other, Op::NAMES));
@@ -309,6 +308,7 @@ impl Lens {
             Self::Drop(_) => "drop",
             Self::Limit(_) => "limit",
             Self::Each(_) => "each",
+            Self::Jq(_) => "jq",
         }
     }
 
@@ -332,6 +332,7 @@ impl Lens {
             Self::Drop(op) => op.places(),
             Self::Limit(op) => op.places(),
             Self::Each(op) => op.places(),
+            Self::Jq(op) => op.places(),
         }
     }
 
@@ -355,6 +356,7 @@ impl Lens {
             Self::Drop(op) => op.lower(direction),
             Self::Limit(op) => op.lower(direction),
             Self::Each(op) => op.lower(direction, mode),
+            Self::Jq(op) => op.lower(direction),
         }
     }
 }

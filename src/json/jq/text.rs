@@ -1,0 +1,146 @@
+//! JSON text to values and back, and work on the bytes of strings.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use jaq_json::{Map, Num};
+
+use super::super::error::{Code, Error};
+use super::super::text::{quote, unescape};
+use super::super::valid::{Items, Kind};
+use super::budget::{spend, spend_bytes};
+use super::value::{DIGITS, Value};
+
+/// Reads valid JSON text.
+pub(super) fn read(text: &[u8]) -> Result<Value, Error> {
+    spend(1);
+    Ok(match Kind::of(text) {
+        Kind::Null => Value::Null,
+        Kind::Boolean => Value::Bool(text == b"true"),
+        Kind::Number => Value::Number(number(&String::from_utf8_lossy(text))),
+        Kind::String => Value::string(&unescape(text)),
+        Kind::Array => {
+            Value::array(Items::new(text, 0).map(|item| read(&text[item.value])).collect::<Result<_, _>>()?)
+        }
+        Kind::Object => {
+            let mut members = Map::default();
+            for item in Items::new(text, 0) {
+                let name = &text[item.name];
+                spend_bytes(name.len());
+                if members.insert(Rc::from(unescape(name)), read(&text[item.value])?).is_some() {
+                    let detail = format!("the name {} stands twice", String::from_utf8_lossy(name));
+                    return Err(Error::new(Code::DuplicateKey, 0, detail));
+                }
+            }
+            Value::object(members)
+        }
+    })
+}
+
+/// A number that keeps its spelling until arithmetic touches it.
+pub(super) fn number(text: &str) -> Num {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    // As an integer, `-0` would lose its sign.
+    let is_integer = text != "-0" && digits.len() <= DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    let integer = is_integer.then(|| Num::from_str_radix(text, 10)).flatten();
+    integer.unwrap_or_else(|| Num::Dec(text.to_owned().into()))
+}
+
+/// Writes a value as JSON.
+///
+/// # Errors
+/// The number that JSON cannot express.
+pub(super) fn write(value: &Value) -> Result<Vec<u8>, &'static str> {
+    let mut out = Vec::new();
+    write_to(value, &mut out)?;
+    Ok(out)
+}
+
+fn write_to(value: &Value, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    spend(1);
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
+        Value::Number(Num::Float(value)) if value.is_nan() => return Err("not a number"),
+        Value::Number(Num::Float(value)) if value.is_infinite() => return Err("infinite"),
+        Value::Number(number) => {
+            let start = out.len();
+            out.extend_from_slice(number.to_string().as_bytes());
+            spend_bytes(out.len() - start);
+        }
+        Value::String(text) => write_string(text, out),
+        Value::Array(_) => {
+            out.push(b'[');
+            for (at, item) in value.items().unwrap_or_default().iter().enumerate() {
+                separate(at, out);
+                write_to(item, out)?;
+            }
+            out.push(b']');
+        }
+        Value::Object(_) => {
+            out.push(b'{');
+            for (at, (name, value)) in value.members().into_iter().flatten().enumerate() {
+                separate(at, out);
+                write_string(name, out);
+                out.push(b':');
+                write_to(value, out)?;
+            }
+            out.push(b'}');
+        }
+    }
+    Ok(())
+}
+
+fn separate(at: usize, out: &mut Vec<u8>) {
+    if at > 0 {
+        out.push(b',');
+    }
+}
+
+fn write_string(text: &[u8], out: &mut Vec<u8>) {
+    spend_bytes(text.len());
+    quote(text, out);
+}
+
+/// Whether a byte begins a character.
+fn begins(byte: u8) -> bool {
+    byte & 0xc0 != 0x80
+}
+
+/// How many characters a text has.
+pub(super) fn characters(text: &[u8]) -> usize {
+    spend_bytes(text.len());
+    text.iter().filter(|byte| begins(**byte)).count()
+}
+
+/// The bytes of a range of characters.
+pub(super) fn bytes_of(text: &[u8], characters: Range<usize>) -> Range<usize> {
+    spend_bytes(text.len());
+    let mut starts = text.iter().enumerate().filter(|(_, byte)| begins(**byte)).map(|(at, _)| at);
+    let start = starts.nth(characters.start).unwrap_or(text.len());
+    let end = match characters.len() {
+        0 => start,
+        more => starts.nth(more - 1).unwrap_or(text.len()),
+    };
+    start..end
+}
+
+/// The parts of a text; without a separator, its characters.
+pub(super) fn split<'t>(text: &'t [u8], separator: &[u8]) -> Vec<&'t [u8]> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() && separator.is_empty() {
+        let end = 1 + rest[1..].iter().take_while(|byte| !begins(**byte)).count();
+        parts.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+    if text.is_empty() || separator.is_empty() {
+        return parts;
+    }
+    while let Some(at) = memchr::memmem::find(rest, separator) {
+        parts.push(&rest[..at]);
+        rest = &rest[at + separator.len()..];
+    }
+    parts.push(rest);
+    parts
+}
