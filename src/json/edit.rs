@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::jq::Filter;
 use super::Values;
 use super::convert::{Conversion, Way};
+use super::jq::Filter;
 use super::text::quoted;
 use super::valid::{Items, Kind};
 
@@ -418,7 +418,8 @@ pub enum Empty {
     Fail,
 }
 
-/// A value of a rule: JSON text in which the strings `"$now"` and `"$version"` stand for what a message gives.
+/// A value of a rule: JSON text in which the strings `"$now"`, `"$version"` and `"$uuid"` stand for what a
+/// message gives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Literal(Vec<Piece>);
 
@@ -427,6 +428,7 @@ enum Piece {
     Text(Vec<u8>),
     Now,
     Version,
+    Uuid,
 }
 
 impl Literal {
@@ -469,6 +471,7 @@ impl Literal {
         match Kind::of(json) {
             Kind::String if json == b"\"$now\"" => self.0.push(Piece::Now),
             Kind::String if json == b"\"$version\"" => self.0.push(Piece::Version),
+            Kind::String if json == b"\"$uuid\"" => self.0.push(Piece::Uuid),
             Kind::Object | Kind::Array => {
                 let mut copied = 0;
                 for item in Items::new(json, 0) {
@@ -489,6 +492,7 @@ impl Literal {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Now => super::text::quote(values.now.as_bytes(), out),
                 Piece::Version => super::text::quote(values.version.as_bytes(), out),
+                Piece::Uuid => super::text::quote(values.uuids.next().as_bytes(), out),
             }
         }
     }
@@ -500,6 +504,7 @@ impl std::fmt::Display for Literal {
             Piece::Text(text) => f.write_str(&String::from_utf8_lossy(text)),
             Piece::Now => f.write_str("$now"),
             Piece::Version => f.write_str("$version"),
+            Piece::Uuid => f.write_str("$uuid"),
         })
     }
 }

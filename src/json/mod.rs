@@ -27,6 +27,7 @@ mod scanner;
 mod text;
 mod translator;
 mod tree;
+mod uuid;
 mod valid;
 
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub use jq::{Filter, Mistake};
 pub use program::{Class, Program};
 pub(crate) use text::{quote, unescape};
 pub use translator::Translator;
+pub use uuid::Uuids;
+pub(crate) use uuid::is_uuid;
 pub(crate) use valid::{Items, Kind, same};
 
 /// Bounds on one document.
@@ -74,6 +77,8 @@ pub struct Values {
     pub now: String,
     /// `$version`: the label of the version that receives the document.
     pub version: Arc<str>,
+    /// Each `$uuid` is another of these.
+    pub uuids: Uuids,
     /// What to do with values that have no translation.
     pub on_error: OnError,
 }

@@ -353,9 +353,8 @@ fn value_may_go(how: &ValueEdit) -> bool {
         | ValueEdit::ToObject { otherwise, .. }
         | ValueEdit::ToTuple { otherwise, .. } => *otherwise == Otherwise::Drop,
         ValueEdit::Limit { over, .. } => *over == Some(Otherwise::Drop),
-        ValueEdit::ToArray { .. }
-        | ValueEdit::ToMember { .. }
-        | ValueEdit::Recase { .. }
-        | ValueEdit::Jq { .. } => false,
+        ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } | ValueEdit::Jq { .. } => {
+            false
+        }
     }
 }

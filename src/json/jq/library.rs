@@ -1,6 +1,8 @@
 //! What programs may call. It is listed name by name: what is not here, such as `input`, `now`, `env` or `debug`,
 //! does not exist.
 
+use std::sync::LazyLock;
+
 use jaq_core::box_iter::box_once;
 use jaq_core::load::parse::Def;
 use jaq_core::native::{Filter, Fun, bome, run, unary, v};
@@ -41,8 +43,11 @@ fn is_listed(name: &str, arguments: usize) -> bool {
 
 /// The filters that are programs themselves.
 pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
-    let all = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-    all.filter(|def| is_listed(def.name, def.args.len()))
+    static PARSED: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
+        let all = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        all.filter(|def| is_listed(def.name, def.args.len())).collect()
+    });
+    PARSED.iter().cloned()
 }
 
 /// The others.

@@ -24,13 +24,16 @@ use value::Value;
 /// The longest program, in bytes.
 const LONGEST: usize = 4096;
 
+/// How deep a program may nest.
+const DEEPEST: usize = 100;
+
 /// Stack for compiling, which nests as deep as the program: enough for the longest one.
 const COMPILER_STACK: usize = 64 << 20;
 
 /// Steps that a run has for any value, for each byte of it, and at most.
 const STEPS: usize = 100_000;
-const STEPS_PER_BYTE: usize = 100;
-const MOST_STEPS: usize = 10_000_000;
+const STEPS_PER_BYTE: usize = 50;
+const MOST_STEPS: usize = 5_000_000;
 
 /// A compiled program.
 pub struct Filter {
@@ -79,7 +82,8 @@ impl Filter {
             Exhausted::Nesting => Error::new(Code::JqExhausted, 0, "the program nests too deeply"),
             Exhausted::Broken => failed("the interpreter gave up"),
         })??;
-        validate(&made, Limits::default()).map_err(|error| failed(format!("the program's value is no JSON: {error}")))?;
+        validate(&made, Limits::default())
+            .map_err(|error| failed(format!("the program's value is no JSON: {error}")))?;
         Ok(made)
     }
 
@@ -152,6 +156,10 @@ fn compile(source: &str) -> Result<jaq_core::Filter<Bounded>, Vec<Mistake>> {
             let message = format!("`{name}` uses its own name, and recursion is not allowed");
             return Err(vec![Mistake { span: span(source, name), message }]);
         }
+        if nesting(&tokens) > DEEPEST {
+            let message = format!("a program may nest {DEEPEST} deep");
+            return Err(vec![Mistake { span: 0..source.len(), message }]);
+        }
     }
     let arena = Arena::default();
     let program = File { code: source, path: () };
@@ -199,6 +207,15 @@ fn recursive<'s>(tokens: &[Token<&'s str>], found: &mut Vec<&'s str>) {
     }
 }
 
+/// How deep a program nests at most, where jaq goes deeper without taking a step that counts.
+fn nesting(tokens: &[Token<&str>]) -> usize {
+    let mut deepest = 0;
+    for token in tokens {
+        each_block(token, &mut |inner| deepest = deepest.max(1 + nesting(inner)));
+    }
+    deepest + tokens.iter().filter(|token| matches!(token.0, "-" | "label")).count()
+}
+
 /// The place of the `;` that ends a definition, past those of the definitions in it.
 fn end_of_definition(tokens: &[Token<&str>]) -> usize {
     let mut open = 1;
@@ -233,3 +250,6 @@ fn each_block<'t, 's>(token: &'t Token<&'s str>, each: &mut dyn FnMut(&'t [Token
         Tok::Word | Tok::Var | Tok::Fmt | Tok::Num | Tok::Sym => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

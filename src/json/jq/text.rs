@@ -6,35 +6,78 @@ use std::rc::Rc;
 use jaq_json::{Map, Num};
 
 use super::super::error::{Code, Error};
+use super::super::scanner::skip_space;
 use super::super::text::{quote, unescape};
-use super::super::valid::{Items, Kind};
+use super::super::valid::{Kind, value_end};
 use super::budget::{spend, spend_bytes};
 use super::value::{DIGITS, Value};
 
 /// Reads valid JSON text.
 pub(super) fn read(text: &[u8]) -> Result<Value, Error> {
+    let mut at = skip_space(text, 0);
+    read_value(text, &mut at)
+}
+
+fn read_value(text: &[u8], at: &mut usize) -> Result<Value, Error> {
     spend(1);
-    Ok(match Kind::of(text) {
-        Kind::Null => Value::Null,
-        Kind::Boolean => Value::Bool(text == b"true"),
-        Kind::Number => Value::Number(number(&String::from_utf8_lossy(text))),
+    match Kind::of(&text[*at..]) {
+        Kind::Array => read_array(text, at),
+        Kind::Object => read_object(text, at),
+        kind => Ok(scalar(kind, take(text, at))),
+    }
+}
+
+/// A scalar's text.
+fn take<'t>(text: &'t [u8], at: &mut usize) -> &'t [u8] {
+    let start = *at;
+    *at = value_end(text, start);
+    &text[start..*at]
+}
+
+fn scalar(kind: Kind, text: &[u8]) -> Value {
+    match kind {
         Kind::String => Value::string(&unescape(text)),
-        Kind::Array => {
-            Value::array(Items::new(text, 0).map(|item| read(&text[item.value])).collect::<Result<_, _>>()?)
+        Kind::Number => Value::Number(number(&String::from_utf8_lossy(text))),
+        Kind::Boolean => Value::Bool(text == b"true"),
+        Kind::Null | Kind::Array | Kind::Object => Value::Null,
+    }
+}
+
+/// Steps over a bracket, or the comma or bracket after an item; whether another item follows.
+fn more(text: &[u8], at: &mut usize) -> bool {
+    let before = skip_space(text, *at);
+    *at = skip_space(text, before + 1);
+    match text.get(before) {
+        Some(b',') => true,
+        Some(b'[' | b'{') if !matches!(text.get(*at), Some(b']' | b'}')) => true,
+        Some(b'[' | b'{') => {
+            *at += 1;
+            false
         }
-        Kind::Object => {
-            let mut members = Map::default();
-            for item in Items::new(text, 0) {
-                let name = &text[item.name];
-                spend_bytes(name.len());
-                if members.insert(Rc::from(unescape(name)), read(&text[item.value])?).is_some() {
-                    let detail = format!("the name {} stands twice", String::from_utf8_lossy(name));
-                    return Err(Error::new(Code::DuplicateKey, 0, detail));
-                }
-            }
-            Value::object(members)
+        _ => false,
+    }
+}
+
+fn read_array(text: &[u8], at: &mut usize) -> Result<Value, Error> {
+    let mut items = Vec::new();
+    while more(text, at) {
+        items.push(read_value(text, at)?);
+    }
+    Ok(Value::array(items))
+}
+
+fn read_object(text: &[u8], at: &mut usize) -> Result<Value, Error> {
+    let mut members = Map::default();
+    while more(text, at) {
+        let name = take(text, at);
+        spend_bytes(name.len());
+        *at = skip_space(text, skip_space(text, *at) + 1);
+        if members.insert(Rc::from(unescape(name)), read_value(text, at)?).is_some() {
+            let detail = format!("the name {} stands twice", String::from_utf8_lossy(name));
+            return Err(Error::new(Code::DuplicateKey, 0, detail));
         }
-    })
+    }
+    Ok(Value::object(members))
 }
 
 /// A number that keeps its spelling until arithmetic touches it.

@@ -119,7 +119,8 @@ impl Value {
             None | Some(Self::Null) => Ok(default),
             Some(value) => {
                 let whole = value.whole().ok_or_else(|| Error::typ(value.clone(), "integer"))?;
-                let from_end = if whole < 0 { length.saturating_sub(whole.unsigned_abs()) } else { whole.unsigned_abs() };
+                let from_end =
+                    if whole < 0 { length.saturating_sub(whole.unsigned_abs()) } else { whole.unsigned_abs() };
                 Ok(from_end.min(length))
             }
         };
@@ -329,19 +330,23 @@ impl std::ops::Mul for Value {
 
     fn mul(self, other: Self) -> ValR<Self> {
         match (self, other) {
-            (Self::String(text), Self::Number(times)) | (Self::Number(times), Self::String(text)) => {
-                match times.as_isize().and_then(|times| usize::try_from(times).ok()) {
-                    Some(0) | None => Ok(Self::Null),
-                    Some(times) => {
-                        spend_bytes(text.len().saturating_mul(times));
-                        Ok(Self::String(text.repeat(times).into()))
-                    }
-                }
-            }
+            (Self::String(text), Self::Number(times @ (Num::Int(_) | Num::BigInt(_))))
+            | (Self::Number(times @ (Num::Int(_) | Num::BigInt(_))), Self::String(text)) => Ok(repeated(&text, &times)),
             (Self::Object(a), Self::Object(b)) => merged(&a, &b),
             (a, b) => a.numbers(Math::Mul, b, |a, b| a * b),
         }
     }
+}
+
+/// A text several times; null where that is not even once.
+fn repeated(text: &[u8], times: &Num) -> Value {
+    let times = match times {
+        Num::Int(times) => usize::try_from(*times).unwrap_or(0),
+        more if *more > Num::Int(0) => usize::MAX,
+        _ => 0,
+    };
+    spend_bytes(text.len().saturating_mul(times));
+    if times == 0 { Value::Null } else { Value::String(text.repeat(times).into()) }
 }
 
 /// Two objects as one; where both have an object under one name, those are merged too.
@@ -499,7 +504,9 @@ impl ValT for Value {
         };
         let changed = f(self.clone().range(range)?).next().transpose()?;
         match (self, changed) {
-            (Self::Array(array), None) => Ok([&array.items[..bounds.start], &array.items[bounds.end..]].concat().into_iter().collect()),
+            (Self::Array(array), None) => {
+                Ok([&array.items[..bounds.start], &array.items[bounds.end..]].concat().into_iter().collect())
+            }
             (Self::Array(array), Some(Self::Array(part))) => {
                 let parts = [&array.items[..bounds.start], &part.items, &array.items[bounds.end..]];
                 Ok(parts.concat().into_iter().collect())

@@ -11,8 +11,10 @@
 //!
 //! **What is lost.** What the programs lose.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::diagnostic::Span;
 use crate::json::Filter;
 use crate::json::edit::{Edit, ValueEdit};
 use crate::rules::Direction;
@@ -59,9 +61,24 @@ fn program(reader: &mut Reader, node: &Node, what: &str) -> Option<Arc<Filter>> 
         Ok(program) => Some(Arc::new(program)),
         Err(mistakes) => {
             for mistake in mistakes {
-                reader.error(code::JQ, node.span, format!("{what} is no program: {}", mistake.message));
+                let span = within(node.span, source, &mistake.span);
+                reader
+                    .error(code::JQ, span, format!("{what} is no program: {}", mistake.message))
+                    .help("what programs may use is listed in docs/rules.md, under `jq`");
             }
             None
         }
     }
+}
+
+/// A part of a program where it stands in its file, if the scalar is the program letter by letter; else all of it.
+fn within(scalar: Span, source: &str, part: &Range<usize>) -> Span {
+    let quotes = (scalar.end - scalar.start).saturating_sub(source.len());
+    if quotes != 0 && quotes != 2 {
+        return scalar;
+    }
+    let start = scalar.start + quotes / 2;
+    // What is missing at the end still needs a place that can be shown.
+    let first = part.start.min(source.len().saturating_sub(1));
+    Span { start: start + first, end: start + part.end.max(first + 1) }
 }

@@ -40,7 +40,8 @@ impl Limit {
             (_, None) | (None, _) => Some(Some(Otherwise::Fail)),
         };
         let directions = [("up", Direction::Up), ("down", Direction::Down)];
-        let on = fields.get("on").map_or(Some(&Direction::Up), |node| reader.one_of(node, "`on`", &directions)).copied();
+        let on =
+            fields.get("on").map_or(Some(&Direction::Up), |node| reader.one_of(node, "`on`", &directions)).copied();
         fields.finish(reader);
         Some(Self { at: at?, bound: bound?, over: over?, on: on? })
     }

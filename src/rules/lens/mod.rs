@@ -375,12 +375,7 @@ fn json(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
 }
 
 fn literal(reader: &mut Reader, node: &Node) -> Option<Literal> {
-    let text = json(reader, node)?;
-    if memchr::memmem::find(&text, b"\"$uuid\"").is_some() {
-        reader.error(code::NOT_YET, node.span, "`$uuid` is not supported yet");
-        return None;
-    }
-    Some(Literal::new(&text))
+    json(reader, node).map(|text| Literal::new(&text))
 }
 
 /// A path; malformed ones are reported.

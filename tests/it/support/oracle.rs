@@ -71,6 +71,7 @@ fn op_of(name: &str, a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
         "recase" => recase(a, root, c),
         "drop" => drop_elements(a, root, c),
         "limit" => limit(a, root, c),
+        "jq" => at_each(root, &tokens(&a["at"]), &mut |v| jq(&a[if c.up { "up" } else { "down" }], v).map(Some)),
         "each" => at_each(root, &tokens(&a["at"]), &mut |v| run(&a["ops"], v, c).map(Some)),
         other => panic!("the oracle does not know `{other}`"),
     }
@@ -844,4 +845,32 @@ fn limit(a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
             _ => Err("information_lost"),
         }
     })
+}
+
+/// The few programs that tests use.
+pub(crate) const JQ: &[[&str; 2]] =
+    &[[".", "."], ["map({label: .})", "map(.label)"], ["{v: .}", ".v"], ["tostring", "[.[]?]"], ["empty", "."]];
+
+fn jq(program: &Value, v: Value) -> Done<Value> {
+    let member = |v: &Value, name: &str| match v {
+        Value::Null => Ok(Value::Null),
+        Value::Object(members) => Ok(members.get(name).cloned().unwrap_or_default()),
+        _ => Err("jq_failed"),
+    };
+    let values = |v: Value| match v {
+        Value::Array(items) => Ok(items),
+        Value::Object(members) => Ok(members.into_iter().map(|(_, v)| v).collect()),
+        _ => Err("jq_failed"),
+    };
+    match program.as_str().expect("a program") {
+        "." => Ok(v),
+        "map({label: .})" => Ok(values(v)?.into_iter().map(|v| json!({"label": v})).collect()),
+        "map(.label)" => values(v)?.iter().map(|v| member(v, "label")).collect(),
+        "{v: .}" => Ok(json!({"v": v})),
+        ".v" => member(&v, "v"),
+        "tostring" => Ok(if v.is_string() { v } else { json!(v.to_string()) }),
+        "[.[]?]" => Ok(values(v).unwrap_or_default().into_iter().collect()),
+        "empty" => Err("jq_failed"),
+        other => panic!("the oracle does not know the program `{other}`"),
+    }
 }
