@@ -373,14 +373,23 @@ pub enum ValueEdit {
     Limit {
         /// The bound.
         bound: Bound,
-        /// For values above it; `None`: they are cut to it.
-        over: Option<Otherwise>,
+        /// For values above it.
+        over: Over,
     },
     /// What a program makes of the value.
     Jq {
         /// The program.
         program: Arc<Filter>,
     },
+}
+
+/// What becomes of a value above a bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Over {
+    /// It is cut to the bound.
+    Cut,
+    /// As values without a counterpart.
+    Otherwise(Otherwise),
 }
 
 /// The most that a value may be.

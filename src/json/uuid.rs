@@ -32,17 +32,12 @@ impl Uuids {
 
 /// Whether JSON text is a string that is a UUID of version 4.
 pub(crate) fn is_uuid(json: &[u8]) -> bool {
-    let is_part = |part: &[u8], length: usize| part.len() == length && part.iter().all(u8::is_ascii_hexdigit);
     let Some(text) = json.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")) else { return false };
     let parts: Vec<&[u8]> = text.split(|byte| *byte == b'-').collect();
-    let [a, b, c, d, e] = parts[..] else { return false };
-    is_part(a, 8)
-        && is_part(b, 4)
-        && is_part(c, 4)
-        && is_part(d, 4)
-        && is_part(e, 12)
-        && c[0] == b'4'
-        && b"89abAB".contains(&d[0])
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+        && parts.iter().all(|part| part.iter().all(u8::is_ascii_hexdigit))
+        && parts[2][0] == b'4'
+        && b"89abAB".contains(&parts[3][0])
 }
 
 #[cfg(test)]

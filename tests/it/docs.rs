@@ -208,13 +208,3 @@ fn links_lead_somewhere() {
         }
     }
 }
-
-/// What the page names as not supported is refused by that code.
-#[test]
-fn what_is_not_supported_is_refused() {
-    for name in ["limit", "jq"] {
-        assert!(RULES.contains(&format!("`{name}`")), "{name}");
-        let found = Ops::parse(&format!("[{{{name}: {{}}}}]"), "ops.yaml").expect_err("not supported");
-        assert_eq!(found.iter().map(|d| d.code).collect::<Vec<_>>(), ["RL001"], "{name}");
-    }
-}

@@ -239,7 +239,6 @@ fn bounds_hold_one_way() {
 }
 
 #[test]
-#[cfg(feature = "jq")]
 fn programs_run_where_no_op_can_say_it() {
     check("jq.txt");
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::edit::{Edit, Entry, Otherwise, ValueEdit};
+use super::super::edit::{Edit, Entry, Otherwise, Over, ValueEdit};
 use super::super::valid::{Kind, same};
 use super::limit::{Limited, limit};
 
@@ -52,8 +52,8 @@ fn change<'p>(how: &'p ValueEdit, text: &[u8]) -> Option<Changed<'p>> {
         }
         ValueEdit::Limit { bound, over } => match (limit(bound, text), over) {
             (Limited::Within, _) => return Some(Changed::Same),
-            (Limited::Over { cut, .. }, None) => return Some(Changed::Made(cut)),
-            (Limited::Over { .. }, Some(over)) => over,
+            (Limited::Over { cut, .. }, Over::Cut) => return Some(Changed::Made(cut)),
+            (Limited::Over { .. }, Over::Otherwise(over)) => over,
         },
         ValueEdit::ToArray { .. }
         | ValueEdit::FromArray { .. }

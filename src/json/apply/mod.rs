@@ -96,7 +96,8 @@ impl<'a> Editor<'a> {
     }
 
     fn may_skip(&self, error: &Error) -> bool {
-        self.values.on_error == OnError::BestEffort && !matches!(error.code, Code::TooLarge | Code::Dropped)
+        self.values.on_error == OnError::BestEffort
+            && !matches!(error.code, Code::TooLarge | Code::JqExhausted | Code::Dropped)
     }
 
     fn name_change(&self, mut error: Error, entry: &Entry) -> Error {

@@ -1,7 +1,7 @@
 //! Edits of a value: mapped, converted, wrapped, unwrapped.
 
 use super::super::convert::Way;
-use super::super::edit::{Empty, Literal, Many, Otherwise, ValueEdit};
+use super::super::edit::{Empty, Literal, Many, Otherwise, Over, ValueEdit};
 use super::super::error::{Code, Error};
 use super::super::tree::NodeId;
 use super::super::valid::{Kind, same};
@@ -67,10 +67,12 @@ impl Editor<'_> {
                 let limited = limit(bound, &self.tree.text(node));
                 match (limited, over) {
                     (Limited::Within, _) => Ok(Became::Same),
-                    (Limited::Over { cut, .. }, None) => {
+                    (Limited::Over { cut, .. }, Over::Cut) => {
                         Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&cut))))
                     }
-                    (Limited::Over { told, .. }, Some(over)) => self.fall_back(over, Code::InformationLost, || told),
+                    (Limited::Over { told, .. }, Over::Otherwise(over)) => {
+                        self.fall_back(over, Code::InformationLost, || told)
+                    }
                 }
             }
         }

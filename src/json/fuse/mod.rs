@@ -7,7 +7,7 @@
 
 mod members;
 
-use super::edit::{Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Path, Source, Token, ValueEdit};
+use super::edit::{Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Over, Path, Source, Token, ValueEdit};
 use members::Members;
 
 use super::program::{Program, Step, StepId};
@@ -352,7 +352,7 @@ fn value_may_go(how: &ValueEdit) -> bool {
         | ValueEdit::FromEntries { otherwise, .. }
         | ValueEdit::ToObject { otherwise, .. }
         | ValueEdit::ToTuple { otherwise, .. } => *otherwise == Otherwise::Drop,
-        ValueEdit::Limit { over, .. } => *over == Some(Otherwise::Drop),
+        ValueEdit::Limit { over, .. } => *over == Over::Otherwise(Otherwise::Drop),
         ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } | ValueEdit::Jq { .. } => {
             false
         }

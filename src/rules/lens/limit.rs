@@ -12,7 +12,7 @@
 //!
 //! **What is lost.** What is beyond the bound; by default that is a failure (`information_lost`).
 
-use crate::json::edit::{Bound, Edit, Otherwise, ValueEdit};
+use crate::json::edit::{Bound, Edit, Otherwise, Over, ValueEdit};
 use crate::json::is_bound;
 use crate::rules::Direction;
 use crate::rules::path::Place;
@@ -25,8 +25,7 @@ use super::{Edits, json, otherwise, place};
 pub struct Limit {
     at: Place,
     bound: Bound,
-    /// `None`: what exceeds the bound is cut to it.
-    over: Option<Otherwise>,
+    over: Over,
     on: Direction,
 }
 
@@ -37,7 +36,7 @@ impl Limit {
         let bound = bound(reader, &mut fields);
         let over = match (fields.get("over"), &bound) {
             (Some(node), Some(bound)) => over(reader, node, bound),
-            (_, None) | (None, _) => Some(Some(Otherwise::Fail)),
+            (_, None) | (None, _) => Some(Over::Otherwise(Otherwise::Fail)),
         };
         let directions = [("up", Direction::Up), ("down", Direction::Down)];
         let on =
@@ -73,7 +72,9 @@ fn bound(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<Bound> {
             if is_bound(&text) {
                 return Some(Bound::Number(text));
             }
-            reader.wrong_type(node, "`max`", "a number");
+            let digits = node.text().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+            let help = digits.map(|text| format!("write {text}"));
+            reader.wrong_type(node, "`max`", "a number").help = help;
             None
         }
         _ => {
@@ -85,20 +86,20 @@ fn bound(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<Bound> {
     }
 }
 
-fn over(reader: &mut Reader, node: &Node, bound: &Bound) -> Option<Option<Otherwise>> {
+fn over(reader: &mut Reader, node: &Node, bound: &Bound) -> Option<Over> {
     if node.as_mapping().is_some() {
-        return otherwise(reader, node).map(Some);
+        return otherwise(reader, node).map(Over::Otherwise);
     }
     let cut = match bound {
         Bound::Characters(_) | Bound::Elements(_) => "truncate",
         Bound::Number(_) => "clamp",
     };
     let choices = [
-        ("fail", Some(Otherwise::Fail)),
-        ("reject", Some(Otherwise::Fail)),
-        (cut, None),
-        ("drop", Some(Otherwise::Drop)),
-        ("keep", Some(Otherwise::Keep)),
+        ("fail", Over::Otherwise(Otherwise::Fail)),
+        ("reject", Over::Otherwise(Otherwise::Fail)),
+        (cut, Over::Cut),
+        ("drop", Over::Otherwise(Otherwise::Drop)),
+        ("keep", Over::Otherwise(Otherwise::Keep)),
     ];
     reader.one_of(node, "`over`", &choices).cloned()
 }
