@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::diagnostic::{self, Source};
-use crate::json::{Code, Error, Limits, OnError, Program, Translated, Translator, Values, translate};
+use crate::json::{Code, Error, Limits, OnError, Program, Translated, Translator, Uuids, Values, translate};
 use crate::rules::{self, Direction, Mode, Ops};
 
 use super::EXIT_FINDINGS;
@@ -65,6 +65,9 @@ pub(super) struct Args {
     /// What `$version` is; the receiver's version by default.
     #[arg(long, value_name = "LABEL")]
     version_label: Option<String>,
+    /// What the UUIDs for `$uuid` are made from, so that they are the same again; random by default.
+    #[arg(long, value_name = "NUMBER")]
+    uuid_seed: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -105,7 +108,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
 
 fn values(args: &Args, receiver: &str) -> Values {
     let now = args.now.clone().unwrap_or_else(|| format!("{:.3}", jiff::Timestamp::now()));
-    Values { now, version: args.version_label.as_deref().unwrap_or(receiver).into(), on_error: OnError::Reject }
+    let version = args.version_label.as_deref().unwrap_or(receiver).into();
+    let uuids = Uuids::new(args.uuid_seed.map_or_else(crate::http::exchange::random, u128::from));
+    Values { now, version, uuids, on_error: OnError::Reject }
 }
 
 type Program1 = (Arc<Program>, String);

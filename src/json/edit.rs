@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Values;
 use super::convert::{Conversion, Way};
+use super::jq::Filter;
 use super::text::quoted;
 use super::valid::{Items, Kind};
 
@@ -407,6 +408,38 @@ pub enum ValueEdit {
         /// Names that stay, with everything in their values.
         except: Vec<String>,
     },
+    /// A value may not exceed a bound; values of another type pass.
+    Limit {
+        /// The bound.
+        bound: Bound,
+        /// For values above it.
+        over: Over,
+    },
+    /// What a program makes of the value.
+    Jq {
+        /// The program.
+        program: Arc<Filter>,
+    },
+}
+
+/// What becomes of a value above a bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Over {
+    /// It is cut to the bound.
+    Cut,
+    /// As values without a counterpart.
+    Otherwise(Otherwise),
+}
+
+/// The most that a value may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// Code points of a string.
+    Characters(usize),
+    /// A number: JSON text.
+    Number(Vec<u8>),
+    /// Elements of an array.
+    Elements(usize),
 }
 
 /// Which element of several an array collapses to.
@@ -433,7 +466,8 @@ pub enum Empty {
     Fail,
 }
 
-/// A value of a rule: JSON text in which the strings `"$now"` and `"$version"` stand for what a message gives.
+/// A value of a rule: JSON text in which the strings `"$now"`, `"$version"` and `"$uuid"` stand for what a
+/// message gives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Literal(Vec<Piece>);
 
@@ -442,6 +476,7 @@ enum Piece {
     Text(Vec<u8>),
     Now,
     Version,
+    Uuid,
 }
 
 impl Literal {
@@ -484,6 +519,7 @@ impl Literal {
         match Kind::of(json) {
             Kind::String if json == b"\"$now\"" => self.0.push(Piece::Now),
             Kind::String if json == b"\"$version\"" => self.0.push(Piece::Version),
+            Kind::String if json == b"\"$uuid\"" => self.0.push(Piece::Uuid),
             Kind::Object | Kind::Array => {
                 let mut copied = 0;
                 for item in Items::new(json, 0) {
@@ -504,6 +540,7 @@ impl Literal {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Now => super::text::quote(values.now.as_bytes(), out),
                 Piece::Version => super::text::quote(values.version.as_bytes(), out),
+                Piece::Uuid => super::text::quote(values.uuids.next().as_bytes(), out),
             }
         }
     }
@@ -515,6 +552,7 @@ impl std::fmt::Display for Literal {
             Piece::Text(text) => f.write_str(&String::from_utf8_lossy(text)),
             Piece::Now => f.write_str("$now"),
             Piece::Version => f.write_str("$version"),
+            Piece::Uuid => f.write_str("$uuid"),
         })
     }
 }

@@ -103,4 +103,8 @@ codes! {
     UntranslatablePatch = "untranslatable_patch",
     /// An array element cannot be taken out by its index.
     CannotRemoveIndex = "cannot_remove_index",
+    /// A jq program failed, or did not make exactly one JSON value.
+    JqFailed = "jq_failed",
+    /// A jq program took more steps, or nested deeper, than it may.
+    JqExhausted = "jq_exhausted",
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::diagnostic::Diagnostic;
-use crate::json::{Limits, OnError, Values, same};
+use crate::json::{Items, Kind, Limits, OnError, Uuids, Values, is_uuid, same, unescape};
 use crate::version::VersionId;
 
 use super::ast::{ArgumentList, Change, HttpMessage, HttpTest, SocketIoTest, Subject, Test, WsTest};
@@ -144,7 +144,8 @@ impl Runner<'_> {
     }
 
     fn values(&self, receiver: VersionId) -> Values {
-        Values { now: NOW.to_owned(), version: Arc::clone(self.plans.label(receiver)), on_error: OnError::Reject }
+        let version = Arc::clone(self.plans.label(receiver));
+        Values { now: NOW.to_owned(), version, uuids: Uuids::default(), on_error: OnError::Reject }
     }
 
     fn wanted(&self, from: VersionId, to: VersionId) -> bool {
@@ -371,7 +372,8 @@ fn header_map(headers: Headers<'_>) -> Result<HeaderMap, String> {
 fn compare_headers(found: &HeaderMap, want: Headers<'_>) -> Result<(), String> {
     for (name, value) in want {
         let found = found.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-        if found.as_deref() != Some(value) {
+        let fits = |found: &str| found == value || value == "$uuid" && is_uuid(format!("\"{found}\"").as_bytes());
+        if !found.as_deref().is_some_and(fits) {
             return Err(format!(
                 "expected the header `{name}: {value}`, found {}",
                 found.map_or("none".to_owned(), |v| format!("`{v}`"))
@@ -382,8 +384,31 @@ fn compare_headers(found: &HeaderMap, want: Headers<'_>) -> Result<(), String> {
 }
 
 fn compare(found: &[u8], want: &[u8]) -> Result<(), String> {
-    if same(found, want) {
+    if fits(found, want) {
         return Ok(());
     }
     Err(format!("expected {}\n   found {}", String::from_utf8_lossy(want), String::from_utf8_lossy(found)))
+}
+
+/// Whether two documents are the same, where the string `$uuid` is whatever UUID was found.
+fn fits(found: &[u8], want: &[u8]) -> bool {
+    let alike_in_size = || Items::new(found, 0).count() == Items::new(want, 0).count();
+    match (Kind::of(found), Kind::of(want)) {
+        (Kind::String, Kind::String) if want == b"\"$uuid\"" => found == want || is_uuid(found),
+        (Kind::Array, Kind::Array) => {
+            let mut pairs = Items::new(found, 0).zip(Items::new(want, 0));
+            alike_in_size() && pairs.all(|(x, y)| fits(&found[x.value], &want[y.value]))
+        }
+        (Kind::Object, Kind::Object) => {
+            let mut wanted = Items::new(want, 0);
+            alike_in_size()
+                && wanted.all(|wanted| {
+                    let name = unescape(&want[wanted.name]);
+                    let mut hits = Items::new(found, 0).filter(|item| unescape(&found[item.name.clone()]) == name);
+                    let hit = hits.next().filter(|_| hits.next().is_none());
+                    hit.is_some_and(|item| fits(&found[item.value], &want[wanted.value.clone()]))
+                })
+        }
+        _ => same(found, want),
+    }
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use legato_proxy::diagnostic::{Source, render};
-use legato_proxy::json::{Error, Limits, OnError, Values};
+use legato_proxy::json::{Error, Limits, OnError, Uuids, Values};
 use legato_proxy::rules::{Api, Lifetime, Outcome, Side, Translated, compile};
 use legato_proxy::version::VersionId;
 
@@ -98,7 +98,12 @@ impl<'a> Message<'a> {
 
 impl Case<'_> {
     fn values(&self) -> Values {
-        Values { now: "2026-03-01T00:00:00Z".to_owned(), version: self.receiver.into(), on_error: self.on_error }
+        Values {
+            now: "2026-03-01T00:00:00Z".to_owned(),
+            version: self.receiver.into(),
+            uuids: Uuids::default(),
+            on_error: self.on_error,
+        }
     }
 
     fn request(&self, line: &str) -> Result<String, Error> {
@@ -302,6 +307,16 @@ fn full_updates_are_documents() {
 #[test]
 fn ops_that_hold_what_they_edit() {
     check("held.txt");
+}
+
+#[test]
+fn bounds_hold_one_way() {
+    check("limits.txt");
+}
+
+#[test]
+fn programs_run_where_no_op_can_say_it() {
+    check("jq.txt");
 }
 
 #[test]

@@ -56,6 +56,10 @@ fn random_ops_on_values_inside_each_other() {
         let mut random = Random(seed);
         let ops: Vec<Value> = (0..=random.below(2)).map(|_| random_op(&mut random, 1)).collect();
         let ops = Value::Array(ops);
+        // The oracle makes no UUIDs.
+        if ops.to_string().contains("$uuid") {
+            continue;
+        }
         let edited = random.below(2);
         let name = ["Zero", "One"][edited];
         let compiled = compile_change(SHAPES, &json!([{"shape": name, "ops": ops}]));

@@ -1,6 +1,7 @@
 //! Runs primitive edits on a held scope.
 
 mod alone;
+mod limit;
 mod many;
 mod members;
 mod names;
@@ -42,6 +43,7 @@ pub(super) fn apply<'a>(
 }
 
 pub(super) use alone::edit_alone;
+pub(crate) use limit::is_bound;
 pub(crate) use names::written;
 
 /// What an edit made of a value.
@@ -97,7 +99,7 @@ impl<'a> Editor<'a> {
 
     fn may_skip(&self, error: &Error) -> bool {
         self.values.on_error == OnError::BestEffort
-            && !matches!(error.code, Code::TooLarge | Code::TooDeep | Code::Dropped)
+            && !matches!(error.code, Code::TooLarge | Code::TooDeep | Code::JqExhausted | Code::Dropped)
     }
 
     fn name_change(&self, mut error: Error, entry: &Entry) -> Error {

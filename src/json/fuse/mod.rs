@@ -9,7 +9,7 @@ mod members;
 
 use std::sync::Arc;
 
-use super::edit::{Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Path, Source, Token, ValueEdit};
+use super::edit::{Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Over, Path, Source, Token, ValueEdit};
 use members::Members;
 
 use super::program::{Program, Step, StepId};
@@ -368,6 +368,9 @@ fn value_may_go(how: &ValueEdit) -> bool {
         | ValueEdit::FromEntries { otherwise, .. }
         | ValueEdit::ToObject { otherwise, .. }
         | ValueEdit::ToTuple { otherwise, .. } => *otherwise == Otherwise::Drop,
-        ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } => false,
+        ValueEdit::Limit { over, .. } => *over == Over::Otherwise(Otherwise::Drop),
+        ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } | ValueEdit::Jq { .. } => {
+            false
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::rules::ast::Change;
-use crate::rules::lens::{Op, lost_by};
+use crate::rules::lens::{Op, lost_by, unknown_losses};
 use crate::rules::{Direction, Place, diagnostics as code};
 
 use super::conflicts::quoted;
@@ -14,6 +14,8 @@ struct Side<'a> {
     direction: Direction,
     lost: Vec<(&'a Op, Place)>,
     accepted: Vec<Place>,
+    /// Where only the author knows what is lost.
+    unknown: Vec<Place>,
 }
 
 /// Reports a change whose losses are others than those it accepts. Paths are of the message, or of the shape: of its
@@ -58,7 +60,8 @@ fn side<'a>(change: &'a Change, direction: Direction, accepted: &[String]) -> Si
             }
         }
     }
-    Side { direction, lost, accepted: accepted.iter().filter_map(|path| Place::parse(path).ok()).collect() }
+    let accepted = accepted.iter().filter_map(|path| Place::parse(path).ok()).collect();
+    Side { direction, lost, accepted, unknown: written(change).into_iter().flat_map(unknown_losses).collect() }
 }
 
 /// Whether the second is the first or inside it.
@@ -74,7 +77,10 @@ impl Side<'_> {
     }
 
     fn unlost(&self) -> Vec<(Direction, &Place)> {
-        let is_lost = |place: &&Place| self.lost.iter().any(|(_, lost)| accepts(place, lost));
+        let is_lost = |place: &&Place| {
+            let may_be = |unknown| accepts(place, unknown) || accepts(unknown, place);
+            self.lost.iter().any(|(_, lost)| accepts(place, lost)) || self.unknown.iter().any(may_be)
+        };
         self.accepted.iter().filter(|place| !is_lost(place)).map(|place| (self.direction, place)).collect()
     }
 

@@ -220,7 +220,7 @@ fn change(at: &[Token], how: &ValueEdit, path: &[Token]) -> Carried {
     };
     let at = path.len() - rest.len();
     match (how, rest) {
-        (ValueEdit::Map { .. } | ValueEdit::Convert { .. }, []) => Carried::Same,
+        (ValueEdit::Map { .. } | ValueEdit::Convert { .. }, []) | (ValueEdit::Limit { .. }, _) => Carried::Same,
         (ValueEdit::ToArray { .. }, rest) => splice(path, at, [Token::Any], rest),
         (ValueEdit::ToMember { key, .. }, rest) => splice(path, at, [name(key)], rest),
         (ValueEdit::FromMember { key, .. }, _) => open(&path[..at], key, path),
@@ -251,7 +251,8 @@ fn change(at: &[Token], how: &ValueEdit, path: &[Token]) -> Carried {
             | ValueEdit::ToEntries { .. }
             | ValueEdit::FromEntries { .. }
             | ValueEdit::ToObject { .. }
-            | ValueEdit::ToTuple { .. },
+            | ValueEdit::ToTuple { .. }
+            | ValueEdit::Jq { .. },
             _,
         ) => Carried::Unknown,
     }

@@ -61,6 +61,11 @@ impl Each {
         lost.into_iter().map(|(_, place)| self.at.inside(&place)).collect()
     }
 
+    /// See [`super::unknown_losses`].
+    pub(super) fn unknown_losses(&self) -> Vec<Place> {
+        super::unknown_losses(&self.ops).iter().map(|place| self.at.inside(place)).collect()
+    }
+
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
         let entries = lower_ops(&self.ops, direction, mode).into_iter().map(|lowered| lowered.entry).collect();
         let at = self.at.in_part();

@@ -258,7 +258,8 @@ fn change(at: &Path, how: &ValueEdit) -> Effect {
             let (from, to) = kinds_of(conversion, *way);
             in_place(at, Some((from, otherwise)), certain(to, otherwise))
         }
-        ValueEdit::Recase { .. } => in_place(at, None, None),
+        ValueEdit::Recase { .. } | ValueEdit::Limit { .. } => in_place(at, None, None),
+        ValueEdit::Jq { .. } => shaped(at, vec![at.clone()], None, None),
         ValueEdit::ToArray { .. } => shaped(at, every(), Some(Kind::Array), None),
         ValueEdit::FromArray { otherwise, .. } => shaped(at, vec![at.clone()], None, Some((Kind::Array, otherwise))),
         ValueEdit::ToMember { key, with, .. } => {

@@ -40,12 +40,24 @@ impl Op {
     }
 }
 
+/// The places of values that programs edit: what is lost there and inside, only their author knows.
+#[must_use]
+pub fn unknown_losses(ops: &[Op]) -> Vec<Place> {
+    let of = |op: &Op| match &op.lens {
+        Lens::Jq(op) => op.places().into_iter().cloned().collect(),
+        Lens::Each(op) => op.unknown_losses(),
+        _ => Vec::new(),
+    };
+    ops.iter().flat_map(of).collect()
+}
+
 impl Lens {
     /// The places whose values do not come back, in the document that the direction starts from. What an op lays over
     /// a member that no version declares is none: documents that conform have no such member.
     fn loses(&self, direction: Direction) -> Vec<Place> {
         match self {
-            Self::Rename(_) | Self::Move(_) | Self::Recase(_) => Vec::new(),
+            Self::Rename(_) | Self::Move(_) | Self::Recase(_) | Self::Jq(_) => Vec::new(),
+            Self::Limit(op) => op.loses(direction),
             Self::Add(op) => op.loses(direction),
             Self::Remove(op) => op.loses(direction),
             Self::Map(op) => op.loses(direction),

@@ -12,6 +12,8 @@ mod effect;
 mod entries;
 mod envelope;
 mod guard;
+mod jq;
+mod limit;
 mod loss;
 mod map;
 mod presence;
@@ -39,13 +41,10 @@ pub(super) use effect::{Effect, Making, Stage};
 pub use guard::Guard;
 use guard::parse_guards;
 use loss::loses_value;
-pub use loss::lost_by;
+pub use loss::{lost_by, unknown_losses};
 
 /// What stands beside an op: when it runs, and a remark.
 const KNOBS: &[&str] = &["where", "where_down", "note"];
-
-/// Ops that the rule language has and this release does not run yet.
-const LATER: &[&str] = &["limit", "jq"];
 
 /// The codes of diagnostics about ops.
 pub mod code {
@@ -57,6 +56,8 @@ pub mod code {
     pub const OP: &str = "RL003";
     /// An op or guard that reaches into both head and body.
     pub const PARTS: &str = "RL004";
+    /// A jq program that does not compile.
+    pub const JQ: &str = "RL011";
     /// The wildcards of `from` and `to` do not align.
     pub const WILDCARDS: &str = "CF206";
 }
@@ -109,8 +110,12 @@ pub enum Lens {
     Recase(recase::Recase),
     /// `drop`
     Drop(drop::Drop),
+    /// `limit`
+    Limit(limit::Limit),
     /// `each`
     Each(each::Each),
+    /// `jq`
+    Jq(jq::Jq),
 }
 
 /// How a request body that is a partial update is read.
@@ -151,7 +156,7 @@ impl Op {
     /// The ops' names, in the order of the reference.
     pub const NAMES: &'static [&'static str] = &[
         "rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "split", "entries", "tuple",
-        "spread", "presence", "recase", "drop", "each",
+        "spread", "presence", "recase", "drop", "limit", "each", "jq",
     ];
 
     fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
@@ -170,7 +175,7 @@ impl Op {
     /// The one entry that is an op; the others say when it runs.
     fn only_one<'n>(reader: &mut Reader, node: &Node, entries: &'n [(Node, Node)]) -> Option<(&'n Node, &'n Node)> {
         let is_knob = |name: &str| KNOBS.contains(&name);
-        let is_op = |name: &str| Self::NAMES.contains(&name) || LATER.contains(&name);
+        let is_op = |name: &str| Self::NAMES.contains(&name);
         let others = || entries.iter().filter(|(name, _)| !name.text().is_some_and(is_knob));
         if let (Some((name, args)), 1) = (others().next(), others().count()) {
             return Some((name, args));
@@ -314,11 +319,9 @@ impl Lens {
             "presence" => presence::Presence::parse(reader, args).map(Self::Presence),
             "recase" => recase::Recase::parse(reader, args).map(Self::Recase),
             "drop" => drop::Drop::parse(reader, args).map(Self::Drop),
+            "limit" => limit::Limit::parse(reader, args).map(Self::Limit),
             "each" => each::Each::parse(reader, args).map(Self::Each),
-            later if LATER.contains(&later) => {
-                reader.error(code::NOT_YET, name.span, format!("the op `{later}` is not supported yet"));
-                None
-            }
+            "jq" => jq::Jq::parse(reader, args).map(Self::Jq),
             other => {
                 let message = format!("unknown op `{}`", other.escape_debug());
                 reader.error(code::OP, name.span, message).help(crate::yaml::reader::suggestion(other, Op::NAMES));
@@ -347,7 +350,9 @@ impl Lens {
             Self::Presence(_) => "presence",
             Self::Recase(_) => "recase",
             Self::Drop(_) => "drop",
+            Self::Limit(_) => "limit",
             Self::Each(_) => "each",
+            Self::Jq(_) => "jq",
         }
     }
 
@@ -369,7 +374,9 @@ impl Lens {
             Self::Presence(op) => op.places(),
             Self::Recase(op) => op.places(),
             Self::Drop(op) => op.places(),
+            Self::Limit(op) => op.places(),
             Self::Each(op) => op.places(),
+            Self::Jq(op) => op.places(),
         }
     }
 
@@ -391,7 +398,9 @@ impl Lens {
             Self::Presence(op) => op.lower(direction, mode),
             Self::Recase(op) => op.lower(direction),
             Self::Drop(op) => op.lower(direction),
+            Self::Limit(op) => op.lower(direction),
             Self::Each(op) => op.lower(direction, mode),
+            Self::Jq(op) => op.lower(direction),
         }
     }
 }
@@ -410,12 +419,7 @@ fn json(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
 }
 
 fn literal(reader: &mut Reader, node: &Node) -> Option<Literal> {
-    let text = json(reader, node)?;
-    if memchr::memmem::find(&text, b"\"$uuid\"").is_some() {
-        reader.error(code::NOT_YET, node.span, "`$uuid` is not supported yet");
-        return None;
-    }
-    Some(Literal::new(&text))
+    json(reader, node).map(|text| Literal::new(&text))
 }
 
 /// A path; malformed ones are reported.
