@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::diagnostic::Severity;
 use crate::json::Class;
+use crate::openapi;
 use crate::rules::{self, Api, RuleSet};
 use crate::version::VersionId;
 
@@ -22,8 +24,13 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let files = findings::read_rules(&args.on.rules)?;
     let compiled = rules::compile(&files.files);
-    let summary = compiled.rules.as_ref().map(summary).unwrap_or_default();
-    findings::report(&compiled.diagnostics, &files, args.on.format, &summary)
+    let mut found = compiled.diagnostics;
+    for api in compiled.rules.iter().flat_map(|rules| rules.apis.values()) {
+        found.extend(openapi::replay(api, &files.files));
+    }
+    let failed = found.iter().any(|finding| finding.severity == Severity::Error);
+    let summary = compiled.rules.as_ref().filter(|_| !failed).map(summary).unwrap_or_default();
+    findings::report(&found, &files, args.on.format, &summary)
 }
 
 /// Every call that a change touches, with what its translation holds.

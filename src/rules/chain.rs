@@ -16,10 +16,10 @@ use super::plan::{CallPlan, MessagePlan, Pair, ResponsePlans};
 use super::{Api, Direction, StatusRange, socket};
 
 /// A change on the way from one version to another.
-#[derive(Clone, Copy)]
-struct Step<'a> {
-    change: &'a Change,
-    direction: Direction,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub(super) change: &'a Change,
+    pub(super) direction: Direction,
 }
 
 /// The way of requests from a client's version to a backend's.
@@ -139,14 +139,14 @@ pub(super) fn meet(a: &Template, b: &Template) -> Option<Template> {
 
 /// Which side of a step a template is spelled for: where the request comes from, or where it goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Near,
     Far,
 }
 
 impl<'s> Step<'s> {
     /// The template on the other side of the step; `side` is where it comes from.
-    fn route(&self, template: &Template, side: Side) -> Template {
+    pub(super) fn route(&self, template: &Template, side: Side) -> Template {
         let routes = self.change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?)));
         let older_to_newer = (self.direction == Direction::Up) == (side == Side::Near);
         let sides = routes.map(|(old, new)| if older_to_newer { (old, new) } else { (new, old) });
@@ -157,7 +157,7 @@ impl<'s> Step<'s> {
     }
 
     /// The template as the older version spells it, given how the near and the far side do.
-    fn older<'t>(&self, near: &'t Template, far: &'t Template) -> &'t Template {
+    pub(super) fn older<'t>(&self, near: &'t Template, far: &'t Template) -> &'t Template {
         match self.direction {
             Direction::Up => near,
             Direction::Down => far,
@@ -166,7 +166,7 @@ impl<'s> Step<'s> {
 
     /// The blocks about a call that is spelled as in the older version: those of the most specific template that
     /// covers it, and those about every call. HEAD is as GET where nothing else is said of it.
-    fn blocks(&self, call: &Template) -> Vec<&'s HttpBlock> {
+    pub(super) fn blocks(&self, call: &Template) -> Vec<&'s HttpBlock> {
         let named = || self.change.http.iter().flat_map(|block| &block.calls);
         let best =
             |call: &Template| named().filter(|t| t.covers(call)).reduce(|a, b| if b.more_specific(a) { b } else { a });
@@ -252,13 +252,13 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
 }
 
 /// The names that change where parameters pair up by their order.
-fn by_order(from: &Template, to: &Template) -> Vec<(String, String)> {
+pub(super) fn by_order(from: &Template, to: &Template) -> Vec<(String, String)> {
     from.params().zip(to.params()).filter(|(a, b)| a != b).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
 }
 
 /// The names that the parameters of a template have in another that covers it. One that the other has no name for
 /// gets a name that no parameter can have.
-fn by_place(template: &Template, other: &Template) -> Vec<(String, String)> {
+pub(super) fn by_place(template: &Template, other: &Template) -> Vec<(String, String)> {
     let pairs =
         template.segments.iter().enumerate().filter_map(|(at, segment)| match (segment, other.segments.get(at)) {
             (Segment::Param(name), Some(Segment::Param(own))) => Some((name.clone(), own.clone())),
@@ -273,7 +273,7 @@ fn keeps_path(template: &Template) -> bool {
     template.params().count() == 0 || template.has_rest()
 }
 
-fn in_order<T>(list: &[T], direction: Direction) -> Vec<&T> {
+pub(super) fn in_order<T>(list: &[T], direction: Direction) -> Vec<&T> {
     match direction {
         Direction::Up => list.iter().collect(),
         Direction::Down => list.iter().rev().collect(),
@@ -344,7 +344,7 @@ fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
 }
 
 /// Ranges are of statuses as the older version has them.
-fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
+pub(super) fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
     if direction == Direction::Up || !ops.iter().any(Op::touches_status) {
         return status;
     }

@@ -41,6 +41,7 @@ pub(super) fn apply<'a>(
 }
 
 pub(super) use alone::edit_alone;
+pub(super) use names::written;
 
 /// What an edit made of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
