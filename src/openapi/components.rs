@@ -267,8 +267,11 @@ impl Editing {
             let originals: Vec<String> = all.keys().filter(|name| !name.contains('~')).cloned().collect();
             for name in originals {
                 // Those of this origin that are used, each under its name, in the place of the original.
-                let of_origin = used.iter().filter_map(|target| component(target).filter(|(k, n)| k == kind && origin(n) == name));
-                for (_, used_name) in of_origin {
+                let of_origin = used.iter().filter_map(|target| component(target));
+                let mut of_origin: Vec<&str> =
+                    of_origin.filter(|(k, n)| k == kind && origin(n) == name).map(|(_, n)| n).collect();
+                of_origin.sort_by_key(|used_name| &names[&full(used_name)]);
+                for used_name in of_origin {
                     let new = &names[&full(used_name)];
                     if !kept.contains_key(new) {
                         let mut content = all[used_name].clone();
@@ -423,6 +426,7 @@ fn reachable(document: &Value, components: &BTreeMap<String, Map<String, Value>>
 fn rename_references(value: &mut Value, rename: &dyn Fn(&str) -> Option<String>) {
     match value {
         Value::Object(members) => {
+            rename_mapping(members, rename);
             if let Some(new) = members.get("$ref").and_then(Value::as_str).and_then(rename) {
                 members["$ref"] = new.into();
             }
@@ -435,6 +439,24 @@ fn rename_references(value: &mut Value, rename: &dyn Fn(&str) -> Option<String>)
         }
         Value::Array(items) => items.iter_mut().for_each(|item| rename_references(item, rename)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// What tells alternatives apart names them too, by the names they had at first.
+fn rename_mapping(members: &mut Map<String, Value>, rename: &dyn Fn(&str) -> Option<String>) {
+    let parts = ["oneOf", "anyOf"].iter().filter_map(|name| members.get(*name)?.as_array()).flatten();
+    let targets: Vec<String> = parts.filter_map(|part| Some(reference(part)?.to_owned())).collect();
+    let Some(mapping) = members.get_mut("discriminator").and_then(|d| d.get_mut("mapping")?.as_object_mut()) else {
+        return;
+    };
+    for (_, named) in mapping.iter_mut() {
+        let same = |target: &&String| {
+            let base = |target: &str| component(target).map(|(kind, name)| (kind.to_owned(), origin(name).to_owned()));
+            named.as_str().is_some_and(|named| base(named).is_some() && base(named) == base(target))
+        };
+        if let Some(new) = targets.iter().find(same).and_then(|target| rename(target)) {
+            *named = new.into();
+        }
     }
 }
 

@@ -59,8 +59,15 @@ impl<'a> Paths<'a> {
                 continue;
             }
             let item = document.resolve(item);
+            // What all calls of a path share they can share as long as they stay together.
+            let stay = |(call, edits): (&Call<'_>, &Option<CallEdits<'_>>)| {
+                let Some(edits) = edits else { return true };
+                edits.request.iter().all(|op| op.of(rules::Part::Head).0.is_empty())
+                    && call.template().is_some_and(|own| own == edits.target)
+            };
+            let share = calls.iter().zip(&edits).all(stay);
             for (call, edits) in calls.iter().zip(edits) {
-                self.call(call, item, edits);
+                self.call(call, item, edits, share);
             }
         }
         self.done
@@ -70,12 +77,12 @@ impl<'a> Paths<'a> {
         Some(self.api.edits(self.version, self.direction, &call.template()?))
     }
 
-    fn call(&mut self, call: &Call<'_>, item: &Value, edits: Option<CallEdits<'_>>) {
+    fn call(&mut self, call: &Call<'_>, item: &Value, edits: Option<CallEdits<'_>>, share: bool) {
         let mut operation = call.operation.clone();
         let shared = item["parameters"].as_array().cloned().unwrap_or_default();
         let mut path = call.path.to_owned();
         let mut method = call.method.to_owned();
-        let parameters = self.parameters(&operation, &shared);
+        let parameters = self.parameters(&operation, if share { &[] } else { &shared });
         if let Some(edits) = &edits {
             (path, method) = self.target(call, &edits.target);
             let parameters = self.request(&mut operation, parameters, &edits.request);
@@ -86,7 +93,7 @@ impl<'a> Paths<'a> {
         }
         let place = self.done.entry(path).or_insert_with(|| {
             let words = item.as_object().into_iter().flatten();
-            let words = words.filter(|(name, _)| !METHODS.contains(&name.as_str()) && *name != "parameters");
+            let words = words.filter(|(name, _)| !METHODS.contains(&name.as_str()) && (share || *name != "parameters"));
             Value::Object(words.map(|(name, value)| (name.clone(), value.clone())).collect())
         });
         place[&method] = operation;

@@ -242,8 +242,9 @@ pub(super) fn references(value: &Value, path: &mut Vec<String>, found: &mut dyn 
     const DATA: [&str; 5] = ["example", "examples", "default", "enum", "const"];
     match value {
         Value::Object(members) => {
-            let names_members = matches!(path.last().map(String::as_str), Some("properties" | "schemas"));
-            for (name, value) in members.iter().filter(|(name, _)| names_members || !DATA.contains(&name.as_str())) {
+            // Below these, names are anyone's choice, and `default` is a response.
+            let is_free = path.last().is_some_and(|last| matches!(last.as_str(), "properties" | "schemas" | "responses"));
+            for (name, value) in members.iter().filter(|(name, _)| is_free || !DATA.contains(&name.as_str())) {
                 path.push(name.clone());
                 match value {
                     Value::String(target) if name == "$ref" => found(path, target),

@@ -25,6 +25,14 @@ pub(super) fn tokens(keys: &[String]) -> Vec<Token> {
     keys.iter().cloned().map(Token::Key).collect()
 }
 
+/// What tells alternatives apart has another name.
+fn told_apart_by(schema: &mut Value, pairs: &[(String, String)]) {
+    let name = schema["discriminator"]["propertyName"].as_str();
+    if let Some((_, new)) = pairs.iter().find(|(old, _)| name == Some(old)) {
+        schema["discriminator"]["propertyName"] = new.as_str().into();
+    }
+}
+
 /// The value of a rule's JSON text.
 pub(super) fn parse(text: &[u8]) -> Value {
     serde_json::from_slice(text).unwrap_or_default()
@@ -60,7 +68,10 @@ impl Editing {
 
     fn edit(&mut self, schema: &mut Value, edit: &Edit, back: &[Entry]) {
         match edit {
-            Edit::Rename { at, pairs } => self.at(schema, at, false, &mut |e, schema| e.rename(schema, pairs)),
+            Edit::Rename { at, pairs } => {
+                self.at(schema, at, false, &mut |e, schema| e.rename(schema, pairs));
+                self.at(schema, at, true, &mut |e, schema| e.enter(schema, &mut |_, schema| told_apart_by(schema, pairs)));
+            }
             Edit::Move { scope, from, to, .. } => {
                 self.at(schema, scope, false, &mut |e, schema| e.relocate(schema, from, to));
             }

@@ -53,10 +53,6 @@ impl Editing {
         for name in &required {
             set_required(schema, new_name(name).unwrap_or(name), true);
         }
-        let told_apart = schema["discriminator"]["propertyName"].as_str().map(str::to_owned);
-        if let Some(new) = told_apart.as_ref().and_then(new_name) {
-            schema["discriminator"]["propertyName"] = new.as_str().into();
-        }
     }
 
     pub(super) fn relocate(&mut self, schema: &mut Value, from: &[String], to: &[String]) {
