@@ -165,6 +165,7 @@ impl Editing {
             }
             editing.flatten(schema);
             let mut is_choice = false;
+            let before = editing.alternatives_of(schema);
             for name in ["anyOf", "oneOf"] {
                 for part in schema.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten() {
                     is_choice = true;
@@ -173,10 +174,30 @@ impl Editing {
                     }
                 }
             }
+            let changed = is_choice && before != editing.alternatives_of(schema);
             if !is_choice || schema.get("properties").is_some() {
                 visit(editing, schema);
             }
+            // Nobody knows whether they still exclude each other, unless something tells them apart.
+            if changed
+                && schema.get("discriminator").is_none()
+                && let Some(members) = schema.as_object_mut()
+                && let Some(parts) = members.shift_remove("oneOf")
+            {
+                members.entry("anyOf").or_insert(parts);
+                tidy(schema);
+            }
         });
+    }
+
+    /// The contents of a choice's alternatives, whatever copy of a component they are in.
+    fn alternatives_of(&self, schema: &Value) -> Vec<Value> {
+        let content = |part: &Value| {
+            let mut content = self.look(part).clone();
+            rename_references(&mut content, &|inner| component(inner).map(|(kind, name)| format!("{kind}/{}", origin(name))));
+            content
+        };
+        array(schema, "anyOf").chain(array(schema, "oneOf")).map(content).collect()
     }
 
     /// Makes one object schema of those that must hold together.

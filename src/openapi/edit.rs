@@ -79,7 +79,7 @@ impl Editing {
                 self.at(schema, scope, false, &mut |e, schema| e.put(schema, at, value, *create));
             }
             Edit::Take { scope, at, prune, .. } => {
-                self.at(schema, scope, false, &mut |e, schema| drop(e.take(schema, at, *prune)));
+                self.at(schema, scope, false, &mut |e, schema| drop(e.take(schema, at, prune.then_some(&[]))));
             }
             Edit::Change { at, how } => self.change(schema, at, how),
             Edit::Envelope { key, with } => {
@@ -87,7 +87,7 @@ impl Editing {
                 *schema = self.object_of(key, inner, with);
             }
             Edit::Open { key, .. } => {
-                let opened = self.take(schema, std::slice::from_ref(key), false);
+                let opened = self.take(schema, std::slice::from_ref(key), None);
                 *schema = opened.map_or_else(unknown, |taken| taken.schema);
             }
             Edit::Presence { scope, at, null, missing } => {

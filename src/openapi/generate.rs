@@ -7,7 +7,7 @@ use super::document::Document;
 use super::schema::{array, is_nullable, is_unknown, types};
 
 /// Deeper than this, only what is required is made.
-const MOST_DEPTH: usize = 6;
+const MOST_DEPTH: usize = 4;
 /// Deeper than this, nothing is made of what can never end.
 const DEEPEST: usize = 24;
 

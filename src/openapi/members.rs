@@ -8,7 +8,7 @@ use super::components::Editing;
 use super::edit::tokens;
 use super::schema::{
     SINCE, admits, annotations, infer, is_nullable, is_required, is_unknown, properties, set_nullable, set_property,
-    set_required, take_property, union, unknown,
+    set_required, take_property, types, union,
 };
 
 /// What was taken out of an object.
@@ -56,13 +56,14 @@ impl Editing {
     }
 
     pub(super) fn relocate(&mut self, schema: &mut Value, from: &[String], to: &[String]) {
-        if let Some(taken) = self.take(schema, from, true) {
+        if let Some(taken) = self.take(schema, from, Some(to)) {
             self.place(schema, to, taken, true);
         }
     }
 
-    /// Takes what is at a path out of every alternative. `prune`: parents that this empties may go.
-    pub(super) fn take(&mut self, schema: &mut Value, path: &[String], prune: bool) -> Option<Taken> {
+    /// Takes what is at a path out of every alternative. `keep`: parents that this empties go, but for those on this
+    /// path.
+    pub(super) fn take(&mut self, schema: &mut Value, path: &[String], keep: Option<&[String]>) -> Option<Taken> {
         let (name, rest) = path.split_first()?;
         let mut found: Vec<Taken> = Vec::new();
         let mut alternatives = 0;
@@ -75,8 +76,11 @@ impl Editing {
             let there = is_required(schema, name);
             let Some(child) = properties(schema).and_then(|all| all.get_mut(name)) else { return };
             let always = there && !is_nullable(editing.look(child));
-            let Some(taken) = editing.take(child, rest, prune) else { return };
+            let kept = keep.and_then(<[String]>::split_first).filter(|(first, after)| *first == name && !after.is_empty());
+            let keep_below = keep.map(|_| kept.map_or(&[] as &[String], |(_, after)| after));
+            let Some(taken) = editing.take(child, rest, keep_below) else { return };
             found.push(Taken { always: always && taken.always, ..taken });
+            let prune = keep.is_some() && kept.is_none();
             let left = editing.look(child);
             let (is_empty, may_be_empty) = (left.get("properties").is_none(), left.get("required").is_none());
             if prune && is_empty && admits(left, "object") && left.get("additionalProperties").is_none() {
@@ -216,30 +220,42 @@ impl Editing {
         otherwise: &Otherwise,
     ) {
         let required = is_required(schema, name);
-        let Some(old) = properties(schema).map(std::mem::take) else { return };
-        let Some(whole) = old.get(name) else {
-            schema["properties"] = old.into();
+        let Some(whole) = properties(schema).and_then(|all| all.get(name)).cloned() else { return };
+        let (whole, before) = (self.look(&whole).clone(), schema.clone());
+        let is_text = types(&whole).iter().all(|name| matches!(*name, "string" | "null")) && !types(&whole).is_empty();
+        if !admits(&whole, "string") && !admits(&whole, "null") {
             return;
-        };
-        let mut first = json!({"type": "string"});
-        let was_null = is_nullable(self.look(whole));
-        self.nullable(&mut first, was_null);
-        if *otherwise != Otherwise::Fail && !super::conform::fits_type(&first, self.look(whole)) {
-            first = unknown();
+        }
+        let Some(old) = properties(schema).map(std::mem::take) else { return };
+        let was_null = is_nullable(&whole) || types(&whole).is_empty();
+        let mut parts = [json!({"type": "string"}), json!({"type": "string"})];
+        self.nullable(&mut parts[0], was_null);
+        let always = [true, how.missing.is_some() && !was_null];
+        for (at, part) in parts.iter_mut().enumerate() {
+            // Where there is nothing to split, what had the part's name stays.
+            if let Some(occupant) = old.get(&into[at]).filter(|_| !required && into[at] != name) {
+                *part = union(part.take(), occupant.clone());
+            }
+            let was_required = required || into[at] != name && is_required(schema, &into[at]);
+            set_required(schema, &into[at], always[at] && was_required);
+        }
+        if !into.iter().any(|part| part == name) {
+            set_required(schema, name, false);
         }
         let mut members = Map::new();
         for (other, property) in &old {
             if other == name {
-                members.insert(into[0].clone(), first.clone());
-                members.insert(into[1].clone(), json!({"type": "string"}));
+                members.extend(into.iter().cloned().zip(parts.iter_mut().map(Value::take)));
             } else if !into.contains(other) {
                 members.insert(other.clone(), property.clone());
             }
         }
         schema["properties"] = members.into();
-        set_required(schema, name, false);
-        set_required(schema, &into[0], required);
-        set_required(schema, &into[1], required && how.missing.is_some() && !was_null && !is_unknown(&first));
+        // What is no string stays whole, and all beside it.
+        if !is_text && *otherwise != Otherwise::Fail {
+            self.share(&before);
+            *schema = union(before, schema.take());
+        }
     }
 
     /// Two strings become one member, in the place of the first.
@@ -248,8 +264,19 @@ impl Editing {
         let Some(old) = properties(schema).map(std::mem::take) else { return };
         let parts: Vec<&Value> = from.iter().filter_map(|part| old.get(part)).collect();
         let mut whole = json!({"type": "string"});
-        if parts.iter().all(|part| is_nullable(self.look(part))) {
+        // Null is what comes of parts that are null, or not there.
+        let may_be_null = |part: &String| old.get(part).is_none_or(|of| !is_required(schema, part) || is_nullable(self.look(of)));
+        if from.iter().all(may_be_null) && parts.iter().any(|part| is_nullable(self.look(part))) {
             self.nullable(&mut whole, true);
+        }
+        // Where there is nothing to join, what had the name stays.
+        let was_required = is_required(schema, name);
+        if let Some(occupant) = old.get(name).filter(|_| !required && !from.iter().any(|part| part == name)) {
+            whole = union(whole, occupant.clone());
+        }
+        if parts.is_empty() {
+            schema["properties"] = old.into();
+            return;
         }
         let mut members = Map::new();
         for (other, property) in &old {
@@ -261,12 +288,12 @@ impl Editing {
         }
         schema["properties"] = members.into();
         from.iter().for_each(|part| set_required(schema, part, false));
-        set_required(schema, name, required);
+        set_required(schema, name, required || was_required);
     }
 
     /// A value goes into every object at `to`.
     pub(super) fn spread(&mut self, schema: &mut Value, from: &[String], to: &[Token], name: &str) {
-        let Some(taken) = self.take(schema, from, false) else { return };
+        let Some(taken) = self.take(schema, from, None) else { return };
         self.at(schema, to, false, &mut |editing, schema| {
             let copy = Taken { schema: editing.duplicate(&taken.schema), always: taken.always };
             editing.place(schema, &[name.to_owned()], copy, false);

@@ -229,7 +229,7 @@ impl Editing {
                 }
             }
             None => {
-                self.take(&mut entry, &[key.to_owned()], false);
+                self.take(&mut entry, &[key.to_owned()], None);
                 entry
             }
         };
