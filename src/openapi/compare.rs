@@ -3,14 +3,12 @@
 //! `before` is what the changes make, `after` what the team committed: a difference that would break a client of the
 //! first against a server of the second is one that no change explains. What is unknown on either side says nothing.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::components::merge;
-use super::conform::Root;
-use super::document::{Call, Document, json_media, reference};
-use super::schema::{SINCE, UNKNOWN, array, is_null, is_nullable, is_required, is_unknown, types};
+use super::document::{Call, Document, json_media};
 
 /// How much a difference harms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,41 +51,44 @@ impl Finding {
 
 /// Which way values go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Request,
     Response,
 }
 
-/// Deeper than this, schemas are taken for the same.
-const DEEPEST: usize = 24;
+/// Schemas that are compared; what is left after that is taken for the same. Alternatives of alternatives multiply.
+const MOST: u32 = 200_000;
 
 /// All differences, in the order of the document that the changes make.
 #[must_use]
 pub fn compare(before: &Document, after: &Document) -> Vec<Finding> {
-    let mut comparison = Comparison { before, after, findings: Vec::new() };
+    let left = Cell::new(MOST);
+    let mut comparison = Comparison { before, after, findings: Vec::new(), left: &left };
     comparison.calls();
     comparison.findings
 }
 
-struct Comparison<'d> {
-    before: &'d Document,
-    after: &'d Document,
-    findings: Vec<Finding>,
+pub(super) struct Comparison<'d> {
+    pub(super) before: &'d Document,
+    pub(super) after: &'d Document,
+    pub(super) findings: Vec<Finding>,
+    /// How many more schemas may be compared.
+    pub(super) left: &'d Cell<u32>,
 }
 
 /// Where a schema is: in words, and in the document that was committed.
 #[derive(Clone)]
-struct Place {
+pub(super) struct Place {
     call: String,
     part: String,
-    path: String,
-    steps: Vec<String>,
+    pub(super) path: String,
+    pub(super) steps: Vec<String>,
     /// `property`, `body`, `parameter` or `header`, for ids.
-    what: &'static str,
+    pub(super) what: &'static str,
 }
 
 impl Place {
-    fn below(&self, path: &str, steps: &[&str]) -> Self {
+    pub(super) fn below(&self, path: &str, steps: &[&str]) -> Self {
         let mut place = self.clone();
         place.path.push_str(path);
         place.steps.extend(steps.iter().map(|step| (*step).to_owned()));
@@ -99,12 +100,8 @@ impl Place {
     }
 }
 
-fn pointer(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
-}
-
 impl<'d> Comparison<'d> {
-    fn report(&mut self, id: &'static str, level: Level, place: &Place, message: impl Into<String>) {
+    pub(super) fn report(&mut self, id: &'static str, level: Level, place: &Place, message: impl Into<String>) {
         let Place { call, part, path, steps, .. } = place.clone();
         self.findings.push(Finding { id, level, call, part, path, message: message.into(), steps });
     }
@@ -144,10 +141,10 @@ impl<'d> Comparison<'d> {
     }
 
     fn gone(&mut self, call: &Call<'_>, place: &Place) {
-        let shape = |call: &Call<'_>| call.template().map(|template| crate::route::Template { method: None, ..template });
-        let same_path = |other: Call<'_>| {
-            shape(&other).zip(shape(call)).is_some_and(|(other, own)| other.same_shape(&own))
-        };
+        let shape =
+            |call: &Call<'_>| call.template().map(|template| crate::route::Template { method: None, ..template });
+        let same_path =
+            |other: Call<'_>| shape(&other).zip(shape(call)).is_some_and(|(other, own)| other.same_shape(&own));
         let message = "the changes keep this call, and the document has none";
         match (call.operation["deprecated"] == true, self.after.calls().any(same_path)) {
             (true, _) => self.report("api-removed-with-deprecation", Level::Info, place, message),
@@ -159,7 +156,8 @@ impl<'d> Comparison<'d> {
     fn request(&mut self, before: &Call<'d>, after: &Call<'d>, place: &Place) {
         let place = Place { part: "request".into(), ..place.clone() };
         self.parameters(before, after, &place);
-        let body = |document: &'d Document, call: &Call<'d>| call.operation.get("requestBody").map(|b| document.resolve(b));
+        let body =
+            |document: &'d Document, call: &Call<'d>| call.operation.get("requestBody").map(|b| document.resolve(b));
         let place = place.below("", &["requestBody"]);
         let place = Place { what: "body", ..place };
         let is_required = |body: Option<&Value>| body.is_some_and(|body| body["required"] == true);
@@ -188,7 +186,12 @@ impl<'d> Comparison<'d> {
                     Way::Request => "request-body-media-type-removed",
                     Way::Response => "response-media-type-removed",
                 };
-                self.report(id, Level::Error, place, format!("the changes make a body of `{name}`, and the document has no JSON"));
+                self.report(
+                    id,
+                    Level::Error,
+                    place,
+                    format!("the changes make a body of `{name}`, and the document has no JSON"),
+                );
                 continue;
             };
             let (Some(old), Some(new)) = (old.get("schema"), new.get("schema")) else { continue };
@@ -237,7 +240,10 @@ impl<'d> Comparison<'d> {
         let responses = |call: &Call<'d>| call.operation["responses"].as_object().into_iter().flatten();
         for (key, old) in responses(before) {
             let place = Place { part: format!("response {key}"), ..place.below("", &["responses", key]) };
-            let same = |other: &str| other.eq_ignore_ascii_case(key) || other.to_ascii_uppercase() == format!("{}XX", &key[..1.min(key.len())]);
+            let same = |other: &str| {
+                other.eq_ignore_ascii_case(key)
+                    || other.to_ascii_uppercase() == format!("{}XX", &key[..1.min(key.len())])
+            };
             let Some((other, new)) = responses(after).find(|(other, _)| same(other)) else {
                 let message = "the changes keep this response, and the document has none";
                 if key.starts_with('2') {
@@ -279,320 +285,6 @@ impl<'d> Comparison<'d> {
             self.schema((&old["schema"], &new["schema"]), Way::Response, &place, &mut BTreeSet::new(), 0);
         }
     }
-
-    fn schema(
-        &mut self,
-        (before, after): (&Value, &Value),
-        way: Way,
-        place: &Place,
-        seen: &mut BTreeSet<(String, String)>,
-        depth: usize,
-    ) {
-        if depth > DEEPEST {
-            return;
-        }
-        let mut place = place.clone();
-        if let Some(target) = reference(after) {
-            place.steps = target.trim_start_matches("#/").split('/').map(str::to_owned).collect();
-            if let Some(old) = reference(before)
-                && !seen.insert((old.to_owned(), target.to_owned()))
-            {
-                return;
-            }
-        }
-        let old = whole(self.before, before, 0);
-        let new = whole(self.after, after, 0);
-        if is_unknown(&old) || is_unknown(&new) && way == Way::Request || new.get(UNKNOWN).is_some() {
-            return;
-        }
-        self.nullability(&old, &new, way, &place);
-        let (choices, new_choices) = (alternatives(&old), alternatives(&new));
-        if choices.len() > 1 || new_choices.len() > 1 {
-            return self.choices((&choices, &new_choices), way, &place, seen, depth);
-        }
-        let (old, new) = (choices.first().map_or(&old, |only| only), new_choices.first().map_or(&new, |only| only));
-        let (old, new) = (&whole(self.before, old, 0), &whole(self.after, new, 0));
-        if is_unknown(old) || is_unknown(new) && way == Way::Request {
-            return;
-        }
-        if !self.same_type(old, new, way, &place) {
-            return;
-        }
-        self.values(old, new, way, &place);
-        self.bounds(old, new, way, &place);
-        self.members(old, new, way, &place, seen, depth);
-        for name in ["items", "additionalProperties"] {
-            if let (Some(old), Some(new)) = (inner(old, name), inner(new, name)) {
-                self.schema((old, new), way, &place.below("/*", &[name]), seen, depth + 1);
-            }
-        }
-    }
-
-    fn nullability(&mut self, old: &Value, new: &Value, way: Way, place: &Place) {
-        let id = match (way, place.what) {
-            (Way::Request, "body") => "request-body-became-not-nullable",
-            (Way::Request, "parameter") => return,
-            (Way::Request, _) => "request-property-became-not-nullable",
-            (Way::Response, "body") => "response-body-became-nullable",
-            (Way::Response, "header") => return,
-            (Way::Response, _) => "response-property-became-nullable",
-        };
-        let said = |nullable: bool| if nullable { "may be null" } else { "is never null" };
-        let (was, is) = (is_nullable(old), is_nullable(new));
-        // Where nothing is said of types, null fits too.
-        let harms = match way {
-            Way::Request => was && !is && !types(new).is_empty(),
-            Way::Response => !was && is && !types(old).is_empty(),
-        };
-        if harms {
-            self.report(id, Level::Error, place, format!("by the changes it {}, by the document it {}", said(was), said(is)));
-        }
-    }
-
-    /// Every alternative that may come has to be one that is expected.
-    fn choices(
-        &mut self,
-        (old, new): (&[Value], &[Value]),
-        way: Way,
-        place: &Place,
-        seen: &mut BTreeSet<(String, String)>,
-        depth: usize,
-    ) {
-        let (coming, expected) = match way {
-            Way::Request => (old, new),
-            Way::Response => (new, old),
-        };
-        let orphans = coming.iter().filter(|one| {
-            !expected.iter().any(|other| {
-                let pair = match way {
-                    Way::Request => (*one, other),
-                    Way::Response => (other, *one),
-                };
-                let mut attempt = Comparison { before: self.before, after: self.after, findings: Vec::new() };
-                attempt.schema(pair, way, place, &mut seen.clone(), depth + 1);
-                attempt.findings.iter().all(|finding| finding.level != Level::Error)
-            })
-        });
-        let orphans = orphans.count();
-        if orphans > 0 {
-            let (id, message) = match way {
-                Way::Request => (
-                    "request-property-one-of-removed",
-                    format!("{orphans} of the {} forms that the changes make do not fit the document", old.len()),
-                ),
-                Way::Response => (
-                    "response-property-one-of-added",
-                    format!("{orphans} of the {} forms of the document do not fit what the changes make", new.len()),
-                ),
-            };
-            self.report(id, Level::Error, place, message);
-        }
-    }
-
-    fn same_type(&mut self, old: &Value, new: &Value, way: Way, place: &Place) -> bool {
-        let named = |schema: &Value| -> Vec<String> {
-            types(schema).into_iter().filter(|name| *name != "null").map(str::to_owned).collect()
-        };
-        let (was, is) = (named(old), named(new));
-        let (coming, expected) = match way {
-            Way::Request => (&was, &is),
-            Way::Response => (&is, &was),
-        };
-        let fits = |name: &String| expected.contains(name) || name == "integer" && expected.iter().any(|e| e == "number");
-        let id = match (way, place.what) {
-            (Way::Request, "body") => "request-body-type-changed",
-            (Way::Request, "parameter") => "request-parameter-type-changed",
-            (Way::Request, _) => "request-property-type-changed",
-            (Way::Response, "body") => "response-body-type-changed",
-            (Way::Response, "header") => "response-header-type-changed",
-            (Way::Response, _) => "response-property-type-changed",
-        };
-        let said = |names: &[String]| if names.is_empty() { "anything".to_owned() } else { names.join(" or ") };
-        if !expected.is_empty() && (coming.is_empty() && !has_values(if way == Way::Request { old } else { new }) || !coming.iter().all(fits)) {
-            let message = format!("by the changes it is {}, by the document {}", said(&was), said(&is));
-            self.report(id, Level::Error, place, message);
-            return false;
-        }
-        let format = |schema: &Value| schema["format"].as_str().unwrap_or_default().to_owned();
-        let (was, is) = (format(old), format(new));
-        // Numbers differ in their range at most, and only rules speak of decimals.
-        let is_loose = |name: &str| matches!(name, "" | "int32" | "int64" | "float" | "double" | "decimal");
-        if was != is && !is_loose(&was) && !is_loose(&is) {
-            let message = format!("by the changes its format is `{was}`, by the document `{is}`");
-            self.report(id, Level::Warning, place, message);
-        }
-        true
-    }
-
-    fn values(&mut self, old: &Value, new: &Value, way: Way, place: &Place) {
-        let listed = |schema: &Value| -> Option<Vec<Value>> {
-            let one = || Some(vec![schema.get("const")?.clone()]);
-            schema["enum"].as_array().cloned().or_else(one)
-        };
-        let (was, is) = (listed(old), listed(new));
-        let (coming, expected) = match way {
-            Way::Request => (was, is),
-            Way::Response => (is, was),
-        };
-        let (Some(expected), id, level) = (expected, value_id(way, place.what), value_level(way)) else { return };
-        let Some(coming) = coming else {
-            // An open list of a response is what clients of lists have to expect; requests have to fit theirs.
-            if way == Way::Request && !types(old).contains(&"boolean") {
-                let message = format!("by the changes it may have any value, by the document only {}", said(&expected));
-                self.report("request-property-became-enum", Level::Error, place, message);
-            }
-            return;
-        };
-        let strange: Vec<Value> = coming.into_iter().filter(|value| !value.is_null() && !expected.contains(value)).collect();
-        if !strange.is_empty() {
-            let message = match way {
-                Way::Request => format!("the changes make {}, which the document does not list", said(&strange)),
-                Way::Response => format!("the document lists {}, which the changes do not make", said(&strange)),
-            };
-            self.report(id, level, place, message);
-        }
-    }
-
-    fn bounds(&mut self, old: &Value, new: &Value, way: Way, place: &Place) {
-        for (name, is_upper, in_request, in_response) in BOUNDS {
-            let (was, is) = (old[name].as_f64(), new[name].as_f64());
-            let (coming, expected) = match way {
-                Way::Request => (was, is),
-                Way::Response => (is, was),
-            };
-            let Some(expected) = expected else { continue };
-            let harms = coming.is_none_or(|coming| if is_upper { coming > expected } else { coming < expected });
-            if harms {
-                let said = |bound: Option<f64>| bound.map_or("none".to_owned(), |bound| bound.to_string());
-                let message = format!("by the changes `{name}` is {}, by the document {}", said(was), said(is));
-                let (id, level) = match way {
-                    // Rules do not speak of bounds, so that the older contract's are all that is known of them.
-                    Way::Request => (in_request, Level::Error),
-                    Way::Response => (in_response, Level::Warning),
-                };
-                self.report(id, level, place, message);
-            }
-        }
-    }
-
-    fn members(
-        &mut self,
-        old: &Value,
-        new: &Value,
-        way: Way,
-        place: &Place,
-        seen: &mut BTreeSet<(String, String)>,
-        depth: usize,
-    ) {
-        for (name, property) in old["properties"].as_object().into_iter().flatten() {
-            let place = place.below(&pointer(name), &["properties", name]);
-            let was_required = is_required(old, name);
-            let Some(other) = new["properties"].get(name) else {
-                self.member_gone(new, name, was_required, way, &place);
-                continue;
-            };
-            let is_added = self.before.resolve(property).get(SINCE).or_else(|| property.get(SINCE)).is_some();
-            match (way, was_required, is_required(new, name)) {
-                (Way::Request, false, true) => {
-                    let message = "the changes leave it optional, and the document requires it";
-                    self.report("request-property-became-required", Level::Error, &place, message);
-                }
-                // What a change adds is there in every translation; that the backend has it always, nobody said.
-                (Way::Response, true, false) if !is_added => {
-                    let message = "by the changes it is always there, by the document it may be missing";
-                    self.report("response-property-became-optional", Level::Error, &place, message);
-                }
-                _ => {}
-            }
-            self.schema((property, other), way, &place, seen, depth + 1);
-        }
-        for (name, _) in new["properties"].as_object().into_iter().flatten() {
-            if old["properties"].get(name).is_some() {
-                continue;
-            }
-            let place = place.below(&pointer(name), &["properties", name]);
-            let message = "the changes make no such property";
-            match (way, is_required(new, name)) {
-                (Way::Request, true) => self.report("new-required-request-property", Level::Error, &place, "the changes make no such property, and the document requires it"),
-                (Way::Request, false) => self.report("new-optional-request-property", Level::Info, &place, message),
-                (Way::Response, true) => self.report("response-required-property-added", Level::Info, &place, message),
-                (Way::Response, false) => self.report("response-optional-property-added", Level::Info, &place, message),
-            }
-        }
-    }
-
-    fn member_gone(&mut self, new: &Value, name: &str, was_required: bool, way: Way, place: &Place) {
-        // A map has room for every name.
-        if inner(new, "additionalProperties").is_some() {
-            return;
-        }
-        let message = format!("the changes make `{name}`, and the document has none");
-        match (way, was_required) {
-            (Way::Request, _) if new["additionalProperties"] == false => {
-                self.report("request-property-removed", Level::Error, place, message);
-            }
-            (Way::Request, _) => self.report("request-property-removed", Level::Warning, place, message),
-            (Way::Response, true) => self.report("response-required-property-removed", Level::Error, place, message),
-            (Way::Response, false) => self.report("response-optional-property-removed", Level::Warning, place, message),
-        }
-    }
-}
-
-/// A bound's keyword, whether it is an upper one, and the ids of it getting narrower and wider.
-const BOUNDS: [(&str, bool, &str, &str); 6] = [
-    ("maxLength", true, "request-property-max-length-decreased", "response-property-max-length-increased"),
-    ("maximum", true, "request-property-max-decreased", "response-property-max-increased"),
-    ("maxItems", true, "request-property-max-items-decreased", "response-property-max-items-increased"),
-    ("minLength", false, "request-property-min-length-increased", "response-property-min-length-decreased"),
-    ("minimum", false, "request-property-min-increased", "response-property-min-decreased"),
-    ("minItems", false, "request-property-min-items-increased", "response-property-min-items-decreased"),
-];
-
-fn value_id(way: Way, what: &str) -> &'static str {
-    match (way, what) {
-        (Way::Request, "parameter") => "request-parameter-enum-value-removed",
-        (Way::Request, _) => "request-property-enum-value-removed",
-        (Way::Response, _) => "response-property-enum-value-added",
-    }
-}
-
-fn value_level(way: Way) -> Level {
-    match way {
-        Way::Request => Level::Error,
-        Way::Response => Level::Warning,
-    }
-}
-
-fn said(values: &[Value]) -> String {
-    values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn has_values(schema: &Value) -> bool {
-    schema.get("enum").is_some() || schema.get("const").is_some()
-}
-
-fn inner<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
-    schema.get(name).filter(|inner| inner.is_object())
-}
-
-/// The alternatives of a schema but for null; none where it is no choice.
-fn alternatives(schema: &Value) -> Vec<Value> {
-    let parts = array(schema, "anyOf").chain(array(schema, "oneOf"));
-    parts.filter(|part| !is_null(part)).cloned().collect()
-}
-
-/// A schema behind its reference, with what `allOf` adds to it.
-fn whole(document: &Document, schema: &Value, depth: usize) -> Value {
-    let root = Root { document: &document.value, dialect: document.dialect };
-    let mut whole = root.resolve(schema).clone();
-    if depth > DEEPEST {
-        return whole;
-    }
-    let Some(parts) = whole.as_object_mut().and_then(|members| members.shift_remove("allOf")) else { return whole };
-    for part in parts.as_array().into_iter().flatten() {
-        merge(&mut whole, self::whole(document, part, depth + 1));
-    }
-    whole
 }
 
 /// A parameter of a call.

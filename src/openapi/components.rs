@@ -16,6 +16,9 @@ use super::schema::{Dialect, array, is_null, set_required, tidy, union};
 /// Bounds references inside each other.
 const DEEPEST: usize = 64;
 
+/// Bounds copies of components: what is used by many that are used by many has very many places.
+const MOST_COPIES: usize = 50_000;
+
 /// What is done to one schema.
 pub(super) type Visit<'v> = &'v mut dyn FnMut(&mut Editing, &mut Value);
 
@@ -76,7 +79,7 @@ impl Editing {
             }
             return;
         };
-        if self.depth >= DEEPEST {
+        if self.depth >= DEEPEST || self.copies >= MOST_COPIES {
             return;
         }
         self.depth += 1;
@@ -194,7 +197,9 @@ impl Editing {
     fn alternatives_of(&self, schema: &Value) -> Vec<Value> {
         let content = |part: &Value| {
             let mut content = self.look(part).clone();
-            rename_references(&mut content, &|inner| component(inner).map(|(kind, name)| format!("{kind}/{}", origin(name))));
+            rename_references(&mut content, &|inner| {
+                component(inner).map(|(kind, name)| format!("{kind}/{}", origin(name)))
+            });
             content
         };
         array(schema, "anyOf").chain(array(schema, "oneOf")).map(content).collect()
@@ -421,9 +426,8 @@ fn reachable(document: &Value, components: &BTreeMap<String, Map<String, Value>>
     let mut found: Vec<String> = Vec::new();
     let mut add = |value: &Value, found: &mut Vec<String>| {
         references(value, &mut Vec::new(), &mut |_, target| {
-            let there = component(target).is_some_and(|(kind, name)| {
-                components.get(kind).is_some_and(|all| all.contains_key(name))
-            });
+            let there = component(target)
+                .is_some_and(|(kind, name)| components.get(kind).is_some_and(|all| all.contains_key(name)));
             if there && seen.insert(target.to_owned()) {
                 found.push(target.to_owned());
             }

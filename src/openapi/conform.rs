@@ -1,21 +1,65 @@
 //! Whether a value fits a schema, as far as OpenAPI's own words go: types, null, enumerations, members, elements,
 //! bounds, compositions. Formats and patterns are words for people here.
 
+use std::cell::Cell;
+
 use serde_json::{Number, Value};
 
+use super::components::merge;
 use super::document::{Document, find, reference};
 use super::schema::{Dialect, array, is_nullable, is_unknown, types};
 
 /// Bounds schemas inside each other.
 const DEEPEST: usize = 256;
 
+/// Bounds the schemas that one value is held against: alternatives of alternatives multiply.
+const MOST: u32 = 1_000_000;
+/// Bounds the parts of one `allOf`, with those of its parts.
+const MOST_PARTS: u32 = 1000;
+
 /// What references lead to, and how null is said.
 pub(super) struct Root<'d> {
-    pub(super) document: &'d Value,
+    document: &'d Value,
     pub(super) dialect: Dialect,
+    /// How many more schemas may be looked at.
+    left: Cell<u32>,
 }
 
-impl Root<'_> {
+impl<'d> Root<'d> {
+    pub(super) fn new(document: &'d Document) -> Self {
+        Self { document: &document.value, ..Self::empty(document.dialect) }
+    }
+
+    /// For schemas that refer to nothing.
+    pub(super) fn empty(dialect: Dialect) -> Self {
+        Self { document: &Value::Null, dialect, left: Cell::new(MOST) }
+    }
+
+    /// Counts one more schema; false where there were too many.
+    fn may_look(&self) -> bool {
+        self.left.set(self.left.get().saturating_sub(1));
+        self.left.get() > 0
+    }
+
+    /// A schema behind its reference, with what `allOf` adds to it.
+    pub(super) fn whole(&self, schema: &Value) -> Value {
+        let mut left = MOST_PARTS;
+        self.whole_within(schema, &mut left)
+    }
+
+    fn whole_within(&self, schema: &Value, left: &mut u32) -> Value {
+        let mut whole = self.resolve(schema).clone();
+        let Some(parts) = whole.as_object_mut().and_then(|members| members.shift_remove("allOf")) else { return whole };
+        for part in parts.as_array().into_iter().flatten() {
+            if *left == 0 {
+                break;
+            }
+            *left -= 1;
+            merge(&mut whole, self.whole_within(part, left));
+        }
+        whole
+    }
+
     pub(super) fn resolve<'s>(&'s self, schema: &'s Value) -> &'s Value {
         let mut at = schema;
         for _ in 0..DEEPEST {
@@ -31,7 +75,7 @@ impl Root<'_> {
 /// # Errors
 /// The pointer (RFC 6901) of the first value that does not fit.
 pub fn conforms(document: &Document, schema: &Value, value: &Value) -> Result<(), String> {
-    conforms_to(&Root { document: &document.value, dialect: document.dialect }, schema, value)
+    conforms_to(&Root::new(document), schema, value)
 }
 
 pub(super) fn conforms_to(root: &Root<'_>, schema: &Value, value: &Value) -> Result<(), String> {
@@ -42,6 +86,9 @@ pub(super) fn conforms_to(root: &Root<'_>, schema: &Value, value: &Value) -> Res
 /// Whether values that a rule writes fit a schema, as far as their types and an enumeration say.
 pub(super) fn fits_type(schema: &Value, new: &Value) -> bool {
     let (known, wanted) = (types(schema), types(new));
+    if wanted.iter().any(|name| matches!(*name, "array" | "object")) {
+        return is_unknown(schema);
+    }
     if let Some(values) = schema["enum"].as_array() {
         return new.get("default").is_some_and(|value| values.contains(value));
     }
@@ -65,7 +112,7 @@ fn fits(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String, depth
     if schema == &Value::Bool(false) {
         return false;
     }
-    if depth > DEEPEST {
+    if depth > DEEPEST || !root.may_look() {
         return true;
     }
     if let Some(target) = reference(schema) {
@@ -115,9 +162,8 @@ fn is_integer(number: &Number) -> bool {
 }
 
 fn listed(schema: &Value, value: &Value) -> bool {
-    let equal = |other: &Value| {
-        other == value || other.is_number() && value.is_number() && other.as_f64() == value.as_f64()
-    };
+    let equal =
+        |other: &Value| other == value || other.is_number() && value.is_number() && other.as_f64() == value.as_f64();
     schema["enum"].as_array().is_none_or(|values| values.iter().any(equal)) && schema.get("const").is_none_or(equal)
 }
 

@@ -212,7 +212,11 @@ impl<'a> Paths<'a> {
     }
 
     /// Media types are what `content-type` says: ops on it change the keys of `content`.
-    fn media_types(&mut self, response: &mut Value, edits: &[(Vec<crate::json::edit::Entry>, Vec<crate::json::edit::Entry>)]) {
+    fn media_types(
+        &mut self,
+        response: &mut Value,
+        edits: &[(Vec<crate::json::edit::Entry>, Vec<crate::json::edit::Entry>)],
+    ) {
         self.editing.enter(response, &mut |editing, response| {
             let Some(old) = response.get_mut("content").and_then(Value::as_object_mut).map(std::mem::take) else {
                 return;

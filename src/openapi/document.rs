@@ -117,10 +117,9 @@ impl Document {
         let mut span = Span { start: node.span.start, end: node.span.start };
         for step in steps {
             let next = match &node.kind {
-                Kind::Mapping(entries) => entries
-                    .iter()
-                    .find(|(key, _)| key.text() == Some(step))
-                    .map(|(key, value)| (key.span, value)),
+                Kind::Mapping(entries) => {
+                    entries.iter().find(|(key, _)| key.text() == Some(step)).map(|(key, value)| (key.span, value))
+                }
                 Kind::Sequence(items) => {
                     step.parse().ok().and_then(|at: usize| items.get(at)).map(|item| (item.span, item))
                 }
@@ -243,7 +242,8 @@ pub(super) fn references(value: &Value, path: &mut Vec<String>, found: &mut dyn 
     match value {
         Value::Object(members) => {
             // Below these, names are anyone's choice, and `default` is a response.
-            let is_free = path.last().is_some_and(|last| matches!(last.as_str(), "properties" | "schemas" | "responses"));
+            let is_free =
+                path.last().is_some_and(|last| matches!(last.as_str(), "properties" | "schemas" | "responses"));
             for (name, value) in members.iter().filter(|(name, _)| is_free || !DATA.contains(&name.as_str())) {
                 path.push(name.clone());
                 match value {
@@ -292,7 +292,8 @@ fn to_value(node: &Node) -> Value {
     match &node.kind {
         Kind::Sequence(items) => items.iter().map(to_value).collect(),
         Kind::Mapping(entries) => {
-            let members = entries.iter().map(|(key, value)| (key.text().unwrap_or_default().to_owned(), to_value(value)));
+            let members =
+                entries.iter().map(|(key, value)| (key.text().unwrap_or_default().to_owned(), to_value(value)));
             Value::Object(members.collect::<Map<_, _>>())
         }
         Kind::Scalar(scalar) => match scalar.value {

@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 use crate::json::edit::{Condition, Edit, Entry, Literal, Source, Test, Token};
 
 use super::components::Editing;
-use super::schema::{is_required, unknown};
 use super::schema::{array, infer, is_nullable, set_required, union};
+use super::schema::{is_required, unknown};
+
+/// Bounds compositions of compositions.
+const MOST_COMPOSED: usize = 8;
 
 /// Whether a guard lets an edit run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +73,9 @@ impl Editing {
         match edit {
             Edit::Rename { at, pairs } => {
                 self.at(schema, at, false, &mut |e, schema| e.rename(schema, pairs));
-                self.at(schema, at, true, &mut |e, schema| e.enter(schema, &mut |_, schema| told_apart_by(schema, pairs)));
+                self.at(schema, at, true, &mut |e, schema| {
+                    e.enter(schema, &mut |_, schema| told_apart_by(schema, pairs))
+                });
             }
             Edit::Move { scope, from, to, .. } => {
                 self.at(schema, scope, false, &mut |e, schema| e.relocate(schema, from, to));
@@ -161,17 +166,24 @@ impl Editing {
 
     /// The schema at a path of names, and whether a value always is there.
     pub(super) fn lookup(&self, schema: &Value, keys: &[String]) -> Option<(Value, bool)> {
+        self.lookup_in(schema, keys, 0)
+    }
+
+    fn lookup_in(&self, schema: &Value, keys: &[String], depth: usize) -> Option<(Value, bool)> {
         let Some((key, rest)) = keys.split_first() else { return Some((schema.clone(), true)) };
+        if depth > MOST_COMPOSED {
+            return None;
+        }
         let schema = self.look(schema);
         if let Some(child) = schema["properties"].get(key) {
             let there = is_required(schema, key);
-            let (found, always) = self.lookup(child, rest)?;
+            let (found, always) = self.lookup_in(child, rest, 0)?;
             return Some((found, always && there && (rest.is_empty() || !is_nullable(self.look(child)))));
         }
-        let whole = array(schema, "allOf").find_map(|part| self.lookup(part, keys));
+        let whole = array(schema, "allOf").find_map(|part| self.lookup_in(part, keys, depth + 1));
         whole.or_else(|| {
             let parts = array(schema, "anyOf").chain(array(schema, "oneOf"));
-            let found: Vec<Value> = parts.filter_map(|part| Some(self.lookup(part, keys)?.0)).collect();
+            let found: Vec<Value> = parts.filter_map(|part| Some(self.lookup_in(part, keys, depth + 1)?.0)).collect();
             Some((super::components::union_of(found)?, false))
         })
     }

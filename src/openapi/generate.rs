@@ -11,17 +11,22 @@ const MOST_DEPTH: usize = 4;
 /// Deeper than this, nothing is made of what can never end.
 const DEEPEST: usize = 24;
 
+/// Values inside one value.
+const MOST: u32 = 20_000;
+
 /// Makes values. The same seed makes the same values.
 #[derive(Debug, Clone)]
 pub struct Generator {
     state: u64,
+    /// How many more values may be made for this one.
+    left: u32,
 }
 
 impl Generator {
     /// A generator that starts with a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self { state: seed, left: 0 }
     }
 
     /// A number below `n`, which is not 0 (`SplitMix64`).
@@ -41,13 +46,18 @@ impl Generator {
     /// A value that fits a schema of a document; patterns are not looked at. `None` where nothing is known to fit:
     /// schemas that contradict themselves or never end.
     pub fn generate(&mut self, document: &Document, schema: &Value) -> Option<Value> {
-        let root = Root { document: &document.value, dialect: document.dialect };
+        let root = Root::new(document);
+        self.left = MOST;
         let value = self.value(&root, schema, 0)?;
         super::conform::conforms_to(&root, schema, &value).is_ok().then_some(value)
     }
 
     fn value(&mut self, root: &Root<'_>, schema: &Value, depth: usize) -> Option<Value> {
-        let whole = whole(root, schema, depth)?;
+        self.left = self.left.checked_sub(1)?;
+        let whole = root.whole(schema);
+        if depth > DEEPEST || whole == Value::Bool(false) {
+            return None;
+        }
         let schema = &whole;
         if is_nullable(schema) && (self.below(8) == 0 || depth > MOST_DEPTH) {
             return Some(Value::Null);
@@ -118,7 +128,8 @@ impl Generator {
 
     fn bounds(schema: &Value) -> (f64, f64) {
         let bound = |name: &str, exclusive: &str, step: f64| {
-            let inclusive = schema[name].as_f64().map(|bound| if schema[exclusive] == true { bound + step } else { bound });
+            let inclusive =
+                schema[name].as_f64().map(|bound| if schema[exclusive] == true { bound + step } else { bound });
             inclusive.or_else(|| schema[exclusive].as_f64().map(|bound| bound + step))
         };
         let least = bound("minimum", "exclusiveMinimum", 1.0);
@@ -131,7 +142,10 @@ impl Generator {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a bound beyond 64 bits is cut to them, which still is a number")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a bound beyond 64 bits is cut to them, which still is a number"
+    )]
     fn integer(&mut self, schema: &Value) -> Value {
         let (least, most) = Self::bounds(schema);
         let (least, most) = (least.ceil() as i64, most.floor() as i64);
@@ -220,19 +234,4 @@ impl Generator {
         }
         Some(members.into())
     }
-}
-
-/// A schema with what `allOf` adds to it, without a reference. `None` where it lies too deep.
-fn whole(root: &Root<'_>, schema: &Value, depth: usize) -> Option<Value> {
-    if depth > DEEPEST || schema == &Value::Bool(false) {
-        return None;
-    }
-    let mut whole = root.resolve(schema).clone();
-    let Some(parts) = whole.as_object_mut().and_then(|members| members.shift_remove("allOf")) else {
-        return Some(whole);
-    };
-    for part in parts.as_array().into_iter().flatten() {
-        super::components::merge(&mut whole, self::whole(root, part, depth + 1)?);
-    }
-    Some(whole)
 }

@@ -75,9 +75,10 @@ impl Head {
             for (key, schema) in all["properties"].as_object().into_iter().flatten() {
                 let place = mark(schema);
                 let before = place.and_then(|place| self.before.get(place)).cloned();
-                let kept_name = before.as_ref().map(|(_, name, _)| name).filter(|name| {
-                    *name == key || location == "header" && name.eq_ignore_ascii_case(key)
-                });
+                let kept_name = before
+                    .as_ref()
+                    .map(|(_, name, _)| name)
+                    .filter(|name| *name == key || location == "header" && name.eq_ignore_ascii_case(key));
                 let name = kept_name.unwrap_or(key).clone();
                 let mut schema = schema.clone();
                 unmark(&mut schema);

@@ -76,7 +76,8 @@ impl Editing {
             let there = is_required(schema, name);
             let Some(child) = properties(schema).and_then(|all| all.get_mut(name)) else { return };
             let always = there && !is_nullable(editing.look(child));
-            let kept = keep.and_then(<[String]>::split_first).filter(|(first, after)| *first == name && !after.is_empty());
+            let kept =
+                keep.and_then(<[String]>::split_first).filter(|(first, after)| *first == name && !after.is_empty());
             let keep_below = keep.map(|_| kept.map_or(&[] as &[String], |(_, after)| after));
             let Some(taken) = editing.take(child, rest, keep_below) else { return };
             found.push(Taken { always: always && taken.always, ..taken });
@@ -177,9 +178,8 @@ impl Editing {
             let Some(property) = properties(schema).and_then(|all| all.get(name)).cloned() else { return };
             let was_null = is_nullable(editing.look(&property)) || is_unknown(editing.look(&property));
             let stays = |fill: Option<&Source>| fill.is_none() || fill == Some(&Source::Absent);
-            let may_miss = was_missing && stays(missing)
-                || back.1.is_some()
-                || was_null && null == Some(&Source::Absent);
+            let may_miss =
+                was_missing && stays(missing) || back.1.is_some() || was_null && null == Some(&Source::Absent);
             let may_be_null = was_null && (null.is_none() || null.is_some_and(is_null))
                 || back.0.is_some()
                 || was_missing && missing.is_some_and(is_null);
@@ -265,7 +265,8 @@ impl Editing {
         let parts: Vec<&Value> = from.iter().filter_map(|part| old.get(part)).collect();
         let mut whole = json!({"type": "string"});
         // Null is what comes of parts that are null, or not there.
-        let may_be_null = |part: &String| old.get(part).is_none_or(|of| !is_required(schema, part) || is_nullable(self.look(of)));
+        let may_be_null =
+            |part: &String| old.get(part).is_none_or(|of| !is_required(schema, part) || is_nullable(self.look(of)));
         if from.iter().all(may_be_null) && parts.iter().any(|part| is_nullable(self.look(part))) {
             self.nullable(&mut whole, true);
         }
@@ -311,7 +312,8 @@ impl Editing {
 
     /// What is known of the values of a map or of any object's members.
     pub(super) fn member_values(&mut self, schema: &Value) -> Value {
-        let mut all: Vec<Value> = schema["properties"].as_object().into_iter().flatten().map(|(_, v)| v.clone()).collect();
+        let mut all: Vec<Value> =
+            schema["properties"].as_object().into_iter().flatten().map(|(_, v)| v.clone()).collect();
         all.extend(schema.get("additionalProperties").filter(|more| more.is_object()).cloned());
         let all = super::components::union_of(all).unwrap_or_else(|| json!({}));
         self.duplicate(&all)

@@ -10,6 +10,7 @@
 //! edits, `head` makes an object of parameters and headers so that the same edits run on them.
 
 mod compare;
+mod compare_schemas;
 mod components;
 mod conform;
 mod derive;

@@ -155,13 +155,69 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let texts = [
-            "", " ", "a", "no", "Yes", "null", "~", "true", "1", "1.0", "0x1f", "1_000", "2024-06-01", "a: b", "a #b",
-            "- a", "? a", "#a", "&a", "*a", "!a", "|", ">", "%a", "@a", "`a", "{a", "[a", "a,b", "a]", "'a'", "\"a\"",
-            "a:", ":a", "a\\b", "a\tb", "tab\t", "line\nline", "line\nline\n", "line\n\nline", "line\n\n", " line\nline",
-            "line \nline", "\r\n", "\u{85}\u{2028}\u{feff}\u{7f}\u{1}", "ünïcode ☃ 𝄞", "/users/{id}", "200", "$ref",
-            "#/components/schemas/User", "---", "...", "a ", "=", "<<", "-", "-1", ".5", ".inf", "text:\tx",
+            "",
+            " ",
+            "a",
+            "no",
+            "Yes",
+            "null",
+            "~",
+            "true",
+            "1",
+            "1.0",
+            "0x1f",
+            "1_000",
+            "2024-06-01",
+            "a: b",
+            "a #b",
+            "- a",
+            "? a",
+            "#a",
+            "&a",
+            "*a",
+            "!a",
+            "|",
+            ">",
+            "%a",
+            "@a",
+            "`a",
+            "{a",
+            "[a",
+            "a,b",
+            "a]",
+            "'a'",
+            "\"a\"",
+            "a:",
+            ":a",
+            "a\\b",
+            "a\tb",
+            "tab\t",
+            "line\nline",
+            "line\nline\n",
+            "line\n\nline",
+            "line\n\n",
+            " line\nline",
+            "line \nline",
+            "\r\n",
+            "\u{85}\u{2028}\u{feff}\u{7f}\u{1}",
+            "ünïcode ☃ 𝄞",
+            "/users/{id}",
+            "200",
+            "$ref",
+            "#/components/schemas/User",
+            "---",
+            "...",
+            "a ",
+            "=",
+            "<<",
+            "-",
+            "-1",
+            ".5",
+            ".inf",
+            "text:\tx",
         ];
-        let mut value = json!({"list": texts, "empty": {}, "none": [], "deep": [[1, [2.5, null]], [{"a": [{"b": true}]}]]});
+        let mut value =
+            json!({"list": texts, "empty": {}, "none": [], "deep": [[1, [2.5, null]], [{"a": [{"b": true}]}]]});
         for text in texts {
             value["keys"][text] = json!({text: text});
         }
@@ -173,7 +229,8 @@ mod tests {
 
     #[test]
     fn plain_documents_are_plain() {
-        let value = json!({"openapi": "3.1.0", "paths": {"/a/{id}": {"get": {"tags": ["x"], "description": "One.\nTwo.\n"}}}});
+        let value =
+            json!({"openapi": "3.1.0", "paths": {"/a/{id}": {"get": {"tags": ["x"], "description": "One.\nTwo.\n"}}}});
         let want = "openapi: \"3.1.0\"\npaths:\n  /a/{id}:\n    get:\n      tags:\n        - x\n      description: |\n        One.\n        Two.\n";
         assert_eq!(to_yaml(&value), want);
     }

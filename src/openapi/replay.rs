@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::rules::diagnostics::clip;
 use crate::rules::{Api, Direction};
 use crate::version::VersionId;
 
+use super::code;
 use super::compare::{Finding, Level, compare};
 use super::derive::derive;
 use super::document::Document;
-use super::code;
 
 /// The documents that stand beside an API's rules, by version.
 #[derive(Debug, Default)]
@@ -31,7 +32,11 @@ impl Contracts {
             let Some(version) = api.versions.find(label) else {
                 let known: Vec<String> = api.versions.labels().map(|label| format!("`{label}`")).collect();
                 let message = format!("there is no version `{}`", label.escape_debug());
-                diagnostics.push(misplaced(source, message, format!("the versions of `api.yaml` are {}", known.join(", "))));
+                diagnostics.push(misplaced(
+                    source,
+                    message,
+                    format!("the versions of `api.yaml` are {}", known.join(", ")),
+                ));
                 continue;
             };
             let (document, found) = Document::parse(source);
@@ -53,7 +58,9 @@ impl Contracts {
     pub fn document(&self, api: &Api, version: VersionId) -> Option<Document> {
         if let Some((from, document)) = self.documents.range(..=version).next_back() {
             let steps = from.0 + 1..=version.0;
-            return Some(steps.fold(document.clone(), |document, step| derive(&document, api, VersionId(step), Direction::Up)));
+            return Some(
+                steps.fold(document.clone(), |document, step| derive(&document, api, VersionId(step), Direction::Up)),
+            );
         }
         let (from, document) = self.documents.range(version..).next()?;
         let steps = (version.0 + 1..=from.0).rev();
@@ -85,12 +92,12 @@ impl Contracts {
 pub fn replay(api: &Api, files: &[Source]) -> Vec<Diagnostic> {
     let (contracts, mut diagnostics) = Contracts::read(api, files);
     diagnostics.extend(contracts.unexplained(api));
+    diagnostics.iter_mut().for_each(clip);
     diagnostics
 }
 
 fn misplaced(source: &Source, message: String, help: String) -> Diagnostic {
-    let mut diagnostic =
-        Diagnostic::error(code::VERSION, &source.file.as_str().into(), crate::diagnostic::Span::default(), message);
+    let mut diagnostic = Diagnostic::error(code::VERSION, &source.file.as_str().into(), Span::default(), message);
     diagnostic.help(help);
     diagnostic
 }

@@ -91,7 +91,7 @@ impl Editing {
 
     /// For holding literals against schemas that refer to nothing.
     fn fits(&self) -> super::conform::Root<'static> {
-        super::conform::Root { document: &Value::Null, dialect: self.dialect }
+        super::conform::Root::empty(self.dialect)
     }
 
     fn mapped(&self, schema: &Value, pairs: &[(Vec<u8>, Vec<u8>)], otherwise: &Otherwise) -> Option<Value> {
@@ -243,7 +243,8 @@ impl Editing {
         let least = usize::try_from(schema["minItems"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
         let mut new = json!({"type": "object", "properties": {}});
         for (at, key) in keys.iter().enumerate() {
-            let element = schema["prefixItems"].get(at).or_else(|| schema.get("items").filter(|items| items.is_object()));
+            let element =
+                schema["prefixItems"].get(at).or_else(|| schema.get("items").filter(|items| items.is_object()));
             let element = element.cloned().unwrap_or_else(unknown);
             new["properties"][key] = self.duplicate(&element);
             set_required(&mut new, key, at < least);

@@ -26,7 +26,7 @@ pub const UNQUOTED_VERSION: &str = "HY505";
 const LONGEST: usize = 240;
 
 /// Shortens what a diagnostic quotes.
-pub(super) fn clip(diagnostic: &mut crate::diagnostic::Diagnostic) {
+pub(crate) fn clip(diagnostic: &mut crate::diagnostic::Diagnostic) {
     for text in [&mut diagnostic.message].into_iter().chain(&mut diagnostic.help) {
         if let Some((end, _)) = text.char_indices().nth(LONGEST) {
             text.truncate(end);

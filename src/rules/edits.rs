@@ -95,7 +95,10 @@ impl<'a> CallEdits<'a> {
     pub fn is_identity(&self) -> bool {
         let says_nothing = |block: &&HttpBlock| block.response.iter().all(|(_, ops)| ops.is_empty());
         self.request.is_empty()
-            && self.steps.iter().all(|(_, blocks)| blocks.iter().all(|block| block.route.is_none() && says_nothing(&block)))
+            && self
+                .steps
+                .iter()
+                .all(|(_, blocks)| blocks.iter().all(|block| block.route.is_none() && says_nothing(&block)))
     }
 
     /// The ops of responses with a status, in the order in which they run, and the status on the other side.

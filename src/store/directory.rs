@@ -128,7 +128,10 @@ mod tests {
         for name in files {
             fs::write(root.path().join(name), name).unwrap();
         }
-        assert_eq!(names(root.path()), ["chat/api.yaml", "chat/changes/2/b.yaml", "chat/legato.lock", "chat/openapi/1.json"]);
+        assert_eq!(
+            names(root.path()),
+            ["chat/api.yaml", "chat/changes/2/b.yaml", "chat/legato.lock", "chat/openapi/1.json"]
+        );
     }
 
     #[cfg(unix)]

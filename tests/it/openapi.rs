@@ -40,7 +40,8 @@ fn contracts(api: &Api, files: &[Source]) -> Contracts {
 #[test]
 fn documents_derive_as_their_cases_say() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/openapi");
-    let mut paths: Vec<_> = fs::read_dir(directory).expect("cases").map(|entry| entry.expect("a file").path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(directory).expect("cases").map(|entry| entry.expect("a file").path()).collect();
     paths.sort();
     assert!(paths.len() >= 5);
     let mut wrong = String::new();
@@ -117,28 +118,88 @@ fn required_members_are_listed() {
 #[test]
 fn differences_have_the_names_of_oasdiff() {
     let cases = [
-        ("response", "{type: object, properties: {a: {type: string}}}", "{type: object}", "response-optional-property-removed /a"),
-        ("response", "{type: object, required: [a], properties: {a: {type: string}}}", "{type: object}", "response-required-property-removed /a"),
-        ("response", "{type: object, required: [a], properties: {a: {}}}", "{type: object, properties: {a: {}}}", "response-property-became-optional /a"),
-        ("response", "{type: object, properties: {a: {type: string}}}", "{type: object, properties: {a: {type: [string, 'null']}}}", "response-property-became-nullable /a"),
-        ("response", "{type: object, properties: {a: {type: string}}}", "{type: object, properties: {a: {type: integer}}}", "response-property-type-changed /a"),
+        (
+            "response",
+            "{type: object, properties: {a: {type: string}}}",
+            "{type: object}",
+            "response-optional-property-removed /a",
+        ),
+        (
+            "response",
+            "{type: object, required: [a], properties: {a: {type: string}}}",
+            "{type: object}",
+            "response-required-property-removed /a",
+        ),
+        (
+            "response",
+            "{type: object, required: [a], properties: {a: {}}}",
+            "{type: object, properties: {a: {}}}",
+            "response-property-became-optional /a",
+        ),
+        (
+            "response",
+            "{type: object, properties: {a: {type: string}}}",
+            "{type: object, properties: {a: {type: [string, 'null']}}}",
+            "response-property-became-nullable /a",
+        ),
+        (
+            "response",
+            "{type: object, properties: {a: {type: string}}}",
+            "{type: object, properties: {a: {type: integer}}}",
+            "response-property-type-changed /a",
+        ),
         ("response", "{type: number}", "{type: integer}", ""),
         ("response", "{type: integer}", "{type: number}", "response-body-type-changed "),
-        ("response", "{type: array, items: {type: string, enum: [a]}}", "{type: array, items: {type: string, enum: [a, b]}}", "response-property-enum-value-added /*"),
-        ("response", "{type: array, items: {type: string, enum: [a, b]}}", "{type: array, items: {type: string, enum: [a]}}", ""),
+        (
+            "response",
+            "{type: array, items: {type: string, enum: [a]}}",
+            "{type: array, items: {type: string, enum: [a, b]}}",
+            "response-property-enum-value-added /*",
+        ),
+        (
+            "response",
+            "{type: array, items: {type: string, enum: [a, b]}}",
+            "{type: array, items: {type: string, enum: [a]}}",
+            "",
+        ),
         ("response", "{type: string, maxLength: 5}", "{type: string}", "response-property-max-length-increased "),
         ("response", "{x-legato-unknown: true}", "{type: string}", ""),
         ("response", "{oneOf: [{type: string}, {type: integer}]}", "{type: string}", ""),
         ("response", "{type: string}", "{oneOf: [{type: string}, {type: integer}]}", "response-property-one-of-added "),
-        ("response", "{type: object, additionalProperties: {type: string}}", "{type: object, additionalProperties: {type: integer}}", "response-property-type-changed /*"),
-        ("request", "{type: object}", "{type: object, required: [a], properties: {a: {}}}", "new-required-request-property /a"),
+        (
+            "response",
+            "{type: object, additionalProperties: {type: string}}",
+            "{type: object, additionalProperties: {type: integer}}",
+            "response-property-type-changed /*",
+        ),
+        (
+            "request",
+            "{type: object}",
+            "{type: object, required: [a], properties: {a: {}}}",
+            "new-required-request-property /a",
+        ),
         ("request", "{type: object}", "{type: object, properties: {a: {}}}", ""),
-        ("request", "{type: object, properties: {a: {}}}", "{type: object, required: [a], properties: {a: {}}}", "request-property-became-required /a"),
+        (
+            "request",
+            "{type: object, properties: {a: {}}}",
+            "{type: object, required: [a], properties: {a: {}}}",
+            "request-property-became-required /a",
+        ),
         ("request", "{type: object, properties: {a: {}}}", "{type: object}", "request-property-removed /a"),
-        ("request", "{type: string, enum: [a, b]}", "{type: string, enum: [a]}", "request-property-enum-value-removed "),
+        (
+            "request",
+            "{type: string, enum: [a, b]}",
+            "{type: string, enum: [a]}",
+            "request-property-enum-value-removed ",
+        ),
         ("request", "{type: string}", "{type: string, enum: [a]}", "request-property-became-enum "),
         ("request", "{type: [string, 'null']}", "{type: string}", "request-body-became-not-nullable "),
-        ("request", "{type: string, maxLength: 5}", "{type: string, maxLength: 4}", "request-property-max-length-decreased "),
+        (
+            "request",
+            "{type: string, maxLength: 5}",
+            "{type: string, maxLength: 4}",
+            "request-property-max-length-decreased ",
+        ),
         ("request", "{type: string}", "{oneOf: [{type: string}, {type: integer}]}", ""),
         ("request", "{oneOf: [{type: string}, {type: integer}]}", "{type: string}", "request-property-one-of-removed "),
     ];

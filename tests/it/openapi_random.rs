@@ -86,7 +86,9 @@ fn op(random: &mut Random, paths: &[String]) -> Value {
         0 | 1 => json!({"rename": {&at: name}}),
         2 => json!({"move": {"from": at, "to": sibling}}),
         3 => json!({"move": {"from": at, "to": format!("{parent}/n/{name}")}}),
-        4 => json!({"add": {"at": sibling, "default": {"value": random.pick(&[json!(1), json!("s"), json!({"q": [1]})])}}}),
+        4 => {
+            json!({"add": {"at": sibling, "default": {"value": random.pick(&[json!(1), json!("s"), json!({"q": [1]})])}}})
+        }
         5 => json!({"add": {"at": format!("{parent}/n/{name}"), "default": {"value": "$now"}, "create": true}}),
         6 => json!({"remove": {"at": at, "restore": random.pick(&[json!("absent"), json!({"value": 7})])}}),
         7 => json!({"map": {"at": at, "pairs": [["x", "p"], ["y", "q"], ["y", "r"], [true, 1]], "else": other_else}}),
@@ -103,17 +105,26 @@ fn op(random: &mut Random, paths: &[String]) -> Value {
         }
         9 => json!({"wrap": {"at": at, "into": "array"}}),
         10 => json!({"wrap": {"at": at, "into": {"key": "k", "with": {"w": 1}}}}),
-        11 => json!({"unwrap": {"at": at, "into": "array", "many": "first", "empty": random.pick(&["null", "absent"])}}),
-        12 => json!({"split": {"at": at, "into": [format!("{parent}/s1"), sibling], "else": random.pick(&["fail", "keep"])}}),
+        11 => {
+            json!({"unwrap": {"at": at, "into": "array", "many": "first", "empty": random.pick(&["null", "absent"])}})
+        }
+        12 => {
+            json!({"split": {"at": at, "into": [format!("{parent}/s1"), sibling], "else": random.pick(&["fail", "keep"])}})
+        }
         13 => json!({"entries": {"at": at, "key": "k", "value": "v"}}),
-        14 => json!({"presence": {"at": at, "up": {"missing": random.pick(&[json!("null"), json!({"value": 3})]), "null": random.pick(&["keep", "absent"])}}}),
+        14 => {
+            json!({"presence": {"at": at, "up": {"missing": random.pick(&[json!("null"), json!({"value": 3})]), "null": random.pick(&["keep", "absent"])}}})
+        }
         15 => json!({"recase": {"from": "snake", "to": "camel", "except": ["b"]}}),
         16 => json!({"tuple": {"at": at, "keys": ["x", "y"], "extra": "drop"}}),
-        17 => json!({"each": {"at": parent.to_owned() + if parent.is_empty() { "body:" } else { "" }, "ops": [{"rename": {"/a": "h"}, "where": {"/b": {"exists": true}}}]}}),
+        17 => {
+            json!({"each": {"at": parent.to_owned() + if parent.is_empty() { "body:" } else { "" }, "ops": [{"rename": {"/a": "h"}, "where": {"/b": {"exists": true}}}]}})
+        }
         _ => json!({"envelope": {"key": "data", "with": {"meta": 1}}}),
     };
     if random.below(5) == 0 && parent.is_empty() {
-        op["where"] = json!({random.pick(paths).replace("/*", "/a"): random.pick(&[json!("x"), json!({"exists": true})])});
+        op["where"] =
+            json!({random.pick(paths).replace("/*", "/a"): random.pick(&[json!("x"), json!({"exists": true})])});
     }
     op
 }
@@ -157,8 +168,7 @@ fn case(seed: u64) -> Option<Case> {
 }
 
 fn run(program: &Arc<Program>, value: &Value) -> Option<Value> {
-    let values =
-        Values { now: "2026-03-01T00:00:00Z".to_owned(), version: "2".into(), on_error: OnError::Reject };
+    let values = Values { now: "2026-03-01T00:00:00Z".to_owned(), version: "2".into(), on_error: OnError::Reject };
     let done = translate(program, &values, Limits::default(), Bytes::from(value.to_string())).ok()?;
     serde_json::from_slice(&done.body).ok()
 }
