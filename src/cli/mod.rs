@@ -43,7 +43,7 @@ enum Command {
     Test(test::Args),
     /// Translate a document from standard input to standard output
     Translate(translate::Args),
-    /// Print a version's `OpenAPI` document, derived where it has none of its own
+    /// Print a version's OpenAPI document, derived where it has none of its own
     Openapi(openapi::Args),
     /// Ask a running proxy whether it is ready
     Health(health::Args),

@@ -9,7 +9,7 @@ use crate::rules;
 
 use super::findings;
 
-/// Print a version's `OpenAPI` document, derived where it has none of its own.
+/// Print a version's OpenAPI document, derived where it has none of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: legato openapi --rules rules --api chat --version 2 > chat-2.yaml\n\n\
     Exit status 0: done; 2: the rules or the documents cannot be read, or no version has a document.")]

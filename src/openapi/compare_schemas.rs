@@ -65,10 +65,9 @@ impl Comparison<'_> {
     fn nullability(&mut self, old: &Value, new: &Value, way: Way, place: &Place) {
         let id = match (way, place.what) {
             (Way::Request, "body") => "request-body-became-not-nullable",
-            (Way::Request, "parameter") => return,
+            (Way::Request, "parameter") | (Way::Response, "header") => return,
             (Way::Request, _) => "request-property-became-not-nullable",
             (Way::Response, "body") => "response-body-became-nullable",
-            (Way::Response, "header") => return,
             (Way::Response, _) => "response-property-became-nullable",
         };
         let said = |nullable: bool| if nullable { "may be null" } else { "is never null" };

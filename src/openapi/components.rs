@@ -22,6 +22,9 @@ const MOST_COPIES: usize = 50_000;
 /// What is done to one schema.
 pub(super) type Visit<'v> = &'v mut dyn FnMut(&mut Editing, &mut Value);
 
+/// What is done to one schema and those inside it; the copies made so far, by what they are copies of.
+pub(super) type Rewrite<'v> = &'v mut dyn FnMut(&mut Editing, &mut Value, &mut HashMap<String, String>);
+
 /// A document's components while its schemas are edited.
 #[derive(Debug)]
 pub(super) struct Editing {
@@ -248,12 +251,7 @@ impl Editing {
 
     /// A copy of the component behind a reference that others may refer to as well; itself by `edit`, once for each
     /// reference in `done`. Recursive components stay recursive.
-    pub(super) fn rewrite(
-        &mut self,
-        schema: &mut Value,
-        done: &mut HashMap<String, String>,
-        edit: &mut dyn FnMut(&mut Self, &mut Value, &mut HashMap<String, String>),
-    ) {
+    pub(super) fn rewrite(&mut self, schema: &mut Value, done: &mut HashMap<String, String>, edit: Rewrite<'_>) {
         let Some(target) = reference(schema).map(str::to_owned) else { return edit(self, schema, done) };
         if let Some(copy) = done.get(&target) {
             schema["$ref"] = copy.as_str().into();
@@ -285,7 +283,7 @@ impl Editing {
         };
         let mut kinds = Map::new();
         if let Some(old) = document.get("components").and_then(Value::as_object) {
-            kinds = old.clone();
+            kinds.clone_from(old);
         }
         for (kind, all) in &mut self.components {
             let mut kept = Map::new();
@@ -406,7 +404,9 @@ pub(super) fn merge(schema: &mut Value, part: Value) {
                 let names: Vec<String> =
                     value.as_array().into_iter().flatten().filter_map(|v| Some(v.as_str()?.to_owned())).collect();
                 let mut object = Value::Object(std::mem::take(members));
-                names.iter().for_each(|name| set_required(&mut object, name, true));
+                for name in names {
+                    set_required(&mut object, &name, true);
+                }
                 *members = object.as_object().cloned().unwrap_or_default();
             }
             ("properties", Some(Value::Object(there))) => {

@@ -66,8 +66,8 @@ impl<'a> Paths<'a> {
                     && call.template().is_some_and(|own| own == edits.target)
             };
             let share = calls.iter().zip(&edits).all(stay);
-            for (call, edits) in calls.iter().zip(edits) {
-                self.call(call, item, edits, share);
+            for (call, edits) in calls.iter().zip(&edits) {
+                self.call(call, item, edits.as_ref(), share);
             }
         }
         self.done
@@ -77,14 +77,14 @@ impl<'a> Paths<'a> {
         Some(self.api.edits(self.version, self.direction, &call.template()?))
     }
 
-    fn call(&mut self, call: &Call<'_>, item: &Value, edits: Option<CallEdits<'_>>, share: bool) {
+    fn call(&mut self, call: &Call<'_>, item: &Value, edits: Option<&CallEdits<'_>>, share: bool) {
         let mut operation = call.operation.clone();
         let shared = item["parameters"].as_array().cloned().unwrap_or_default();
         let mut path = call.path.to_owned();
         let mut method = call.method.to_owned();
         let parameters = self.parameters(&operation, if share { &[] } else { &shared });
-        if let Some(edits) = &edits {
-            (path, method) = self.target(call, &edits.target);
+        if let Some(edits) = edits {
+            (path, method) = Self::target(call, &edits.target);
             let parameters = self.request(&mut operation, parameters, &edits.request);
             set_list(&mut operation, "parameters", parameters);
             self.responses(&mut operation, edits);
@@ -100,7 +100,7 @@ impl<'a> Paths<'a> {
     }
 
     /// Path and method on the other side; the path is as it was written where it is the same.
-    fn target(&self, call: &Call<'_>, target: &Template) -> (String, String) {
+    fn target(call: &Call<'_>, target: &Template) -> (String, String) {
         let method = target.method.as_ref().map_or_else(|| call.method.to_owned(), |m| m.as_str().to_ascii_lowercase());
         let same = call.template().is_some_and(|own| own.segments == target.segments);
         let text = target.to_string();
@@ -175,7 +175,7 @@ impl<'a> Paths<'a> {
             let names_one = key.parse() == Ok(status);
             let key = if names_one && new_status != status { new_status.to_string() } else { key };
             match responses.get_mut(&key) {
-                Some(other) => meet(other, response),
+                Some(other) => meet(other, &response),
                 None => drop(responses.insert(key, response)),
             }
         }
@@ -247,7 +247,7 @@ fn set_list(value: &mut Value, name: &str, list: Vec<Value>) {
 }
 
 /// Two responses that become one: its body fits one or the other.
-fn meet(response: &mut Value, other: Value) {
+fn meet(response: &mut Value, other: &Value) {
     let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) else { return };
     for (name, media) in other["content"].as_object().into_iter().flatten() {
         match content.get_mut(name).and_then(|media| media.get_mut("schema")) {

@@ -77,7 +77,7 @@ impl Document {
         match document.find_dialect() {
             Ok(dialect) => document.dialect = dialect,
             Err(diagnostic) => {
-                diagnostics.push(diagnostic);
+                diagnostics.push(*diagnostic);
                 return (None, diagnostics);
             }
         }
@@ -90,7 +90,7 @@ impl Document {
         Self { file, value, dialect, node: None }
     }
 
-    fn find_dialect(&self) -> Result<Dialect, Diagnostic> {
+    fn find_dialect(&self) -> Result<Dialect, Box<Diagnostic>> {
         let found = match &self.value["openapi"] {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -107,7 +107,7 @@ impl Document {
         };
         let mut diagnostic = Diagnostic::error(code::DOCUMENT, &self.file, span, message);
         diagnostic.help("write `openapi: 3.1.0`; a Swagger 2.0 document has to be converted first");
-        Err(diagnostic)
+        Err(Box::new(diagnostic))
     }
 
     /// Where a part of the document stands: the key of the last step that is there.
@@ -267,7 +267,7 @@ pub(super) fn references(value: &Value, path: &mut Vec<String>, found: &mut dyn 
 /// A file's value, and its tree where there is one.
 fn read(source: &Source, file: &Arc<str>) -> (Option<Value>, Option<Node>, Vec<Diagnostic>) {
     let parsed = yaml::parse(&source.text, &source.file, yaml::Limits::default());
-    if !source.file.ends_with(".json") {
+    if !std::path::Path::new(&source.file).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
         return match parsed {
             Ok(node) => (Some(to_value(&node)), Some(node), Vec::new()),
             Err(diagnostics) => (None, None, diagnostics),

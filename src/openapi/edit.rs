@@ -49,7 +49,7 @@ impl Editing {
         }
         for entry in back {
             if let Edit::DropElements { at, when } = &entry.edit {
-                self.at(schema, at, false, &mut |editing, schema| editing.unknown_elements(schema, when));
+                self.at(schema, at, false, &mut |_, schema| Self::unknown_elements(schema, when));
             }
         }
     }
@@ -74,7 +74,7 @@ impl Editing {
             Edit::Rename { at, pairs } => {
                 self.at(schema, at, false, &mut |e, schema| e.rename(schema, pairs));
                 self.at(schema, at, true, &mut |e, schema| {
-                    e.enter(schema, &mut |_, schema| told_apart_by(schema, pairs))
+                    e.enter(schema, &mut |_, schema| told_apart_by(schema, pairs));
                 });
             }
             Edit::Move { scope, from, to, .. } => {
@@ -245,7 +245,7 @@ impl Editing {
     }
 
     /// Elements that only the version here knows: all that is known of them is how they are told apart.
-    fn unknown_elements(&mut self, schema: &mut Value, when: &[Condition]) {
+    fn unknown_elements(schema: &mut Value, when: &[Condition]) {
         let Some(items) = schema.get_mut("items") else { return };
         let mut element = unknown();
         for condition in when {

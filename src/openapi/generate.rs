@@ -151,8 +151,8 @@ impl Generator {
         let (least, most) = (least.ceil() as i64, most.floor() as i64);
         let step = schema["multipleOf"].as_i64().filter(|step| *step > 0).unwrap_or(1);
         let first = least.saturating_add(step - 1).div_euclid(step);
-        let last = most.div_euclid(step);
-        let count = last.saturating_sub(first).saturating_add(1).max(1);
+        let end = most.div_euclid(step);
+        let count = end.saturating_sub(first).saturating_add(1).max(1);
         let offset = i64::try_from(self.below(count.unsigned_abs())).unwrap_or(0);
         first.saturating_add(offset).saturating_mul(step).into()
     }

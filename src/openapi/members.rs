@@ -7,8 +7,8 @@ use crate::json::edit::{Boundary, Otherwise, Source, Token};
 use super::components::Editing;
 use super::edit::tokens;
 use super::schema::{
-    SINCE, admits, annotations, infer, is_nullable, is_required, is_unknown, properties, set_nullable, set_property,
-    set_required, take_property, types, union,
+    SINCE, admits, infer, is_nullable, is_required, is_unknown, properties, set_nullable, set_property, set_required,
+    take_property, types, union,
 };
 
 /// What was taken out of an object.
@@ -57,7 +57,7 @@ impl Editing {
 
     pub(super) fn relocate(&mut self, schema: &mut Value, from: &[String], to: &[String]) {
         if let Some(taken) = self.take(schema, from, Some(to)) {
-            self.place(schema, to, taken, true);
+            self.place(schema, to, &taken, true);
         }
     }
 
@@ -96,7 +96,7 @@ impl Editing {
     }
 
     /// Puts something at a path. `create`: missing parents are made.
-    pub(super) fn place(&mut self, schema: &mut Value, path: &[String], taken: Taken, create: bool) {
+    pub(super) fn place(&mut self, schema: &mut Value, path: &[String], taken: &Taken, create: bool) {
         let Some((name, rest)) = path.split_first() else { return };
         self.alternatives(schema, &mut |editing, schema| {
             if !admits(schema, "object") {
@@ -123,7 +123,7 @@ impl Editing {
             if !there {
                 let mut parent = json!({"type": "object"});
                 // It is there only if what it is made for is.
-                editing.place(&mut parent, rest, Taken { always: true, ..taken }, true);
+                editing.place(&mut parent, rest, &Taken { schema: taken.schema, always: true }, true);
                 set_property(schema, name, parent);
                 set_required(schema, name, taken.always);
                 return;
@@ -136,7 +136,7 @@ impl Editing {
                     parent.as_object_mut().and_then(|members| members.shift_remove("required"));
                 });
             }
-            editing.place(&mut parent, rest, taken, create);
+            editing.place(&mut parent, rest, &taken, create);
             properties(schema).and_then(|all| all.insert(name.clone(), parent));
             if create && always {
                 set_required(schema, name, true);
@@ -153,7 +153,7 @@ impl Editing {
                 let fits = super::conform::fits_type(self.look(&found), &new);
                 without_default(&mut new);
                 let filled = if fits { found } else { union(self.duplicate(&found), new) };
-                self.place(schema, path, Taken { schema: filled, always }, create);
+                self.place(schema, path, &Taken { schema: filled, always }, create);
             }
             return;
         }
@@ -163,7 +163,7 @@ impl Editing {
         if new.get("$ref").is_none() && new.is_object() {
             new[SINCE] = self.version.as_str().into();
         }
-        self.place(schema, path, Taken { schema: new, always }, create);
+        self.place(schema, path, &Taken { schema: new, always }, create);
     }
 
     /// Null and nothing become something else. `back` says what does so in the other direction: what may be there on
@@ -180,9 +180,8 @@ impl Editing {
             let stays = |fill: Option<&Source>| fill.is_none() || fill == Some(&Source::Absent);
             let may_miss =
                 was_missing && stays(missing) || back.1.is_some() || was_null && null == Some(&Source::Absent);
-            let may_be_null = was_null && (null.is_none() || null.is_some_and(is_null))
-                || back.0.is_some()
-                || was_missing && missing.is_some_and(is_null);
+            let may_be_null =
+                was_null && null.is_none_or(is_null) || back.0.is_some() || was_missing && missing.is_some_and(is_null);
             let mut filled = property;
             for source in [null.filter(|_| was_null), missing.filter(|_| was_missing)].into_iter().flatten() {
                 let (mut new, _) = editing.source(&scope, source);
@@ -288,7 +287,9 @@ impl Editing {
             }
         }
         schema["properties"] = members.into();
-        from.iter().for_each(|part| set_required(schema, part, false));
+        for part in from {
+            set_required(schema, part, false);
+        }
         set_required(schema, name, required || was_required);
     }
 
@@ -297,7 +298,7 @@ impl Editing {
         let Some(taken) = self.take(schema, from, None) else { return };
         self.at(schema, to, false, &mut |editing, schema| {
             let copy = Taken { schema: editing.duplicate(&taken.schema), always: taken.always };
-            editing.place(schema, &[name.to_owned()], copy, false);
+            editing.place(schema, &[name.to_owned()], &copy, false);
         });
     }
 
@@ -306,7 +307,7 @@ impl Editing {
         let mut found: Vec<Value> = Vec::new();
         self.at(schema, from, false, &mut |_, schema| found.extend(take_property(schema, name).map(|(s, _)| s)));
         if let Some(one) = super::components::union_of(found) {
-            self.place(schema, to, Taken { schema: one, always: false }, true);
+            self.place(schema, to, &Taken { schema: one, always: false }, true);
         }
     }
 
@@ -317,16 +318,6 @@ impl Editing {
         all.extend(schema.get("additionalProperties").filter(|more| more.is_object()).cloned());
         let all = super::components::union_of(all).unwrap_or_else(|| json!({}));
         self.duplicate(&all)
-    }
-
-    /// The words for people of a schema, beside what a new one says.
-    pub(super) fn reworked(&self, old: &Value, mut new: Value) -> Value {
-        let mut words = annotations(old);
-        if let (Some(members), false) = (new.as_object_mut(), words.is_empty()) {
-            words.append(members);
-            *members = words;
-        }
-        new
     }
 
     /// The schema of a literal of a rule.

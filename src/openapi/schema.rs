@@ -219,8 +219,18 @@ pub(super) fn infer(value: &Value, dialect: Dialect) -> Value {
     }
 }
 
+/// What a schema becomes, with the words for people that it had.
+pub(super) fn reworked(old: &Value, mut new: Value) -> Value {
+    let mut words = annotations(old);
+    if let (Some(members), false) = (new.as_object_mut(), words.is_empty()) {
+        words.append(members);
+        *members = words;
+    }
+    new
+}
+
 /// The schema without what says which values fit: its words for people.
-pub(super) fn annotations(schema: &Value) -> Map<String, Value> {
+fn annotations(schema: &Value) -> Map<String, Value> {
     let keep = |name: &&String| {
         matches!(name.as_str(), "title" | "description" | "deprecated" | "readOnly" | "writeOnly")
             || name.starts_with("x-") && *name != UNKNOWN

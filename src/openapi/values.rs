@@ -10,7 +10,8 @@ use crate::json::{Conversion, Way};
 use super::components::{Editing, union_of};
 use super::edit::parse;
 use super::schema::{
-    Dialect, admits, array, is_nullable, is_required, is_unknown, set_nullable, set_required, types, union, unknown,
+    Dialect, admits, array, is_nullable, is_required, is_unknown, reworked, set_nullable, set_required, types, union,
+    unknown,
 };
 
 impl Editing {
@@ -59,18 +60,18 @@ impl Editing {
         let (new, otherwise) = match how {
             ValueEdit::Map { pairs, otherwise } => (self.mapped(schema, pairs, otherwise), otherwise),
             ValueEdit::Convert { conversion, way, otherwise } => {
-                (self.converted(schema, conversion, *way, otherwise), otherwise)
+                (Some(Self::converted(schema, conversion, *way, otherwise)), otherwise)
             }
-            ValueEdit::FromArray { empty, otherwise, .. } => return self.from_array(schema, *empty, otherwise),
-            ValueEdit::FromMember { key, otherwise } => return self.from_member(schema, key, otherwise),
+            ValueEdit::FromArray { empty, otherwise, .. } => return self.only_element(schema, *empty, otherwise),
+            ValueEdit::FromMember { key, otherwise } => return self.only_member(schema, key, otherwise),
             ValueEdit::ToEntries { key, value, otherwise } => {
-                (self.to_entries(schema, key, value.as_deref()), otherwise)
+                (self.entries_of(schema, key, value.as_deref()), otherwise)
             }
             ValueEdit::FromEntries { key, value, otherwise } => {
-                (self.from_entries(schema, key, value.as_deref()), otherwise)
+                (self.entries_joined(schema, key, value.as_deref()), otherwise)
             }
-            ValueEdit::ToObject { keys, otherwise, .. } => (self.to_object(schema, keys), otherwise),
-            ValueEdit::ToTuple { keys, otherwise, .. } => (self.to_tuple(schema, keys), otherwise),
+            ValueEdit::ToObject { keys, otherwise, .. } => (self.tuple_named(schema, keys), otherwise),
+            ValueEdit::ToTuple { keys, otherwise, .. } => (self.tuple_of(schema, keys), otherwise),
             ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } => return false,
         };
         let Some(mut new) = new else { return *otherwise == Otherwise::Drop };
@@ -85,7 +86,7 @@ impl Editing {
                 new = union(new, self.literal(&value));
             }
         }
-        *schema = self.reworked(schema, new);
+        *schema = reworked(schema, new);
         *otherwise == Otherwise::Drop
     }
 
@@ -122,7 +123,7 @@ impl Editing {
         (!fits).then(|| union(schema.clone(), mapped))
     }
 
-    fn converted(&self, schema: &Value, conversion: &Conversion, way: Way, otherwise: &Otherwise) -> Option<Value> {
+    fn converted(schema: &Value, conversion: &Conversion, way: Way, otherwise: &Otherwise) -> Value {
         let (first, second) = match conversion {
             Conversion::IntegerString => (json!({"type": "integer"}), json!({"type": "string"})),
             Conversion::NumberString => (json!({"type": "number"}), json!({"type": "string"})),
@@ -145,10 +146,10 @@ impl Editing {
             Way::Back => (second, first),
         };
         let may_stay = *otherwise == Otherwise::Keep && !is_total(conversion, way, schema, &from);
-        Some(if may_stay { union(schema.clone(), to) } else { to })
+        if may_stay { union(schema.clone(), to) } else { to }
     }
 
-    fn from_array(&mut self, schema: &mut Value, empty: Empty, otherwise: &Otherwise) -> bool {
+    fn only_element(&mut self, schema: &mut Value, empty: Empty, otherwise: &Otherwise) -> bool {
         if !admits(schema, "array") {
             return *otherwise == Otherwise::Drop;
         }
@@ -173,7 +174,7 @@ impl Editing {
         self.duplicate(&element)
     }
 
-    fn from_member(&mut self, schema: &mut Value, key: &str, otherwise: &Otherwise) -> bool {
+    fn only_member(&mut self, schema: &mut Value, key: &str, otherwise: &Otherwise) -> bool {
         if !admits(schema, "object") {
             return *otherwise == Otherwise::Drop;
         }
@@ -186,57 +187,48 @@ impl Editing {
         !always || *otherwise == Otherwise::Drop
     }
 
-    fn to_entries(&mut self, schema: &Value, key: &str, value: Option<&str>) -> Option<Value> {
+    fn entries_of(&mut self, schema: &Value, key: &str, value: Option<&str>) -> Option<Value> {
         if !admits(schema, "object") {
             return None;
         }
         let mut inner = self.member_values(schema);
         let name = json!({"type": "string"});
-        let entry = match value {
-            Some(value) => json!({"type": "object", "properties": {key: name, value: inner}, "required": [key, value]}),
-            None => {
-                self.alternatives(&mut inner, &mut |_, schema| {
-                    let mut members = json!({key: name});
-                    if let (Some(all), Some(old)) = (members.as_object_mut(), schema["properties"].as_object()) {
-                        all.extend(old.clone());
-                    }
-                    schema["properties"] = members;
-                    set_required(schema, key, true);
-                });
-                inner
-            }
+        let Some(value) = value else {
+            self.alternatives(&mut inner, &mut |_, schema| {
+                let mut members = json!({key: name});
+                if let (Some(all), Some(old)) = (members.as_object_mut(), schema["properties"].as_object()) {
+                    all.extend(old.clone());
+                }
+                schema["properties"] = members;
+                set_required(schema, key, true);
+            });
+            return Some(json!({"type": "array", "items": inner}));
         };
+        let entry = json!({"type": "object", "properties": {key: name, value: inner}, "required": [key, value]});
         Some(json!({"type": "array", "items": entry}))
     }
 
-    fn from_entries(&mut self, schema: &Value, key: &str, value: Option<&str>) -> Option<Value> {
+    fn entries_joined(&mut self, schema: &Value, key: &str, value: Option<&str>) -> Option<Value> {
         if !admits(schema, "array") {
             return None;
         }
         let mut entry = self.element(schema);
-        let values = match value {
-            Some(value) => {
-                let found = self.lookup(&entry, &[value.to_owned()]);
-                match found {
-                    Some((mut found, always)) => {
-                        // An entry without a value has null.
-                        if !always {
-                            self.nullable(&mut found, true);
-                        }
-                        self.duplicate(&found)
-                    }
-                    None => unknown(),
-                }
-            }
-            None => {
-                self.take(&mut entry, &[key.to_owned()], None);
-                entry
-            }
+        let Some(value) = value else {
+            self.take(&mut entry, &[key.to_owned()], None);
+            return Some(json!({"type": "object", "additionalProperties": entry}));
         };
+        let mut values = unknown();
+        if let Some((found, always)) = self.lookup(&entry, &[value.to_owned()]) {
+            values = self.duplicate(&found);
+            // An entry without a value has null.
+            if !always {
+                self.nullable(&mut values, true);
+            }
+        }
         Some(json!({"type": "object", "additionalProperties": values}))
     }
 
-    fn to_object(&mut self, schema: &Value, keys: &[String]) -> Option<Value> {
+    fn tuple_named(&mut self, schema: &Value, keys: &[String]) -> Option<Value> {
         if !admits(schema, "array") {
             return None;
         }
@@ -252,7 +244,7 @@ impl Editing {
         Some(new)
     }
 
-    fn to_tuple(&mut self, schema: &Value, keys: &[String]) -> Option<Value> {
+    fn tuple_of(&mut self, schema: &Value, keys: &[String]) -> Option<Value> {
         if !admits(schema, "object") {
             return None;
         }
@@ -312,7 +304,8 @@ impl Editing {
 
 /// Whether two values are the same to a rule: what stands in a head is text.
 fn same(a: &Value, b: &Value) -> bool {
-    a == b || matches!((a, b), (Value::String(text), Value::Bool(_) | Value::Number(_)) if *text == b.to_string())
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    a == b || a.is_string() && (b.is_boolean() || b.is_number()) && text(a) == text(b)
 }
 
 /// The schema of a list of values.
@@ -346,7 +339,6 @@ fn listed(values: &[Value], dialect: Dialect) -> Value {
 /// Whether every value that fits the schema has a counterpart.
 fn is_total(conversion: &Conversion, way: Way, schema: &Value, from: &Value) -> bool {
     let total = match (conversion, way) {
-        (Conversion::CsvArray(_), Way::Back) => false,
         (
             Conversion::IntegerString
             | Conversion::NumberString

@@ -27,8 +27,9 @@ pub struct OpEdits {
 
 impl OpEdits {
     fn rename_params(pairs: Vec<(String, String)>) -> Option<Self> {
-        let forward = vec![Lowered { part: Part::Head, entry: HeadPlan::rename_params(pairs.clone()) }];
-        (!pairs.is_empty()).then(|| Self { change: None, forward, back: Vec::new() })
+        let is_needed = !pairs.is_empty();
+        let forward = vec![Lowered { part: Part::Head, entry: HeadPlan::rename_params(pairs) }];
+        is_needed.then(|| Self { change: None, forward, back: Vec::new() })
     }
 
     /// The edits of one part of the message, this way and the other.
@@ -93,12 +94,12 @@ impl<'a> CallEdits<'a> {
     /// Whether the call and all its messages stay as they are.
     #[must_use]
     pub fn is_identity(&self) -> bool {
-        let says_nothing = |block: &&HttpBlock| block.response.iter().all(|(_, ops)| ops.is_empty());
+        let says_nothing = |block: &HttpBlock| block.response.iter().all(|(_, ops)| ops.is_empty());
         self.request.is_empty()
             && self
                 .steps
                 .iter()
-                .all(|(_, blocks)| blocks.iter().all(|block| block.route.is_none() && says_nothing(&block)))
+                .all(|(_, blocks)| blocks.iter().all(|block| block.route.is_none() && says_nothing(block)))
     }
 
     /// The ops of responses with a status, in the order in which they run, and the status on the other side.
