@@ -80,7 +80,7 @@ fn documents_derive_as_their_cases_say() {
 
 fn document(text: &str) -> Document {
     let (document, found) =
-        Document::parse(&Source { file: "chat/openapi/1.yaml".into(), text: text.replace("@", "openapi: 3.1.0\n") });
+        Document::parse(&Source { file: "chat/openapi/1.yaml".into(), text: text.replace('@', "openapi: 3.1.0\n") });
     document.unwrap_or_else(|| panic!("{}", render(&found, &[], false)))
 }
 
