@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::rules::{self, Absent, Api, Compiled, MessagePlan, RuleSet, lock};
+use crate::diagnostic::Severity;
+use crate::openapi;
+use crate::rules::{self, Absent, Api, MessagePlan, RuleSet, lock};
 use crate::version::VersionId;
 
 use super::findings;
@@ -34,9 +36,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
         files = findings::read_rules(&args.on.rules)?;
         compiled = rules::compile(&files.files);
     }
-    let Compiled { rules, diagnostics } = compiled;
+    let mut found = compiled.diagnostics;
+    for api in compiled.rules.iter().flat_map(|rules| rules.apis.values()) {
+        found.extend(openapi::replay(api, &files.files));
+    }
+    let failed = found.iter().any(|finding| finding.severity == Severity::Error);
+    let rules = compiled.rules.filter(|_| !failed);
     let summary = rules.as_ref().map(|rules| summary(rules, args.verbose)).unwrap_or_default();
-    let code = findings::report(&diagnostics, &files, args.on.format, &summary)?;
+    let code = findings::report(&found, &files, args.on.format, &summary)?;
     if let (findings::Format::Json, Some(rules)) = (args.on.format, &rules) {
         records(rules).iter().try_for_each(|record| super::print(record))?;
     }

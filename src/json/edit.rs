@@ -316,6 +316,14 @@ pub enum Case {
     Camel,
 }
 
+impl Case {
+    /// A name written this way.
+    #[must_use]
+    pub fn write(self, name: &str) -> String {
+        String::from_utf8_lossy(&super::apply::written(name.as_bytes(), self)).into_owned()
+    }
+}
+
 /// How one value becomes another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueEdit {
@@ -486,6 +494,15 @@ impl Literal {
         let mut literal = Self::default();
         literal.push_value(json);
         literal
+    }
+
+    /// JSON text as the rule has it, with `"$now"` and `"$version"` in their places.
+    #[must_use]
+    pub fn text(&self) -> Vec<u8> {
+        let values = Values { now: "$now".to_owned(), version: "$version".into(), ..Values::default() };
+        let mut text = Vec::new();
+        self.render(&values, &mut text);
+        text
     }
 
     /// A literal whose text is joined from others.

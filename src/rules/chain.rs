@@ -210,7 +210,7 @@ fn keeps_path(template: &Template) -> bool {
     template.params().count() == 0 || template.has_rest()
 }
 
-fn in_order<T>(list: &[T], direction: Direction) -> Vec<&T> {
+pub(super) fn in_order<T>(list: &[T], direction: Direction) -> Vec<&T> {
     match direction {
         Direction::Up => list.iter().collect(),
         Direction::Down => list.iter().rev().collect(),
@@ -309,7 +309,7 @@ pub(super) fn starts<'b>(blocks: impl Iterator<Item = &'b HttpBlock>) -> Vec<u16
 }
 
 /// Ranges are of statuses as the older version has them.
-fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
+pub(super) fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
     if direction == Direction::Up || !ops.iter().any(Op::touches_status) {
         return status;
     }

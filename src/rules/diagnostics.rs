@@ -88,7 +88,7 @@ const LONGEST: usize = 240;
 const LONGEST_HELP: usize = 500;
 
 /// Shortens what a diagnostic quotes.
-pub(super) fn clip(diagnostic: &mut crate::diagnostic::Diagnostic) {
+pub(crate) fn clip(diagnostic: &mut crate::diagnostic::Diagnostic) {
     shorten(&mut diagnostic.message, LONGEST);
     if let Some(help) = &mut diagnostic.help {
         shorten(help, LONGEST_HELP);

@@ -9,7 +9,7 @@ use super::ast::{Absence, Change, HttpBlock, Origin};
 use super::plan::Absent;
 
 /// A change on the way from one version to another.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Step<'a> {
     pub(super) change: &'a Change,
     pub(super) direction: Direction,

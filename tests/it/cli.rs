@@ -553,3 +553,25 @@ fn completions_are_scripts() {
     }
     assert_eq!(legato(&["completions", "none"], "").code, Some(2));
 }
+
+#[test]
+fn contracts_are_printed_and_compared() {
+    let directory = copy_of_chat();
+    let root = path(&directory);
+    let openapi = |version: &str| legato(&["openapi", "--rules", root, "--api", "chat", "--version", version], "");
+    assert_eq!(openapi("2").code, Some(2), "there is no contract");
+    let folder = directory.path().join("chat/openapi");
+    fs::create_dir(&folder).unwrap();
+    let content =
+        r#"{"application/json": {"schema": {"type": "object", "required": ["text"], "properties": {"text": {}}}}}"#;
+    let contract = format!(
+        r#"{{"openapi": "3.1.0", "paths": {{"/api/messages/{{id}}": {{"get": {{"responses": {{"200": {{"content": {content}}}}}}}}}}}}}"#
+    );
+    fs::write(folder.join("1.json"), &contract).unwrap();
+    let derived = openapi("2");
+    assert!(derived.code == Some(0) && derived.out.contains("body: {}"), "{}", derived.out);
+    assert_eq!(openapi("9").code, Some(2));
+    fs::write(folder.join("2.json"), &contract).unwrap();
+    let checked = legato(&["check", root], "");
+    assert!(checked.code == Some(1) && checked.out.contains("error[CV302]"), "{}", checked.out);
+}

@@ -6,8 +6,10 @@ use bytes::Bytes;
 use legato_proxy::diagnostic::{Source, render};
 use legato_proxy::failure::Kind;
 use legato_proxy::json::{Code, Limits, OnError, Uuids, Values, translate};
+use legato_proxy::openapi;
 use legato_proxy::rules::lens::Op;
 use legato_proxy::rules::{Direction, Mode, Ops, compile, test};
+use legato_proxy::version::VersionId;
 use legato_proxy::yaml;
 
 use crate::support::cases;
@@ -15,6 +17,7 @@ use crate::support::cases;
 const RULES: &str = include_str!("../../docs/rules.md");
 const DIAGNOSTICS: &str = include_str!("../../docs/diagnostics.md");
 const ERRORS: &str = include_str!("../../docs/errors.md");
+const CONTRACTS: &str = include_str!("../../docs/openapi.md");
 const README: &str = include_str!("../../README.md");
 
 /// The fenced blocks of a page, each with its language.
@@ -120,12 +123,33 @@ fn the_api_of_the_page_compiles_and_passes_its_tests() {
     assert!(report.passed >= 23, "{}", report.passed);
 }
 
+#[test]
+fn the_contract_of_the_page_derives_as_it_says() {
+    let blocks = fenced(CONTRACTS);
+    let file = |(_, body): &(&str, String)| {
+        let file = body.lines().next()?.strip_prefix("# rules/")?.to_owned();
+        Some(Source { file, text: body.clone() })
+    };
+    let mut files: Vec<Source> = blocks.iter().filter_map(file).collect();
+    let api = "legato: 1\napi: shop\nversions: [{id: \"1\"}, {id: \"2\"}]\nclient_version: [{default: \"1\"}]\n";
+    files.push(Source { file: "shop/api.yaml".into(), text: api.into() });
+    files.sort_by(|a, b| a.file.cmp(&b.file));
+    let compiled = compile(&files);
+    let rules = compiled.rules.unwrap_or_else(|| panic!("{}", render(&compiled.diagnostics, &files, false)));
+    let api = &rules.apis["shop"];
+    let contracts = openapi::Contracts::read(api, &files).0;
+    let derived = contracts.document(api, VersionId(1)).expect("a document");
+    let want = blocks.iter().find_map(|(_, body)| body.strip_prefix("# legato openapi --api shop --version 2\n"));
+    assert_eq!(Some(openapi::to_yaml(&derived.value).as_str()), want);
+}
+
 /// Every fenced block of YAML in the guide is YAML.
 #[test]
 fn yaml_in_the_guide_is_yaml() {
     let pages = [
         RULES,
         ERRORS,
+        CONTRACTS,
         include_str!("../../docs/websocket.md"),
         include_str!("../../docs/configuration.md"),
         include_str!("../../docs/getting-started.md"),
@@ -185,7 +209,7 @@ fn every_problem_code_is_listed() {
 #[test]
 fn links_lead_somewhere() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (folder, page) in [("docs", RULES), ("docs", DIAGNOSTICS), ("docs", ERRORS)] {
+    for (folder, page) in [("docs", RULES), ("docs", DIAGNOSTICS), ("docs", ERRORS), ("docs", CONTRACTS)] {
         let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.contains("://")) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));

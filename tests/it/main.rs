@@ -26,6 +26,8 @@ mod http_translation;
 mod http_versions;
 #[cfg(target_os = "linux")]
 mod memory;
+mod openapi;
+mod openapi_random;
 mod readme;
 mod reload;
 mod reload_load;
