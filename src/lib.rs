@@ -33,6 +33,7 @@
 //! |---|---|---|
 //! | 0 pure values | [`json`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
 //! | 1 pure compiler | [`rules`] | layer 0 |
+//! | 1 pure drafting | [`draft`] | [`rules`], layer 0 |
 //! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] | each other downwards, layer 0 |
 //! | 2 resources | [`backend`] | layer 1 |
 //! | 3 meeting point | [`snapshot`] | [`rules`], [`backend`] |
@@ -66,6 +67,7 @@ pub mod yaml;
 pub mod route;
 pub mod version;
 
+pub mod draft;
 pub mod rules;
 
 pub mod config;

@@ -31,7 +31,7 @@ pub use ast::{AfterSunset, OnError, OnErrorPolicy, OnFrame};
 pub use head::Target;
 pub use lens::Mode;
 pub use ops::Ops;
-pub use path::Place;
+pub use path::{Location, Place};
 pub use plan::{Call, MessagePlan, Pair};
 pub use socket::{Outcome, Side, Socket};
 pub use status::StatusRange;

@@ -16,6 +16,7 @@ mod cli;
 mod demo;
 mod diagnostics;
 mod docs;
+mod draft;
 mod engine;
 mod http;
 mod http_bodies;
