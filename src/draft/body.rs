@@ -154,7 +154,7 @@ fn frames(pairs: &[Pair]) -> Vec<Frame> {
     frames
 }
 
-/// Members that every outer document has, of the kind of the inner one.
+/// Members that every outer document has, of the kind of the inner one, with something of what is in that.
 fn members(pairs: &[Pair], sides: fn(&Pair) -> (&[u8], &[u8])) -> Vec<String> {
     let Some(first) = pairs.first() else { return Vec::new() };
     let (outer, _) = sides(first);
@@ -170,7 +170,24 @@ fn members(pairs: &[Pair], sides: fn(&Pair) -> (&[u8], &[u8])) -> Vec<String> {
             })
         })
     };
-    Items::new(outer, 0).map(|item| name(&outer[item.name])).filter(fits).collect()
+    let (outer, inner) = sides(first);
+    Items::new(outer, 0)
+        .map(|item| name(&outer[item.name]))
+        .filter(fits)
+        .filter(|wanted| member(outer, wanted).is_some_and(|value| resembles(value, inner)))
+        .collect()
+}
+
+/// Whether a fifth of what is in `inner` is in `value`, by place or by value; lists may hold anything.
+fn resembles(value: Text<'_>, inner: Text<'_>) -> bool {
+    let (found, wanted) = (columns(&[value]), columns(&[inner]));
+    let is_in = |column: &&Column<'_>| {
+        found.iter().any(|other| {
+            other.keys == column.keys
+                || (other.cells == column.cells && column.cells[0].is_some_and(|text| text.len() > 5))
+        })
+    };
+    Kind::of(inner) == Kind::Array || 5 * wanted.iter().filter(is_in).count() >= wanted.len()
 }
 
 fn attempt(pairs: &[Pair], frame: &Frame, case: Option<Case>, context: &Context) -> Drafted {

@@ -82,26 +82,21 @@ fn add(rest: Rest, create: bool) -> Op {
 fn lift(mut rests: Vec<Rest>, others: &[Keys]) -> Vec<(Rest, bool)> {
     let is_alone = |keys: &[String]| !others.iter().any(|other| other.starts_with(keys));
     let mut lifted: Vec<(Rest, bool)> = Vec::new();
-    while let Some(rest) = rests.first().cloned() {
-        let top = (1..rest.keys.len()).map(|len| &rest.keys[..len]).find(|prefix| is_alone(prefix));
-        let group = |prefix: &[String]| -> Vec<usize> {
-            (0..rests.len()).filter(|at| rests[*at].keys.starts_with(prefix)).collect()
+    while let Some(first) = rests.first() {
+        let keys = first.keys.clone();
+        let Some(top) = (1..keys.len()).map(|len| &keys[..len]).find(|prefix| is_alone(prefix)) else {
+            lifted.push((rests.remove(0), false));
+            continue;
         };
-        let members = top.map(group).unwrap_or_default();
-        let all_literal = members.iter().all(|at| matches!(rests[*at].fill, Fill::Value(_)));
-        match top {
-            Some(prefix) if members.len() > 1 && all_literal => {
-                let parts: Vec<Rest> = members.iter().rev().map(|at| rests.remove(*at)).rev().collect();
-                let below: Vec<(&[String], &Rest)> =
-                    parts.iter().map(|part| (&part.keys[prefix.len()..], part)).collect();
-                let fill = Fill::Value(object(&below));
-                let because = parts.first().map(|part| part.because.clone()).unwrap_or_default();
-                lifted.push((Rest { keys: prefix.to_vec(), fill, because, question: None }, false));
-            }
-            _ => {
-                let create = top.is_some();
-                lifted.push((rests.remove(0), create));
-            }
+        let (inside, outside): (Vec<Rest>, Vec<Rest>) = rests.into_iter().partition(|rest| rest.keys.starts_with(top));
+        rests = outside;
+        if inside.len() > 1 && inside.iter().all(|rest| matches!(rest.fill, Fill::Value(_))) {
+            let below: Vec<(&[String], &Rest)> = inside.iter().map(|rest| (&rest.keys[top.len()..], rest)).collect();
+            let fill = Fill::Value(object(&below));
+            let because = inside.first().map(|rest| rest.because.clone()).unwrap_or_default();
+            lifted.push((Rest { keys: top.to_vec(), fill, because, question: None }, top.len() > 1));
+        } else {
+            lifted.extend(inside.into_iter().map(|rest| (rest, true)));
         }
     }
     lifted

@@ -64,7 +64,10 @@ pub(super) fn relate(old: &Column<'_>, new: &Column<'_>, maps: Maps) -> Option<E
 /// The rows that have both values, and how many have one at all.
 struct Rows<'a> {
     values: Vec<(Text<'a>, Text<'a>)>,
+    /// How many have one at least.
     either: usize,
+    /// All rows.
+    all: usize,
 }
 
 impl<'a> Rows<'a> {
@@ -74,7 +77,7 @@ impl<'a> Rows<'a> {
         // Null on one side and nothing on the other is one absence in two spellings.
         let absent = |cell: &Option<Text<'_>>| cell.is_none_or(|text| Kind::of(text) == Kind::Null);
         let either = cells().filter(|(old, new)| !(absent(old) && absent(new)) || old.is_some() && new.is_some());
-        Self { either: either.count(), values }
+        Self { either: either.count(), values, all: old.cells.len() }
     }
 
     fn evidence(&self, relation: Relation, agree: usize) -> Evidence {
@@ -99,13 +102,24 @@ impl<'a> Rows<'a> {
             let first = if content { content_bits(value) } else { 0.0 };
             first + number(count - 1) * rarity
         };
-        seen.iter().map(of).sum()
+        seen.iter().map(of).sum::<f64>() + self.pattern_bits()
+    }
+
+    /// The same for optional values that are missing in the same rows.
+    fn pattern_bits(&self) -> f64 {
+        let aligned = self.either == self.values.len();
+        if aligned { number(self.all) * entropy(share(self.either, self.all)) } else { 0.0 }
     }
 
     /// The pairs that are no null on both sides, which every value op lets pass.
     fn telling(&self) -> impl Iterator<Item = &(Text<'a>, Text<'a>)> + Clone {
         self.values.iter().filter(|(old, new)| !(Kind::of(old) == Kind::Null && Kind::of(new) == Kind::Null))
     }
+}
+
+/// The information of one choice with these odds.
+fn entropy(odds: f64) -> f64 {
+    if odds <= 0.0 || odds >= 1.0 { 0.0 } else { -odds * odds.log2() - (1.0 - odds) * (1.0 - odds).log2() }
 }
 
 /// How unlikely a value is by itself: `true` says nothing, a long number or word says much.

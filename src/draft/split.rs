@@ -18,9 +18,19 @@ pub(super) struct Split {
     old: usize,
     /// First and second part.
     pub(super) parts: [usize; 2],
+    cut: Cut,
+}
+
+/// Where a string is parted.
+#[derive(Debug, Clone)]
+struct Cut {
     separator: String,
+    /// Whether the last separator parts, not the first.
     last: bool,
+    /// How many rows have two parts.
     rows: usize,
+    /// No value says which separator parts.
+    ambiguous: bool,
 }
 
 /// Parts whose strings, joined, are those of an old column in every row.
@@ -33,9 +43,8 @@ pub(super) fn find(old: usize, before: &[Column<'_>], after: &[Column<'_>], free
     for &first in &strings {
         for &second in strings.iter().filter(|second| **second != first) {
             if after[first].parent() == after[second].parent() {
-                let found = parts(&before[old], &after[first], &after[second]);
-                if let Some((separator, last, rows)) = found {
-                    return Some(Split { old, parts: [first, second], separator, last, rows });
+                if let Some(cut) = parts(&before[old], &after[first], &after[second]) {
+                    return Some(Split { old, parts: [first, second], cut });
                 }
             }
         }
@@ -43,8 +52,8 @@ pub(super) fn find(old: usize, before: &[Column<'_>], after: &[Column<'_>], free
     None
 }
 
-/// The separator, whether the last one parts, and how many rows tell.
-fn parts(whole: &Column<'_>, first: &Column<'_>, second: &Column<'_>) -> Option<(String, bool, usize)> {
+/// How a column was parted in two.
+fn parts(whole: &Column<'_>, first: &Column<'_>, second: &Column<'_>) -> Option<Cut> {
     let rows: Vec<[Option<String>; 3]> = (0..whole.cells.len())
         .map(|row| [whole, first, second].map(|column| column.cells[row].and_then(string)))
         .collect();
@@ -52,10 +61,18 @@ fn parts(whole: &Column<'_>, first: &Column<'_>, second: &Column<'_>) -> Option<
         [Some(whole), Some(first), Some(second)] => between(whole, first, second),
         _ => None,
     })?;
-    let is_split = |row: &[Option<String>; 3], last: bool| match row {
+    let rows_that_tell = rows.iter().filter(|[.., second]| second.is_some()).count();
+    let [by_first, by_last] = [false, true].map(|last| rows.iter().all(|row| is_split(row, &separator, last)));
+    // Where no value tells, a space parts names, whose last word is the family's.
+    let last = if by_first && by_last { separator == " " } else { by_last };
+    (by_first || by_last).then_some(Cut { separator, last, rows: rows_that_tell, ambiguous: by_first && by_last })
+}
+
+fn is_split(row: &[Option<String>; 3], separator: &str, last: bool) -> bool {
+    match row {
         [None, None, None] => true,
         [Some(whole), Some(first), second] => {
-            let cut = if last { whole.rsplit_once(&separator) } else { whole.split_once(&separator) };
+            let cut = if last { whole.rsplit_once(separator) } else { whole.split_once(separator) };
             match (cut, second) {
                 (Some(cut), Some(second)) => cut == (first, second),
                 (None, None) => whole == first,
@@ -63,12 +80,7 @@ fn parts(whole: &Column<'_>, first: &Column<'_>, second: &Column<'_>) -> Option<
             }
         }
         _ => false,
-    };
-    let telling = rows.iter().filter(|[.., second]| second.is_some()).count();
-    [false, true]
-        .into_iter()
-        .find(|last| rows.iter().all(|row| is_split(row, *last)))
-        .map(|last| (separator.clone(), last, telling))
+    }
 }
 
 fn string(text: Text<'_>) -> Option<String> {
@@ -101,10 +113,15 @@ impl Split {
         let edit = Edit::Split {
             at: tokens(before[self.old].keys.clone()),
             into: self.places(before, after).map(tokens),
-            separator: self.separator.clone(),
-            last: self.last,
+            separator: self.cut.separator.clone(),
+            last: self.cut.last,
         };
-        Op::new(edit, if self.rows > 1 { 0.97 } else { 0.8 }, format!("{} values are the two, joined", self.rows))
+        let score = if self.cut.rows > 1 { 0.97 } else { 0.8 };
+        let question = "no value has two separators: does the first part it, or the last?".to_owned();
+        Op {
+            question: self.cut.ambiguous.then_some(question),
+            ..Op::new(edit, score, format!("{} values are the two, joined", self.cut.rows))
+        }
     }
 
     /// Where each part goes from beside the whole.

@@ -205,14 +205,7 @@ const KINDS: [(&str, Recipe); 19] = [
         format!("- move: {{from: /{}, to: /{}/{}}}\n", s.find(r, scalar), s.nested(false).0.to_owned(), s.name())
     }),
     ("change list elements", change_elements),
-    ("split", |s, r| {
-        format!(
-            "- split: {{at: /{}, into: [/{}, /{}], sep: \" \", take: last}}\n",
-            s.find(r, |t| *t == Type::Person),
-            s.name(),
-            s.name()
-        )
-    }),
+    ("split", split),
     ("enum", enumeration),
     ("flag to enum", |s, r| {
         format!("- map: {{at: {}, pairs: [[true, alpha], [false, bravo]]}}\n", s.place(r, |t| *t == Type::Flag))
@@ -301,6 +294,12 @@ fn timestamp(schema: &mut Schema, random: &mut Random) -> String {
             )
         }
     }
+}
+
+fn split(schema: &mut Schema, random: &mut Random) -> String {
+    let at = schema.find(random, |holds| *holds == Type::Person);
+    let take = *random.pick(&["last", "last", "last", "first"]);
+    format!("- split: {{at: /{at}, into: [/{}, /{}], sep: \" \", take: {take}}}\n", schema.name(), schema.name())
 }
 
 fn wrap(schema: &mut Schema, random: &mut Random) -> String {
