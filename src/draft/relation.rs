@@ -53,12 +53,24 @@ pub(super) fn relate(old: &Column<'_>, new: &Column<'_>, maps: Maps) -> Option<E
     if rows.values.is_empty() {
         return None;
     }
-    let equal = rows.values.iter().filter(|(old, new)| same(old, new)).count();
-    if share(equal, rows.values.len()) >= EQUAL_ENOUGH {
+    if let Some(equal) = nearly_all_equal(&rows.values) {
         return Some(rows.evidence(Relation::Equal, equal));
     }
     let exact = |relation| rows.evidence(relation, rows.values.len());
     convert(&rows).or_else(|| wrap(&rows)).map(exact).or_else(|| map(&rows, maps))
+}
+
+/// How many rows are equal, if the others can be noise.
+fn nearly_all_equal(rows: &[(Text<'_>, Text<'_>)]) -> Option<usize> {
+    let enough = |differ: usize| share(rows.len() - differ, rows.len()) >= EQUAL_ENOUGH;
+    let mut differ = 0;
+    for (old, new) in rows {
+        differ += usize::from(!same(old, new));
+        if !enough(differ) {
+            return None;
+        }
+    }
+    Some(rows.len() - differ)
 }
 
 /// The rows that have both values, and how many have one at all.
@@ -152,7 +164,11 @@ pub(super) fn share(part: usize, whole: usize) -> f64 {
 
 /// The pair of formats that is exact both ways in every row, or at least reads every new value back.
 fn convert(rows: &Rows<'_>) -> Option<Relation> {
-    rows.telling().next()?;
+    let (old, new) = rows.telling().next()?;
+    // Every pair of formats is of two kinds.
+    if Kind::of(old) == Kind::of(new) {
+        return None;
+    }
     let holds = |conversion: &Conversion, way: Way, strict: bool| {
         rows.telling().all(|(old, new)| {
             let there = conversion.run(way, old).is_some_and(|found| same(&found, new));
