@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod demo;
+mod diff;
 mod findings;
 mod health;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Test(test::Args),
     /// Translate a document from standard input to standard output
     Translate(translate::Args),
+    /// Draft a change from what two versions say
+    Diff(diff::Args),
     /// Ask a running proxy whether it is ready
     Health(health::Args),
     /// Print completions for a shell
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Translate(args) => translate::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

@@ -93,8 +93,15 @@ fn text(value: Text<'_>) -> String {
 #[must_use]
 pub(super) fn presence(at: &Path, old: &Column<'_>, new: &Column<'_>, siblings: &[Column<'_>]) -> Option<Op> {
     let expected = |row: usize| parent_is_there(old, siblings, row);
-    let up = [spelling(old, new, State::Null, &expected)?, spelling(old, new, State::Missing, &expected)?];
-    let down = [spelling(new, old, State::Null, &expected)?, spelling(new, old, State::Missing, &expected)?];
+    let fills = |from, to| -> Option<[Option<Fill>; 2]> {
+        let null = spelling(from, to, State::Null, &expected)?;
+        let missing = spelling(from, to, State::Missing, &expected)?;
+        Some([
+            Some(null).filter(|fill| *fill != State::Null.itself()),
+            Some(missing).filter(|fill| *fill != State::Missing.itself()),
+        ])
+    };
+    let (up, down) = (fills(old, new)?, fills(new, old)?);
     // A default that old documents get cannot be told from a value on the way down.
     let defaults = up.iter().chain(&down).filter(|fill| matches!(fill, Some(Fill::Value(v)) if v != "null")).count();
     let changes = up.iter().chain(&down).any(Option::is_some);
@@ -108,13 +115,18 @@ enum State {
     Missing,
 }
 
-/// What becomes of a state: `Some(None)` if it stays, `None` if the rows disagree.
-fn spelling(
-    from: &Column<'_>,
-    to: &Column<'_>,
-    state: State,
-    expected: &impl Fn(usize) -> bool,
-) -> Option<Option<Fill>> {
+impl State {
+    /// What it is in a message.
+    fn itself(self) -> Fill {
+        match self {
+            Self::Null => Fill::Value("null".to_owned()),
+            Self::Missing => Fill::Absent,
+        }
+    }
+}
+
+/// What becomes of a state; `None` if the rows disagree.
+fn spelling(from: &Column<'_>, to: &Column<'_>, state: State, expected: &impl Fn(usize) -> bool) -> Option<Fill> {
     let mut found: Option<Fill> = None;
     for (row, (before, after)) in from.cells.iter().zip(&to.cells).enumerate() {
         let is_state = match state {
@@ -130,11 +142,7 @@ fn spelling(
             _ => found = Some(fill),
         }
     }
-    let stays = match state {
-        State::Null => Fill::Value("null".to_owned()),
-        State::Missing => Fill::Absent,
-    };
-    Some(found.filter(|fill| *fill != stays))
+    Some(found.unwrap_or_else(|| state.itself()))
 }
 
 /// Whether the object that a place is in exists in a row: some member of it does.

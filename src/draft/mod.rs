@@ -17,6 +17,7 @@ mod fill;
 mod names;
 mod op;
 mod relation;
+mod schema;
 mod scope;
 mod split;
 mod verify;
@@ -28,6 +29,7 @@ use crate::json::{Error, Limits, validate};
 
 pub use body::Drafted;
 pub use change::{Call, Draft, Header, Part};
+pub use contract::{draft_contracts, unpaired_calls};
 
 /// Deeper samples are refused: drafting walks them by recursion.
 const DEEPEST: u32 = 64;

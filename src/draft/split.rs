@@ -42,10 +42,13 @@ pub(super) fn find(old: usize, before: &[Column<'_>], after: &[Column<'_>], free
     let strings: Vec<usize> = free.iter().copied().filter(|at| after[*at].is_all(Kind::String)).collect();
     for &first in &strings {
         for &second in strings.iter().filter(|second| **second != first) {
-            if after[first].parent() == after[second].parent() {
-                if let Some(cut) = parts(&before[old], &after[first], &after[second]) {
-                    return Some(Split { old, parts: [first, second], cut });
-                }
+            let cut = if after[first].parent() == after[second].parent() {
+                parts(&before[old], &after[first], &after[second])
+            } else {
+                None
+            };
+            if let Some(cut) = cut {
+                return Some(Split { old, parts: [first, second], cut });
             }
         }
     }
