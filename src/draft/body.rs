@@ -9,17 +9,19 @@ use crate::json::{Items, Kind};
 use super::columns::{Column, Row, Text, columns, member, name};
 use super::emit::join_renames;
 use super::fill;
-use super::op::{Edit, Fill, Op};
+use super::op::{Edit, Fill, Op, Shell};
 use super::scope;
 use super::verify::{self, Residue};
 use super::{Context, Pair};
 
 /// A draft so cheap has no simpler rival.
 const CHEAP: usize = 4;
-/// What a place that nothing explains costs, a decision that is left open, and a pair that is not reproduced.
+/// What a place costs that nothing explains, a decision that is left open, a place that verification finds different,
+/// and a body of which nothing is explained.
 const UNEXPLAINED: usize = 20;
 const OPEN: usize = 8;
-const NOT_REPRODUCED: usize = 12;
+const DIFFERENT: usize = 10;
+const WHOLE: usize = 500;
 
 /// One message's ops, and what they do not explain.
 #[derive(Debug, Clone, Default)]
@@ -41,14 +43,15 @@ impl Drafted {
 
     fn cost(&self) -> usize {
         let ops: usize = self.ops.iter().map(|op| op.edit.cost() + if op.is_open() { OPEN } else { 0 }).sum();
-        ops + UNEXPLAINED * self.unexplained.len() + NOT_REPRODUCED * self.residue.failed.min(10)
+        let whole = if self.residue.whole { WHOLE } else { 0 };
+        ops + UNEXPLAINED * self.unexplained.len() + DIFFERENT * self.residue.places.len() + whole
     }
 }
 
 /// The best draft for one message.
 #[must_use]
 pub(super) fn draft(pairs: &[Pair], context: &Context) -> Drafted {
-    let plain = attempt(pairs, &Frame::Plain, None, context);
+    let plain = attempt(pairs, &Frame::Plain, None, context).unwrap_or_default();
     if plain.cost() <= CHEAP {
         return plain;
     }
@@ -60,9 +63,7 @@ pub(super) fn draft(pairs: &[Pair], context: &Context) -> Drafted {
                 continue;
             }
             let drafted = attempt(pairs, &frame, case, context);
-            if drafted.cost() < best.cost() {
-                best = drafted;
-            }
+            best = drafted.filter(|drafted| drafted.cost() < best.cost()).unwrap_or(best);
         }
     }
     best
@@ -166,7 +167,7 @@ fn members(pairs: &[Pair], sides: fn(&Pair) -> (&[u8], &[u8])) -> Vec<String> {
             let (outer, inner) = sides(pair);
             member(outer, wanted).is_some_and(|value| {
                 let kind = Kind::of(value);
-                kind == Kind::of(inner) && matches!(kind, Kind::Object | Kind::Array)
+                kind == Kind::of(inner)
             })
         })
     };
@@ -190,19 +191,19 @@ fn resembles(value: Text<'_>, inner: Text<'_>) -> bool {
     Kind::of(inner) == Kind::Array || 5 * wanted.iter().filter(is_in).count() >= wanted.len()
 }
 
-fn attempt(pairs: &[Pair], frame: &Frame, case: Option<Case>, context: &Context) -> Drafted {
-    let Some(cased) = recased(pairs, case) else { return Drafted::default() };
-    let rows: Option<Vec<Row<'_>>> = cased.iter().map(|pair| frame.row(pair)).collect();
-    let Some(rows) = rows else { return Drafted::default() };
+/// The draft under a hypothesis; `None` if the documents contradict it.
+fn attempt(pairs: &[Pair], frame: &Frame, case: Option<Case>, context: &Context) -> Option<Drafted> {
+    let cased = recased(pairs, case)?;
+    let rows: Vec<Row<'_>> = cased.iter().map(|pair| frame.row(pair)).collect::<Option<_>>()?;
     let found = scope::scope(&rows, &[], context);
     let mut ops: Vec<Op> =
         case.map(|to| Op::new(Edit::Recase { to }, 0.95, "names in the other case")).into_iter().collect();
-    ops.extend(frame.before());
+    ops.extend(frame.before(&cased, context));
     ops.extend(found.phases.into_ops());
     ops.extend(frame.after(&cased, context));
     let ops = join_renames(ops);
     let residue = verify::verify(&ops, pairs, context);
-    Drafted { ops, unexplained: found.unexplained, residue }
+    Some(Drafted { ops, unexplained: found.unexplained, residue })
 }
 
 impl Frame {
@@ -225,10 +226,14 @@ impl Frame {
         })
     }
 
-    fn before(&self) -> Option<Op> {
-        let unwrap = |key| Edit::Wrap { at: Path::new(), key, turned: true };
+    fn before(&self, pairs: &[Pair], context: &Context) -> Option<Op> {
+        let unwrap = |into| Edit::Wrap { at: Path::new(), into, turned: true };
         match self {
-            Self::Open(key) => Some(Op::new(unwrap(Some(key.clone())), 0.95, "the body was a member of an object")),
+            Self::Open(key) => {
+                let old: Vec<Text<'_>> = pairs.iter().map(|pair| pair.old.as_slice()).collect();
+                let (shell, question) = shell(key, &old, context);
+                Some(Op { question, ..Op::new(unwrap(Some(shell)), 0.95, "the body was a member of an object") })
+            }
             Self::Element => Some(Op::new(unwrap(None), 0.95, "the body was a list of one")),
             Self::Plain | Self::Envelope(_) | Self::List => None,
         }
@@ -236,9 +241,14 @@ impl Frame {
 
     fn after(&self, pairs: &[Pair], context: &Context) -> Option<Op> {
         match self {
-            Self::Envelope(key) => Some(envelope(key, pairs, context)),
+            Self::Envelope(key) => {
+                let new: Vec<Text<'_>> = pairs.iter().map(|pair| pair.new.as_slice()).collect();
+                let (shell, question) = shell(key, &new, context);
+                let because = format!("in all {} bodies", pairs.len());
+                Some(Op { question, ..Op::new(Edit::Envelope(shell), 0.97, because) })
+            }
             Self::List => {
-                let edit = Edit::Wrap { at: Path::new(), key: None, turned: false };
+                let edit = Edit::Wrap { at: Path::new(), into: None, turned: false };
                 Some(Op::new(edit, 0.95, "the body is a list of one"))
             }
             Self::Plain | Self::Open(_) | Self::Element => None,
@@ -246,17 +256,12 @@ impl Frame {
     }
 }
 
-/// The op that puts the body into a member, with what stands beside it.
-fn envelope(key: &str, pairs: &[Pair], context: &Context) -> Op {
-    let documents: Vec<Text<'_>> = pairs.iter().map(|pair| pair.new.as_slice()).collect();
-    let beside: Vec<Column<'_>> = columns(&documents)
-        .into_iter()
-        .filter(|column| column.keys.first().is_some_and(|first| first != key))
-        .collect();
+/// The object that has the body as its member, with what stands beside it, and what is unclear about that.
+fn shell(key: &str, documents: &[Text<'_>], context: &Context) -> (Shell, Option<String>) {
+    let is_beside = |column: &Column<'_>| column.keys.first().is_some_and(|first| first != key);
+    let beside: Vec<Column<'_>> = columns(documents).into_iter().filter(is_beside).collect();
     let rests: Vec<fill::Rest> = beside.iter().map(|column| fill::come(column, &[], context)).collect();
     let unknown = rests.iter().find(|rest| !matches!(rest.fill, Fill::Value(_)));
     let question = unknown.map(|rest| format!("where does `{}` come from?", rest.keys.join("/")));
-    let with = super::emit::members(&rests);
-    let edit = Edit::Envelope { key: key.to_owned(), with };
-    Op { question, ..Op::new(edit, 0.97, format!("in all {} bodies", pairs.len())) }
+    (Shell { key: key.to_owned(), with: super::emit::members(&rests) }, question)
 }

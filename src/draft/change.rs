@@ -4,7 +4,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::body::Drafted;
-use super::op::{Edit, Op, path, plain};
+use super::op::{Edit, Op, Shell, path, plain, pointer, quote};
+
+/// Where `legato schema` can put the schema of change files, as seen from `rules/<api>/changes/<version>`.
+const SCHEMA: &str = "../../../change.schema.json";
+
+/// What stands for a call that the samples do not tell.
+const UNKNOWN_CALL: &str = "GET /";
 
 /// What a change file says before its ops.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +85,7 @@ impl Draft {
             lines.extend(drafted.unexplained.iter().map(|what| format!("{message}: {what}")));
             let pairs = drafted.residue.pairs;
             let places = drafted.residue.places.iter();
-            lines
-                .extend(places.map(|(place, count)| format!("{message}: {place} differs in {count} of {pairs} pairs")));
+            lines.extend(places.map(|(place, count)| format!("{message}: {place} in {count} of {pairs} pairs")));
         }
         lines
     }
@@ -89,7 +94,7 @@ impl Draft {
     #[must_use]
     pub fn to_yaml(&self) -> String {
         let Header { name, since, origin } = &self.header;
-        let mut text = String::from("# yaml-language-server: $schema=https://legato.dev/schema/change.json\n");
+        let mut text = format!("# yaml-language-server: $schema={SCHEMA}\n");
         let (pairs, failed) = self.parts().fold((0, 0), |(pairs, failed), (_, _, drafted)| {
             (pairs + drafted.residue.pairs, failed + drafted.residue.failed)
         });
@@ -98,7 +103,7 @@ impl Draft {
         if pairs > 0 {
             let _ = writeln!(text, "# It reproduces {} of {pairs} pairs in both directions.", pairs - failed);
         }
-        let _ = writeln!(text, "change: {}\nsince: {}", plain(name), version(since));
+        let _ = writeln!(text, "change: {}\nsince: {}", plain(name), quote(since));
         let _ = writeln!(text, "summary: {}\napply:", summary(self.ops()));
         self.blocks().iter().for_each(|block| text.push_str(block));
         text.push_str(&losses(self.ops()));
@@ -113,26 +118,26 @@ impl Draft {
             if body.is_empty() {
                 continue;
             }
-            let name = call.call.as_ref().map_or_else(|| "GET /TODO".to_owned(), Clone::clone);
+            let name = call.call.clone().unwrap_or_else(|| UNKNOWN_CALL.to_owned());
             match blocks.iter_mut().find(|(_, other)| *other == body) {
                 Some((calls, _)) => calls.push(name),
                 None => blocks.push((vec![name], body)),
             }
         }
-        blocks.into_iter().map(|(calls, body)| format!("  - http: {}\n{body}", names(&calls))).collect()
+        let block = |(calls, body): (Vec<String>, String)| {
+            let question =
+                if calls.iter().any(|call| call == UNKNOWN_CALL) { "  # TODO which call is it?\n" } else { "" };
+            format!("{question}  - http: {}\n{body}", names(&calls))
+        };
+        blocks.into_iter().map(block).collect()
     }
-}
-
-/// Labels of versions are strings: `2` is written in quotes.
-fn version(label: &str) -> String {
-    format!("{label:?}")
 }
 
 fn names(calls: &[String]) -> String {
     match calls {
-        [one] => format!("{one:?}"),
+        [one] => quote(one),
         several => {
-            let quoted: Vec<String> = several.iter().map(|call| format!("{call:?}")).collect();
+            let quoted: Vec<String> = several.iter().map(|call| quote(call)).collect();
             format!("[{}]", quoted.join(", "))
         }
     }
@@ -186,23 +191,23 @@ fn summary<'a>(ops: impl Iterator<Item = &'a Op>) -> String {
     let shown: Vec<String> = parts.iter().take(6).cloned().collect();
     let more = if parts.len() > shown.len() { "; and more" } else { "" };
     let text = format!("{}{more}.", shown.join("; "));
-    serde_json::to_string(&text).unwrap_or_default()
+    quote(&text)
 }
 
 fn words(edit: &Edit) -> Vec<String> {
     match edit {
-        Edit::Rename(entries) => entries.iter().map(|(at, to)| format!("`{}` is called `{to}`", path(at))).collect(),
-        Edit::Move { from, to } => vec![format!("`{}` moved to `{}`", path(from), path(to))],
-        Edit::Add { at, .. } => vec![format!("`{}` is new", path(at))],
-        Edit::Remove { at, .. } => vec![format!("`{}` is gone", path(at))],
-        Edit::Map { at, .. } => vec![format!("`{}` has other values", path(at))],
-        Edit::Convert { at, .. } => vec![format!("`{}` has another format", path(at))],
-        Edit::Wrap { at, turned: false, .. } => vec![format!("`{}` is wrapped", path(at))],
-        Edit::Wrap { at, turned: true, .. } => vec![format!("`{}` is no longer wrapped", path(at))],
-        Edit::Split { at, .. } => vec![format!("`{}` is split", path(at))],
-        Edit::Presence { at, .. } => vec![format!("`{}` is absent in another way", path(at))],
+        Edit::Rename(entries) => entries.iter().map(|(at, to)| format!("`{}` is called `{to}`", pointer(at))).collect(),
+        Edit::Move { from, to } => vec![format!("`{}` moved to `{}`", pointer(from), pointer(to))],
+        Edit::Add { at, .. } => vec![format!("`{}` is new", pointer(at))],
+        Edit::Remove { at, .. } => vec![format!("`{}` is gone", pointer(at))],
+        Edit::Map { at, .. } => vec![format!("`{}` has other values", pointer(at))],
+        Edit::Convert { at, .. } => vec![format!("`{}` has another format", pointer(at))],
+        Edit::Wrap { at, turned: false, .. } => vec![format!("`{}` is wrapped", pointer(at))],
+        Edit::Wrap { at, turned: true, .. } => vec![format!("`{}` is no longer wrapped", pointer(at))],
+        Edit::Split { at, .. } => vec![format!("`{}` is split", pointer(at))],
+        Edit::Presence { at, .. } => vec![format!("`{}` is absent in another way", pointer(at))],
         Edit::Recase { .. } => vec!["names have another case".to_owned()],
-        Edit::Envelope { key, .. } => vec![format!("bodies are in `{key}`")],
+        Edit::Envelope(Shell { key, .. }) => vec![format!("bodies are in `{key}`")],
     }
 }
 
@@ -215,7 +220,10 @@ fn losses<'a>(ops: impl Iterator<Item = &'a Op>) -> String {
             Edit::Add { at, .. } => drop(down.insert(path(at))),
             Edit::Split { into, .. } => down.extend(into.iter().map(|at| path(at))),
             Edit::Map { at, pairs } if is_many_to_one(pairs) => drop(up.insert(path(at))),
-            Edit::Envelope { with, .. } => down.extend(with.iter().map(|(name, _)| plain(&format!("/{name}")))),
+            Edit::Wrap { into: Some(Shell { with, .. }), turned: true, .. } => {
+                up.extend(with.iter().map(|(name, _)| plain(&format!("/{name}"))));
+            }
+            Edit::Envelope(Shell { with, .. }) => down.extend(with.iter().map(|(name, _)| plain(&format!("/{name}")))),
             _ => {}
         }
     }

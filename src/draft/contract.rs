@@ -13,7 +13,7 @@ use super::columns::Keys;
 use super::emit::{self, Phases, join_renames};
 use super::fill::Rest;
 use super::names::similarity;
-use super::op::{Edit, Fill, Op};
+use super::op::{Edit, Fill, Op, Shell};
 use super::schema::{self, Leaf};
 use super::scope::Match;
 
@@ -99,7 +99,7 @@ fn envelope(key: String, beside: &[Leaf<'_>]) -> Op {
     let question = rests.iter().find(|rest| !matches!(rest.fill, Fill::Value(_)));
     let question = question.map(|rest| format!("where does `{}` come from?", rest.keys.join("/")));
     let with = emit::members(&rests);
-    Op { question, ..Op::new(Edit::Envelope { key, with }, SUGGESTED, "the schema is inside another") }
+    Op { question, ..Op::new(Edit::Envelope(Shell { key, with }), SUGGESTED, "the schema is inside another") }
 }
 
 fn scope(old: (&Value, Vec<Leaf<'_>>), new: (&Value, Vec<Leaf<'_>>), depth: usize) -> Phases {
@@ -198,10 +198,10 @@ fn value_op(old: &Leaf<'_>, new: &Leaf<'_>) -> Option<Op> {
         return map(&at, old, new);
     }
     if new.items.is_some_and(|items| items["type"] == old.kind) {
-        return Some(ask(Edit::Wrap { at, key: None, turned: false }, "is it a list of the one value?"));
+        return Some(ask(Edit::Wrap { at, into: None, turned: false }, "is it a list of the one value?"));
     }
     if old.items.is_some_and(|items| items["type"] == new.kind) {
-        return Some(ask(Edit::Wrap { at, key: None, turned: true }, "is it the one value of the list?"));
+        return Some(ask(Edit::Wrap { at, into: None, turned: true }, "is it the one value of the list?"));
     }
     let (conversion, way) = conversion(old, new)?;
     let question = match conversion {

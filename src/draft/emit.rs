@@ -4,7 +4,7 @@ use crate::json::edit::{Path, Token};
 
 use super::columns::Keys;
 use super::fill::Rest;
-use super::op::{Edit, Fill, Op};
+use super::op::{Edit, Fill, Op, Shell};
 use super::scope::Match;
 
 /// The ops of a scope, by what they may rely on.
@@ -259,7 +259,11 @@ impl Mover {
     fn say(&mut self, step: &Step, score: f64, because: &str, question: Option<&String>) {
         let (from, to) = (&step.from, &step.to);
         let shells = |longer: &Keys, shorter: &Keys| longer[shorter.len()..].to_vec();
-        let wrap = |key: String, turned: bool, at: &Keys| Edit::Wrap { at: tokens(at), key: Some(key), turned };
+        let wrap = |key: String, turned: bool, at: &Keys| Edit::Wrap {
+            at: tokens(at),
+            into: Some(Shell { key, with: Vec::new() }),
+            turned,
+        };
         let edits: Vec<Edit> = if to.starts_with(from) {
             // Inside out: what is wrapped last is outside.
             shells(to, from).into_iter().rev().map(|key| wrap(key, false, from)).collect()

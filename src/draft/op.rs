@@ -35,7 +35,7 @@ pub(super) enum Edit {
     /// `convert`
     Convert { at: Path, conversion: Conversion, way: Way },
     /// `wrap`, or `unwrap` if `turned`; into an array if there is no `key`.
-    Wrap { at: Path, key: Option<String>, turned: bool },
+    Wrap { at: Path, into: Option<Shell>, turned: bool },
     /// `split`
     Split { at: Path, into: [Path; 2], separator: String, last: bool },
     /// `presence`: what becomes of null and of what is missing, going up and going down.
@@ -43,7 +43,16 @@ pub(super) enum Edit {
     /// `recase`
     Recase { to: Case },
     /// `envelope`
-    Envelope { key: String, with: Vec<(String, String)> },
+    Envelope(Shell),
+}
+
+/// An object with one member that counts, and literals beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shell {
+    /// The member's name.
+    pub(super) key: String,
+    /// What stands beside it.
+    pub(super) with: Vec<(String, String)>,
 }
 
 /// Where an added value comes from.
@@ -101,7 +110,7 @@ impl Edit {
             | Self::Convert { at, .. }
             | Self::Wrap { at, .. }
             | Self::Presence { at, .. } => visit(at),
-            Self::Recase { .. } | Self::Envelope { .. } => {}
+            Self::Recase { .. } | Self::Envelope(_) => {}
         }
     }
 
@@ -118,7 +127,7 @@ impl Edit {
             | Self::Split { .. }
             | Self::Presence { .. }
             | Self::Recase { .. }
-            | Self::Envelope { .. } => 2,
+            | Self::Envelope(_) => 2,
         }
     }
 
@@ -144,8 +153,8 @@ impl Edit {
                 format!("map: {{at: {}, pairs: [{}]}}", path(at), pairs.join(", "))
             }
             Self::Convert { at, conversion, way } => convert(at, conversion, *way),
-            Self::Wrap { at, key, turned } => {
-                let into = key.as_ref().map_or("array".to_owned(), |key| format!("{{key: {}}}", plain(key)));
+            Self::Wrap { at, into, turned } => {
+                let into = into.as_ref().map_or("array".to_owned(), |shell| format!("{{{}}}", shell.to_yaml()));
                 let name = if *turned { "unwrap" } else { "wrap" };
                 format!("{name}: {{at: {}, into: {into}}}", path(at))
             }
@@ -161,9 +170,15 @@ impl Edit {
                 Case::Camel => "recase: {from: snake, to: camel}".to_owned(),
                 Case::Snake => "recase: {from: camel, to: snake}".to_owned(),
             },
-            Self::Envelope { key, with } if with.is_empty() => format!("envelope: {{key: {}}}", plain(key)),
-            Self::Envelope { key, with } => format!("envelope: {{key: {}, with: {}}}", plain(key), mapping(with)),
+            Self::Envelope(shell) => format!("envelope: {{{}}}", shell.to_yaml()),
         }
+    }
+}
+
+impl Shell {
+    fn to_yaml(&self) -> String {
+        let with = if self.with.is_empty() { String::new() } else { format!(", with: {}", mapping(&self.with)) };
+        format!("key: {}{with}", plain(&self.key))
     }
 }
 
@@ -218,12 +233,13 @@ pub(super) fn pointer(tokens: &[Token]) -> String {
 pub(super) fn plain(text: &str) -> String {
     let first = |c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_' | '$');
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.' | '*' | '~' | '$');
-    let is_word = matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off");
+    let is_word = matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "todo");
     let is_plain = text.starts_with(first) && text.chars().all(safe) && !is_word;
     if is_plain { text.to_owned() } else { quote(text) }
 }
 
-fn quote(text: &str) -> String {
+/// A string as a YAML scalar in quotes.
+pub(super) fn quote(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

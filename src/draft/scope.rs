@@ -332,6 +332,15 @@ impl<'m, 'a> Matcher<'m, 'a> {
         for split in &self.splits {
             matches.extend(split.matches(self.old, self.new));
         }
+        // A body has no name that could be removed or added.
+        if self.prefix.is_empty()
+            && (self.free_old.iter().any(|at| self.old[*at].keys.is_empty())
+                || self.free_new.iter().any(|at| self.new[*at].keys.is_empty()))
+        {
+            self.unexplained.push("body: it is another kind of value".to_owned());
+            self.free_old.retain(|at| !self.old[*at].keys.is_empty());
+            self.free_new.retain(|at| !self.new[*at].keys.is_empty());
+        }
         let gone = self.free_old.iter().map(|at| fill::gone(&self.old[*at])).collect();
         let kept: Vec<(&Column<'_>, &Match)> =
             self.matches.iter().map(|(_, new, found)| (&self.new[*new], found)).collect();
@@ -360,7 +369,7 @@ fn value_ops(at: &Path, evidence: Evidence, score: f64) -> Vec<Op> {
         Relation::Equal => return Vec::new(),
         Relation::Convert(conversion, way) => Edit::Convert { at, conversion, way },
         Relation::Map(pairs) => Edit::Map { at, pairs },
-        Relation::Wrap { turned } => Edit::Wrap { at, key: None, turned },
+        Relation::Wrap { turned } => Edit::Wrap { at, into: None, turned },
     };
     let mut op = Op::new(edit, score, because);
     if !evidence.repeated {

@@ -25,6 +25,8 @@ pub(super) struct Residue {
     pub(super) pairs: usize,
     /// How many of them the ops do not reproduce in both directions.
     pub(super) failed: usize,
+    /// Whether some whole body differs: nothing of it is explained.
+    pub(super) whole: bool,
     /// The places that differ, and why ops failed, each with the number of pairs.
     pub(super) places: BTreeMap<String, usize>,
 }
@@ -35,6 +37,7 @@ pub(super) fn verify(ops: &[Op], pairs: &[Pair], context: &Context) -> Residue {
     let mut residue = Residue { pairs: pairs.len(), ..Residue::default() };
     let Some(ops) = parse(ops) else {
         residue.failed = pairs.len();
+        residue.whole = true;
         residue.places.insert("the ops contradict each other".to_owned(), pairs.len());
         return residue;
     };
@@ -45,6 +48,7 @@ pub(super) fn verify(ops: &[Op], pairs: &[Pair], context: &Context) -> Residue {
         found.extend(down.differences(&pair.new, &pair.old, context));
         residue.failed += usize::from(!found.is_empty());
         for place in found {
+            residue.whole |= place.contains("body:");
             if residue.places.len() < MOST_PLACES || residue.places.contains_key(&place) {
                 *residue.places.entry(place).or_default() += 1;
             }
@@ -91,7 +95,7 @@ impl Runner {
 
     fn run(&self, document: &[u8]) -> Result<Vec<u8>, String> {
         translate(&self.program, &self.values, Limits::default(), Bytes::copy_from_slice(document))
-            .map(|done| done.body)
+            .map(|done| super::trimmed(&done.body))
             .map_err(|error| error.to_string())
     }
 
@@ -99,12 +103,12 @@ impl Runner {
         let mut places = Vec::new();
         match self.run(from) {
             Ok(found) => compare(&found, to, &mut Path::new(), &mut |place| places.push(pointer(place))),
-            Err(error) => return vec![format!("going {}: {error}", self.direction)],
+            Err(error) => return vec![format!("going {}, {error}", self.direction)],
         }
         places.retain(|place| !context.volatile.contains(place));
         places.sort_unstable();
         places.dedup();
-        places.iter().map(|place| format!("going {}: {place}", self.direction)).collect()
+        places.iter().map(|place| format!("going {}, {place} differs", self.direction)).collect()
     }
 }
 

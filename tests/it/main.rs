@@ -15,6 +15,7 @@ mod bad_input;
 mod cli;
 mod demo;
 mod diagnostics;
+mod diff;
 mod docs;
 mod draft;
 mod engine;
