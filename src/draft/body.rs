@@ -244,7 +244,7 @@ impl Frame {
             Self::Envelope(key) => {
                 let new: Vec<Text<'_>> = pairs.iter().map(|pair| pair.new.as_slice()).collect();
                 let (shell, question) = shell(key, &new, context);
-                let because = format!("in all {} bodies", pairs.len());
+                let because = "in every body";
                 Some(Op { question, ..Op::new(Edit::Envelope(shell), 0.97, because) })
             }
             Self::List => {

@@ -101,7 +101,7 @@ impl Draft {
         // Writing to a string does not fail.
         let _ = writeln!(text, "# Drafted by `legato diff` from {origin}.");
         if pairs > 0 {
-            let _ = writeln!(text, "# It reproduces {} of {pairs} pairs in both directions.", pairs - failed);
+            let _ = writeln!(text, "# Pairs that it reproduces in both directions: {} of {pairs}.", pairs - failed);
         }
         let _ = writeln!(text, "change: {}\nsince: {}", plain(name), quote(since));
         let _ = writeln!(text, "summary: {}\napply:", summary(self.ops()));

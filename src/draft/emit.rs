@@ -295,9 +295,10 @@ impl Mover {
 
     /// Renames that are in each other's way happen at once.
     fn swap(&mut self) -> bool {
-        let pending: Vec<usize> = (0..self.items.len())
+        let mut pending: Vec<usize> = (0..self.items.len())
             .filter(|at| !self.items[*at].is_home() && is_rename(&self.items[*at].at, &self.items[*at].to))
             .collect();
+        pending.sort_by(|a, b| self.items[*a].at.cmp(&self.items[*b].at));
         let is_free = |to: &Keys| {
             let others = (0..self.items.len()).filter(|at| !pending.contains(at));
             others.map(|at| &self.items[at].at).all(|other| !other.starts_with(to) && !to.starts_with(other))

@@ -151,8 +151,9 @@ fn content_bits(text: Text<'_>) -> f64 {
     }
 }
 
+/// A count to reckon with.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows and letters are small")]
-fn number(count: usize) -> f64 {
+pub(super) fn number(count: usize) -> f64 {
     count as f64
 }
 

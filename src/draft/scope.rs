@@ -11,7 +11,7 @@ use super::emit::{self, Phases};
 use super::fill;
 use super::names::similarity;
 use super::op::{Edit, Op, pointer};
-use super::relation::{Evidence, Maps, Relation, relate, share};
+use super::relation::{Evidence, Maps, Relation, number, relate, share};
 use super::split;
 
 /// Below this, two places are not taken for one.
@@ -240,7 +240,7 @@ impl<'m, 'a> Matcher<'m, 'a> {
         let how = self.relation(before, after, maps)?;
         let weight = match &how {
             How::Value(evidence) => evidence.weight,
-            How::Elements(found, rows) => found.matched * (1.0 - (-3.0 * share(*rows, 1)).exp2()),
+            How::Elements(found, rows) => found.matched * (1.0 - (-3.0 * number(*rows)).exp2()),
         };
         let score = 0.60 * weight + 0.25 * Self::likeness(before, after) + 0.15 * self.nearness(before, after);
         Some(Candidate { old, new, how, score })

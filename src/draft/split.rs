@@ -123,7 +123,7 @@ impl Split {
         let question = "no value has two separators: does the first part it, or the last?".to_owned();
         Op {
             question: self.cut.ambiguous.then_some(question),
-            ..Op::new(edit, score, format!("{} values are the two, joined", self.cut.rows))
+            ..Op::new(edit, score, format!("the two, joined, in each of {}", self.cut.rows))
         }
     }
 
