@@ -67,17 +67,18 @@ type Schema<'a> = (&'a Value, &'a Value);
 
 fn message(old: Schema<'_>, new: Schema<'_>) -> Drafted {
     let (before, after) = (schema::leaves(old.0, old.1), schema::leaves(new.0, new.1));
+    let mut nested = Nested { inside: vec![schema::resolve(old.0, old.1)], unexplained: Vec::new() };
     let (phases, envelope) = match enveloped(&before, &after) {
         Some(key) => {
             let (inside, beside): (Vec<Leaf<'_>>, Vec<Leaf<'_>>) =
                 after.into_iter().partition(|leaf| leaf.keys.first() == Some(&key));
             let inside = inside.into_iter().map(|leaf| Leaf { keys: leaf.keys[1..].to_vec(), ..leaf }).collect();
-            (scope((old.0, before), (new.0, inside), 0), Some(envelope(key, &beside)))
+            (scope((old.0, before), (new.0, inside), &mut nested), Some(envelope(key, &beside)))
         }
-        None => (scope((old.0, before), (new.0, after), 0), None),
+        None => (scope((old.0, before), (new.0, after), &mut nested), None),
     };
     let ops = join_renames(phases.into_ops().into_iter().chain(envelope).collect());
-    Drafted { ops, ..Drafted::default() }
+    Drafted { ops, unexplained: nested.unexplained, ..Drafted::default() }
 }
 
 /// The member of the new body that holds most of what the old one was.
@@ -102,20 +103,38 @@ fn envelope(key: String, beside: &[Leaf<'_>]) -> Op {
     Op { question, ..Op::new(Edit::Envelope(Shell { key, with }), SUGGESTED, "the schema is inside another") }
 }
 
-fn scope(old: (&Value, Vec<Leaf<'_>>), new: (&Value, Vec<Leaf<'_>>), depth: usize) -> Phases {
+/// The schemas of the lists around a scope, and what they keep from being drafted.
+struct Nested<'a> {
+    inside: Vec<&'a Value>,
+    unexplained: Vec<String>,
+}
+
+impl<'a> Nested<'a> {
+    /// Goes into the elements of a list, unless they are what they are in.
+    fn enter(&mut self, list: &Leaf<'_>, elements: &'a Value) -> bool {
+        if self.inside.len() < MOST_LISTS && !self.inside.iter().any(|other| std::ptr::eq(*other, elements)) {
+            self.inside.push(elements);
+            return true;
+        }
+        self.unexplained.push(format!("/{}: its elements hold lists of their own kind", list.keys.join("/")));
+        false
+    }
+}
+
+fn scope<'a>(old: (&'a Value, Vec<Leaf<'a>>), new: (&Value, Vec<Leaf<'_>>), nested: &mut Nested<'a>) -> Phases {
     let ((old_document, before), (new_document, after)) = (old, new);
     let mut lists = Phases::default();
     let mut matches = Vec::new();
     let pairs = pair(&before, &after);
     for (old, new, score, question) in &pairs {
         let (was, is) = (&before[*old], &after[*new]);
-        if let (Some(inner), Some(other), true) = (was.items, is.items, depth < MOST_LISTS) {
+        if let (Some(inner), Some(other)) = (was.items, is.items)
+            && nested.enter(was, inner)
+        {
             let inside = |keys: &Keys| -> Path { keys.iter().cloned().map(Token::Key).chain([Token::Any]).collect() };
-            let elements = scope(
-                (old_document, schema::leaves(old_document, inner)),
-                (new_document, schema::leaves(new_document, other)),
-                depth + 1,
-            );
+            let leaves = (schema::leaves(old_document, inner), schema::leaves(new_document, other));
+            let elements = scope((old_document, leaves.0), (new_document, leaves.1), nested);
+            nested.inside.pop();
             lists.extend(elements.within(&inside(&was.keys), &inside(&is.keys)));
         }
         matches.push(Match {

@@ -6,6 +6,8 @@ use super::columns::Keys;
 
 /// Deeper schemas, and references that lead in circles, end here.
 const DEEPEST: usize = 16;
+/// Leaves of one body; more are left out.
+const MOST_LEAVES: usize = 500;
 
 /// The methods that have bodies to compare.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -67,40 +69,67 @@ fn json_schema(message: &Value) -> Option<&Value> {
 /// The leaves of a schema whose references are in `document`.
 pub(super) fn leaves<'a>(document: &'a Value, schema: &'a Value) -> Vec<Leaf<'a>> {
     let mut found = Vec::new();
-    collect(document, schema, &mut Keys::new(), true, &mut found);
+    collect(document, schema, &mut Place { keys: Keys::new(), inside: Vec::new() }, true, &mut found);
     found.sort_by(|a, b| a.keys.cmp(&b.keys));
     found.dedup_by(|a, b| a.keys == b.keys);
     found
 }
 
-fn collect<'a>(document: &'a Value, schema: &'a Value, keys: &mut Keys, required: bool, found: &mut Vec<Leaf<'a>>) {
-    let parts = parts(document, schema, 0);
+/// Where collecting is.
+struct Place<'a> {
+    keys: Keys,
+    /// The schemas around it.
+    inside: Vec<&'a Value>,
+}
+
+fn collect<'a>(document: &'a Value, schema: &'a Value, at: &mut Place<'a>, required: bool, found: &mut Vec<Leaf<'a>>) {
+    if found.len() >= MOST_LEAVES {
+        return;
+    }
+    let schema = resolve(document, schema);
+    let parts = parts(document, schema);
     let members: Vec<(&String, &Value)> =
         parts.iter().filter_map(|part| part.get("properties")?.as_object()).flatten().collect();
-    if members.is_empty() || keys.len() >= DEEPEST {
-        found.extend(parts.last().map(|part| leaf(document, part, keys.clone(), required)));
+    let is_within_itself = at.inside.iter().any(|other| std::ptr::eq(*other, schema));
+    if members.is_empty() || is_within_itself || at.keys.len() >= DEEPEST {
+        found.extend(parts.last().map(|part| leaf(document, part, at.keys.clone(), required)));
         return;
     }
     let names = |part: &&'a Map<String, Value>| part.get("required").and_then(Value::as_array);
     let needed: Vec<&Value> = parts.iter().filter_map(names).flatten().collect();
+    at.inside.push(schema);
     for (name, member) in members {
         let is_needed = needed.iter().any(|other| other.as_str() == Some(name));
-        keys.push(name.clone());
-        collect(document, member, keys, required && is_needed, found);
-        keys.pop();
+        at.keys.push(name.clone());
+        collect(document, member, at, required && is_needed, found);
+        at.keys.pop();
     }
+    at.inside.pop();
 }
 
-/// The schemas that all hold: itself, what it refers to, and what `allOf` lists.
-fn parts<'a>(document: &'a Value, schema: &'a Value, depth: usize) -> Vec<&'a Map<String, Value>> {
-    let Some(own) = schema.as_object().filter(|_| depth < DEEPEST) else { return Vec::new() };
-    let target = own.get("$ref").and_then(Value::as_str).and_then(|at| document.pointer(at.strip_prefix('#')?));
-    let all = own.get("allOf").and_then(Value::as_array).into_iter().flatten();
-    let mut found: Vec<&Map<String, Value>> =
-        target.into_iter().chain(all).flat_map(|part| parts(document, part, depth + 1)).collect();
-    if target.is_none() {
-        found.push(own);
+/// What a reference within the document leads to; anything else is itself.
+pub(super) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    let mut schema = schema;
+    for _ in 0..DEEPEST {
+        let reference = schema.get("$ref").and_then(Value::as_str).and_then(|at| at.strip_prefix('#'));
+        match reference.and_then(|at| document.pointer(at)) {
+            Some(target) => schema = target,
+            None => break,
+        }
     }
+    schema
+}
+
+/// The schemas that all hold: what `allOf` lists, then itself.
+fn parts<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a Map<String, Value>> {
+    let mut found = Vec::new();
+    let mut waiting = vec![schema];
+    while let Some(next) = waiting.pop().filter(|_| found.len() < DEEPEST) {
+        let Some(own) = resolve(document, next).as_object() else { continue };
+        found.push(own);
+        waiting.extend(own.get("allOf").and_then(Value::as_array).into_iter().flatten());
+    }
+    found.reverse();
     found
 }
 
@@ -111,8 +140,6 @@ fn leaf<'a>(document: &'a Value, schema: &'a Map<String, Value>, keys: Keys, req
     let kind = Some(text("type")).filter(|kind| !kind.is_empty()).or_else(first).unwrap_or_default();
     let listed = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
     let items = schema.get("items").filter(|_| kind == "array");
-    // What the elements are is looked up here, so that a list of references shows its type.
-    let resolved = items.and_then(|items| items.get("$ref")?.as_str()?.strip_prefix('#'));
     Leaf {
         keys,
         kind,
@@ -120,6 +147,6 @@ fn leaf<'a>(document: &'a Value, schema: &'a Map<String, Value>, keys: Keys, req
         one_of: listed.chain(schema.get("const")).collect(),
         default: schema.get("default"),
         required,
-        items: resolved.and_then(|at| document.pointer(at)).or(items),
+        items: items.map(|items| resolve(document, items)),
     }
 }

@@ -411,7 +411,7 @@ fn measure_kind(kind: &str, recipe: Recipe) -> ([usize; BARS.len()], String) {
             match measure(&schema, &truth, *pairs, &mut random) {
                 Ok(()) => exact[at] += 1,
                 Err(text) => {
-                    writeln!(failures, "{kind}, seed {seed}, {pairs} pairs\n{ops}drafted\n{text}").expect("a string")
+                    writeln!(failures, "{kind}, seed {seed}, {pairs} pairs\n{ops}drafted\n{text}").expect("a string");
                 }
             }
         }
@@ -447,7 +447,9 @@ fn drafts_reproduce_documents_that_they_were_not_made_from() {
         exact.iter_mut().zip(of_kind).for_each(|(sum, count)| *sum += count);
     }
     println!("| all | {} |", exact.map(|count| format!("{} %", 100 * count / all)).join(" | "));
-    measured.iter().for_each(|(_, failures)| print!("{failures}"));
+    for (_, failures) in &measured {
+        print!("{failures}");
+    }
     for ((pairs, bar), count) in BARS.iter().zip(exact) {
         assert!(100 * count >= bar * all, "{count} of {all} from {pairs} pairs, below {bar} %");
     }
