@@ -34,7 +34,7 @@
 //! | layer | modules | may import |
 //! |---|---|---|
 //! | 0 pure values | [`json`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
-//! | 1 pure compiler | [`rules`], then [`openapi`] | layer 0 |
+//! | 1 pure compiler | [`rules`], then [`openapi`] and [`draft`] | layer 0 |
 //! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] | each other downwards, layer 0 |
 //! | 2 resources | [`backend`] | layer 1 |
 //! | 3 meeting point | [`snapshot`] | [`rules`], [`backend`] |
@@ -70,6 +70,7 @@ pub mod version;
 
 pub mod rules;
 
+pub mod draft;
 pub mod openapi;
 
 pub mod config;

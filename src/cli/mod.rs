@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod demo;
+mod diff;
 mod findings;
 mod health;
 mod openapi;
@@ -45,6 +46,8 @@ enum Command {
     Translate(translate::Args),
     /// Print a version's OpenAPI document, derived where it has none of its own
     Openapi(openapi::Args),
+    /// Draft a change from what two versions say
+    Diff(diff::Args),
     /// Ask a running proxy whether it is ready
     Health(health::Args),
     /// Print completions for a shell
@@ -61,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Openapi(args) => openapi::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

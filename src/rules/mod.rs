@@ -43,7 +43,7 @@ pub use check::lock;
 pub use edits::{CallEdits, OpEdits};
 pub use lens::Mode;
 pub use ops::Ops;
-pub use path::{Part, Place};
+pub use path::{Location, Part, Place};
 pub use plan::{Absent, Call, MessagePlan, Pair, Whole};
 pub use socket::{Outcome, Side, Socket};
 pub use socketio::{Namespace, Translated};

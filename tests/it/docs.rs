@@ -153,6 +153,7 @@ fn yaml_in_the_guide_is_yaml() {
         include_str!("../../docs/websocket.md"),
         include_str!("../../docs/configuration.md"),
         include_str!("../../docs/getting-started.md"),
+        include_str!("../../docs/diff.md"),
         README,
     ];
     for (_, body) in pages.iter().flat_map(|page| fenced(page)).filter(|(language, _)| *language == "yaml") {

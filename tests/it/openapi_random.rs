@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use legato_proxy::diagnostic::Source;
-use legato_proxy::json::{Limits, OnError, Uuids, Program, Values, translate};
+use legato_proxy::json::{Limits, OnError, Program, Uuids, Values, translate};
 use legato_proxy::openapi::{Contracts, Document, Generator, Part, conforms, derive};
 use legato_proxy::route::Template;
 use legato_proxy::rules::{Direction, compile};
@@ -168,7 +168,12 @@ fn case(seed: u64) -> Option<Case> {
 }
 
 fn run(program: &Arc<Program>, value: &Value) -> Option<Value> {
-    let values = Values { now: "2026-03-01T00:00:00Z".to_owned(), version: "2".into(), uuids: Uuids::default(), on_error: OnError::Reject };
+    let values = Values {
+        now: "2026-03-01T00:00:00Z".to_owned(),
+        version: "2".into(),
+        uuids: Uuids::default(),
+        on_error: OnError::Reject,
+    };
     let done = translate(program, &values, Limits::default(), Bytes::from(value.to_string())).ok()?;
     serde_json::from_slice(&done.body).ok()
 }

@@ -3,8 +3,8 @@
 use crate::route::{Segment, Template};
 use crate::rules::ast::{Host, HttpBlock, Origin, ShapeBlock};
 use crate::rules::chain;
-use crate::rules::step::{Side, Step};
 use crate::rules::lens::Op;
+use crate::rules::step::{Side, Step};
 use crate::rules::{Api, Direction, StatusRange};
 use crate::version::VersionId;
 
