@@ -23,6 +23,7 @@ mod text;
 mod translator;
 mod tree;
 mod valid;
+mod words;
 
 use std::sync::Arc;
 

@@ -10,20 +10,21 @@ use crate::version::VersionId;
 
 use super::ast::{Change, HttpBlock, PatchMode};
 use super::head::HeadPlan;
-use super::lens::{Lowered, Mode, Op, lower_ops};
+use super::lens::{Mode, Op, lower_ops};
 use super::path::Part;
 use super::plan::{CallPlan, MessagePlan, Pair, ResponsePlans};
+use super::stage::{Cause, Stage};
 use super::{Api, Direction, StatusRange, socket};
 
 /// A change on the way from one version to another.
 #[derive(Clone, Copy)]
-struct Step<'a> {
-    change: &'a Change,
-    direction: Direction,
+pub(super) struct Step<'a> {
+    pub(super) change: &'a Change,
+    pub(super) direction: Direction,
 }
 
 /// The way of requests from a client's version to a backend's.
-fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
+pub(super) fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
     let Some(direction) = Direction::between(client, backend) else { return Vec::new() };
     let (older, newer) = (client.min(backend), client.max(backend));
     let between = api.changes.iter().filter(|change| change.since > older && change.since <= newer);
@@ -39,12 +40,8 @@ pub(super) fn pair(api: &Api, client: VersionId, backend: VersionId) -> Pair {
     compile(api, &steps(api, client, backend))
 }
 
-/// Compiles one change alone, for clients on the side from which `direction` leads.
-pub(super) fn change_pair(api: &Api, change: &Change, direction: Direction) -> Pair {
-    compile(api, &[Step { change, direction }])
-}
-
-fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
+/// Compiles what some steps do.
+pub(super) fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
     let mut calls = Vec::new();
     let mut router = Router::new();
     for template in templates(steps).unwrap_or_default() {
@@ -52,12 +49,7 @@ fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
         calls.push(call(api, steps, &template));
     }
     let every = Template { method: None, segments: vec![Segment::Rest] };
-    Pair {
-        router,
-        calls,
-        default: call(api, steps, &every),
-        sockets: socket::compile(&steps.iter().map(|step| (step.change, step.direction)).collect::<Vec<_>>()),
-    }
+    Pair { router, calls, default: call(api, steps, &every), sockets: socket::compile(steps) }
 }
 
 /// Overlapping templates meet in others. Real APIs have a few such meetings; files made to have very many are refused.
@@ -212,6 +204,30 @@ fn rewrite(template: &Template, from: &Template, to: &Template) -> Template {
 
 /// Compiles one call.
 fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
+    let way = way(api, steps, template);
+    let label = if template.method.is_none() && template.has_rest() && template.segments.len() == 1 {
+        "*".to_owned()
+    } else {
+        template.to_string()
+    };
+    CallPlan {
+        label,
+        request: way.request.compile(),
+        route: (way.far != *template || !keeps_path(&way.far)).then(|| (template.clone(), way.far)),
+        responses: responses(steps, &way.blocks),
+    }
+}
+
+/// What a call meets on its way.
+struct Way<'s> {
+    request: Message<'s>,
+    /// The blocks of each step.
+    blocks: Vec<Vec<&'s HttpBlock>>,
+    /// The call as the backend spells it.
+    far: Template,
+}
+
+fn way<'s>(api: &Api, steps: &[Step<'s>], template: &Template) -> Way<'s> {
     let mut here = template.clone();
     let mut blocks = Vec::new();
     let mut request = Message::default();
@@ -228,7 +244,7 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
                 block.calls.iter().find(|call| call.covers(older)).map(|own| by_place(older, own)).unwrap_or_default();
             let back = names.iter().map(|(a, b)| (b.clone(), a.clone())).collect();
             request.rename_params(names);
-            request.extend(&step.change.id, &block.request, step.direction, mode(api, &here));
+            request.extend(step.change, &block.request, step.direction, mode(api, &here));
             request.rename_params(back);
         }
         if step.direction == Direction::Up {
@@ -237,18 +253,36 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
         blocks.push(found);
         here = next;
     }
-    let far = here;
-    let label = if template.method.is_none() && template.has_rest() && template.segments.len() == 1 {
-        "*".to_owned()
-    } else {
-        template.to_string()
-    };
-    CallPlan {
-        label,
-        request: request.compile(),
-        route: (far != *template || !keeps_path(&far)).then(|| (template.clone(), far)),
-        responses: responses(steps, &blocks),
+    Way { request, blocks, far: here }
+}
+
+/// The stages of one message of a call, for reports: of the request, or of the response with this status.
+pub(super) struct Stages<'s> {
+    pub(super) stages: Vec<Stage<'s>>,
+    /// The call as the client spells it, and as the backend does.
+    pub(super) route: (Template, Template),
+}
+
+/// What the request of a call, or its response with this status, meets on its way.
+pub(super) fn stages<'s>(
+    api: &Api,
+    steps: &[Step<'s>],
+    method: &http::Method,
+    path: &str,
+    status: Option<u16>,
+) -> Stages<'s> {
+    let mut router = Router::new();
+    for template in templates(steps).unwrap_or_default() {
+        router.insert(&template, template.clone());
     }
+    let every = Template { method: None, segments: vec![Segment::Rest] };
+    let template = router.find(method, path).map_or(&every, |found| found.value);
+    let way = way(api, steps, template);
+    let message = match status {
+        None => way.request,
+        Some(status) => response(steps, &way.blocks, status),
+    };
+    Stages { stages: message.stages, route: (template.clone(), way.far) }
 }
 
 /// The names that change where parameters pair up by their order.
@@ -287,33 +321,42 @@ fn mode(api: &Api, call: &Template) -> Mode {
     }
 }
 
-/// The edits of one message, part by part.
-#[derive(Debug, Default, Clone, PartialEq)]
-struct Message {
-    head: Vec<Entry>,
-    body: Vec<Entry>,
+/// What one message meets on its way.
+#[derive(Debug, Default, Clone)]
+struct Message<'s> {
+    stages: Vec<Stage<'s>>,
 }
 
-impl Message {
-    fn extend(&mut self, change: &Arc<str>, ops: &[Op], direction: Direction, mode: Mode) {
-        for Lowered { part, mut entry } in lower_ops(ops, direction, mode) {
-            entry.change = Some(Arc::clone(change));
-            match part {
-                Part::Head => self.head.push(entry),
-                Part::Body => self.body.push(entry),
-            }
-        }
+impl<'s> Message<'s> {
+    fn extend(&mut self, change: &'s Change, ops: &'s [Op], direction: Direction, mode: Mode) {
+        self.stages.extend(Stage::all(change, ops, direction, mode));
     }
 
     fn rename_params(&mut self, pairs: Vec<(String, String)>) {
         if !pairs.is_empty() {
-            self.head.push(HeadPlan::rename_params(pairs));
+            let head = vec![HeadPlan::rename_params(pairs)];
+            self.stages.push(Stage { cause: Cause::Parameters, head, body: Vec::new() });
         }
     }
 
-    fn compile(self) -> MessagePlan {
-        let uses_head = self.head.iter().any(|entry| entry.change.is_some());
-        MessagePlan { head: uses_head.then(|| HeadPlan::new(self.head)), body: Arc::new(Program::fuse(self.body)) }
+    fn head(&self) -> impl Iterator<Item = &Entry> {
+        self.stages.iter().flat_map(|stage| &stage.head)
+    }
+
+    fn body(&self) -> impl Iterator<Item = &Entry> {
+        self.stages.iter().flat_map(|stage| &stage.body)
+    }
+
+    fn same_edits(&self, other: &Self) -> bool {
+        self.head().eq(other.head()) && self.body().eq(other.body())
+    }
+
+    fn compile(&self) -> MessagePlan {
+        let uses_head = self.head().any(|entry| entry.change.is_some());
+        MessagePlan {
+            head: uses_head.then(|| HeadPlan::new(self.head().cloned().collect())),
+            body: Arc::new(Program::fuse(self.body().cloned().collect())),
+        }
     }
 }
 
@@ -333,10 +376,10 @@ fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
     }
     starts.sort_unstable();
     starts.dedup();
-    let mut plans: Vec<(u16, Message)> = Vec::new();
+    let mut plans: Vec<(u16, Message<'_>)> = Vec::new();
     for start in starts.into_iter().filter(|start| (100..600).contains(start)) {
         let message = response(steps, blocks, start);
-        if plans.last().is_none_or(|(_, last)| *last != message) {
+        if plans.last().is_none_or(|(_, last)| !last.same_edits(&message)) {
             plans.push((start, message));
         }
     }
@@ -353,20 +396,21 @@ fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
 }
 
 /// The edits of a response with this status, from the backend back to the client.
-fn response(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>], status: u16) -> Message {
+fn response<'s>(steps: &[Step<'s>], blocks: &[Vec<&'s HttpBlock>], status: u16) -> Message<'s> {
     let mut message = Message::default();
     let mut status = status;
     for (step, blocks) in steps.iter().zip(blocks).rev() {
         let direction = step.direction.turned();
-        let before = message.head.len();
+        let before = message.stages.len();
         for block in in_order(blocks, direction) {
             let fits = |(range, ops): &&(StatusRange, Vec<Op>)| range.contains(older_status(ops, direction, status));
             let ops = block.response.iter().filter(fits).min_by_key(|(range, _)| range.width());
             if let Some((_, ops)) = ops {
-                message.extend(&step.change.id, ops, direction, Mode::Full);
+                message.extend(step.change, ops, direction, Mode::Full);
             }
         }
-        status = HeadPlan::status_after(&message.head[before..], status);
+        let head: Vec<Entry> = message.stages[before..].iter().flat_map(|stage| &stage.head).cloned().collect();
+        status = HeadPlan::status_after(&head, status);
     }
     message
 }

@@ -18,6 +18,7 @@ mod path;
 mod plan;
 mod query;
 mod socket;
+mod stage;
 mod status;
 pub mod test;
 

@@ -10,6 +10,7 @@ use crate::json::{Limits, OnError, Values, same, translate};
 use crate::version::VersionId;
 
 use super::ast::{Change, HttpMessage, HttpTest, Subject, Test, WsTest};
+use super::chain::Step;
 use super::plan::{MessagePlan, Pair};
 use super::{Api, Direction, Outcome, RuleSet, Side, chain};
 
@@ -37,8 +38,8 @@ pub fn run(rules: &RuleSet) -> Report {
             let alone = Alone {
                 api,
                 change,
-                up: chain::change_pair(api, change, Direction::Up),
-                down: chain::change_pair(api, change, Direction::Down),
+                up: chain::compile(api, &[Step { change, direction: Direction::Up }]),
+                down: chain::compile(api, &[Step { change, direction: Direction::Down }]),
             };
             change.tests.iter().for_each(|test| run_test(&alone, test, &mut report));
         }
