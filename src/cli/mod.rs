@@ -72,3 +72,10 @@ fn print(line: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|e| format!("cannot write to standard output: {e}"))
 }
+
+/// Writes a file whole or not at all: beside it first, then in its place.
+fn write_file(path: &std::path::Path, text: &str) -> Result<(), String> {
+    let beside = path.with_extension("yaml.new");
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|e| format!("{}: {e}", path.display()))
+}

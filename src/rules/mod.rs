@@ -10,6 +10,7 @@ mod check;
 pub mod diagnostics;
 mod document;
 mod head;
+pub mod laws;
 pub mod lens;
 mod ops;
 mod order;

@@ -9,7 +9,7 @@
 //!
 //! **What is lost.** What its ops lose.
 
-use crate::json::edit::Edit;
+use crate::json::edit::{Edit, Path};
 use crate::rules::Direction;
 use crate::rules::path::{Part, Place};
 use crate::yaml::{Node, Reader};
@@ -39,6 +39,11 @@ impl Each {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// Where it runs, and its ops.
+    pub(super) fn inside(&self) -> (Path, &[Op]) {
+        (self.at.in_part(), &self.ops)
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
