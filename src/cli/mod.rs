@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod demo;
+mod explain;
 mod findings;
 mod health;
 mod serve;
@@ -40,6 +41,8 @@ enum Command {
     Check(check::Args),
     /// Run the tests in rule files
     Test(test::Args),
+    /// Say what happens to a call or message between two versions
+    Explain(explain::Args),
     /// Translate a document from standard input to standard output
     Translate(translate::Args),
     /// Ask a running proxy whether it is ready
@@ -56,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions(args) => completions::run(&args),

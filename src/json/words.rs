@@ -144,7 +144,7 @@ impl fmt::Display for Change<'_> {
     }
 }
 
-/// A path, and names after it, as rules write it; the whole is `body:`.
+/// A path, and names after it, as rules write it.
 struct Pointer<'a>(&'a [Token], &'a [String]);
 
 impl fmt::Display for Pointer<'_> {
@@ -154,7 +154,7 @@ impl fmt::Display for Pointer<'_> {
             name => write!(f, "/{}", name.replace('~', "~0").replace('/', "~1")),
         };
         if self.0.is_empty() && self.1.is_empty() {
-            return f.write_str("`body:`");
+            return f.write_str("the value");
         }
         f.write_str("`")?;
         self.0.iter().try_for_each(|token| match token {

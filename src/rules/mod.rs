@@ -9,6 +9,7 @@ mod chain;
 mod check;
 pub mod diagnostics;
 mod document;
+pub mod explain;
 mod head;
 pub mod laws;
 pub mod lens;
