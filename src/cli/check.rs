@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::diagnostic::Severity;
 use crate::json::Class;
+use crate::rules::laws::{self, Trial};
 use crate::rules::{self, Api, RuleSet};
 use crate::version::VersionId;
 
@@ -19,10 +21,17 @@ pub(super) struct Args {
     on: findings::On,
 }
 
+/// Few enough to take milliseconds, and the same each time; `legato test --fuzz` tries more.
+const TRIAL: Trial = Trial { documents: 64, seed: 1 };
+
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let files = findings::read_rules(&args.on.rules)?;
-    let compiled = rules::compile(&files.files);
-    let summary = compiled.rules.as_ref().map(summary).unwrap_or_default();
+    let mut compiled = rules::compile(&files.files);
+    if let Some(rules) = &compiled.rules {
+        compiled.diagnostics.extend(laws::run(rules, TRIAL, &|_, _, _| None).findings);
+    }
+    let has_errors = compiled.diagnostics.iter().any(|finding| finding.severity == Severity::Error);
+    let summary = compiled.rules.as_ref().filter(|_| !has_errors).map(summary).unwrap_or_default();
     findings::report(&compiled.diagnostics, &files, args.on.format, &summary)
 }
 

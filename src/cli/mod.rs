@@ -8,7 +8,9 @@ mod completions;
 mod demo;
 mod explain;
 mod findings;
+mod fmt;
 mod health;
+mod new;
 mod serve;
 mod test;
 mod translate;
@@ -41,6 +43,10 @@ enum Command {
     Check(check::Args),
     /// Run the tests in rule files
     Test(test::Args),
+    /// Begin a change: write its file with a commented skeleton
+    New(new::Args),
+    /// Lay rule files out in the one layout; comments stay
+    Fmt(fmt::Args),
     /// Say what happens to a call or message between two versions
     Explain(explain::Args),
     /// Translate a document from standard input to standard output
@@ -59,6 +65,8 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::New(args) => new::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Health(args) => health::run(&args),

@@ -28,6 +28,7 @@ mod readme;
 mod reload;
 mod reload_load;
 mod rules;
+mod tools;
 mod ws;
 mod ws_ends;
 mod ws_translation;

@@ -63,7 +63,8 @@ impl Document {
         }
     }
 
-    /// Where two documents differ, as paths of the first; an element or member that only one has is a difference.
+    /// Where two documents differ, as paths with `*` for every index; an element or member that only one has is a
+    /// difference.
     pub(super) fn differences(&self, other: &Self) -> Vec<Vec<String>> {
         let mut found = Vec::new();
         self.differ(other, &mut Vec::new(), &mut found);
@@ -89,12 +90,22 @@ impl Document {
             }
             seen.push(name);
             let value = |list: &[(String, &'_ Self)]| list.iter().find(|(n, _)| n == name).map(|(_, v)| (*v).clone());
-            at.push(name.clone());
+            at.push(if matches!(self, Self::Array(_)) { ELEMENT.to_owned() } else { name.clone() });
             match (value(&mine), value(&theirs)) {
                 (Some(a), Some(b)) => a.differ(&b, at, found),
                 _ => found.push(at.clone()),
             }
             at.pop();
+        }
+    }
+
+    /// Whether there is something at a path with `*` for every index.
+    pub(super) fn has(&self, place: &[String]) -> bool {
+        let Some((first, rest)) = place.split_first() else { return true };
+        match self {
+            Self::Scalar(_) => false,
+            Self::Array(elements) => elements.iter().any(|element| element.has(rest)),
+            Self::Object(members) => members.iter().any(|(name, value)| name == first && value.has(rest)),
         }
     }
 
@@ -279,7 +290,7 @@ impl Seen {
 pub(super) fn is_within(place: &[String], path: &General) -> bool {
     let fits = |(name, token): (&String, &Token)| match token {
         Token::Any => true,
-        Token::Key(key) => key == name,
+        Token::Key(key) => key == name || name == ELEMENT,
     };
     (0..place.len()).any(|from| place.len() - from >= path.len() && place[from..].iter().zip(path).all(fits))
         || path.is_empty()

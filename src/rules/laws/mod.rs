@@ -258,11 +258,11 @@ impl Kind<'_> {
     }
 
     fn finding(&self, side: Side<'_>, document: &Document, conforms: bool, first: &Violation, seed: u64) -> Diagnostic {
-        let same_law = |document: &Document| {
-            self.violation(side, document, conforms).filter(|v| {
-                v.code == first.code
-                    && (v.places.is_empty() || v.places.iter().any(|place| first.places.contains(place)))
-            })
+        // A smaller document must lose the same, and have what it loses where this one has it.
+        let same_law = |smaller: &Document| {
+            let violation = self.violation(side, smaller, conforms).filter(|v| v.code == first.code)?;
+            let alike = |place: &Vec<String>| first.places.contains(place) && smaller.has(place) == document.has(place);
+            violation.places.iter().all(alike).then_some(violation)
         };
         let mut smallest = (document.clone(), first.clone());
         let mut tries = 0;
@@ -281,11 +281,9 @@ impl Kind<'_> {
         let mut help = format!("of {}\n{}", String::from_utf8_lossy(&document.to_json()), violation.told);
         if !violation.places.is_empty() {
             let way = if side.direction == Direction::Up { "up" } else { "down" };
-            let _ = write!(
-                help,
-                "\nlost: {}; if it may be, name it in `accept_loss: {{{way}: [...]}}`",
-                violation.places.join(", ")
-            );
+            let places: Vec<String> = violation.places.iter().map(|place| format!("/{}", place.join("/"))).collect();
+            let places = places.join(", ");
+            let _ = write!(help, "\nlost: {places}; if it may be, write `accept_loss: {{{way}: [{places}]}}`");
         }
         let _ = write!(help, "\nseed {seed}");
         let mut diagnostic = Diagnostic::error(violation.code, &file, span, message);
@@ -331,7 +329,7 @@ struct Violation {
     /// The documents on the way.
     told: String,
     /// What was lost without leave.
-    places: Vec<String>,
+    places: Vec<Vec<String>>,
 }
 
 fn told(documents: &[(&str, &[u8])]) -> String {
@@ -350,7 +348,7 @@ fn words(code: &str) -> &'static str {
 }
 
 /// The differences that a change does not accept.
-fn lost(change: &Change, direction: Direction, differences: &[Vec<String>]) -> Vec<String> {
+fn lost(change: &Change, direction: Direction, differences: &[Vec<String>]) -> Vec<Vec<String>> {
     let accepted = match direction {
         Direction::Up => &change.accept_loss.0,
         Direction::Down => &change.accept_loss.1,
@@ -361,6 +359,9 @@ fn lost(change: &Change, direction: Direction, differences: &[Vec<String>]) -> V
         .filter(|place| place.part() == Part::Body)
         .map(|place| place.tokens)
         .collect();
-    let open = differences.iter().filter(|place| !paths.iter().any(|path| is_within(place, path)));
-    open.map(|place| format!("/{}", place.join("/"))).collect()
+    let mut open: Vec<Vec<String>> =
+        differences.iter().filter(|place| !paths.iter().any(|path| is_within(place, path))).cloned().collect();
+    open.sort();
+    open.dedup();
+    open
 }
