@@ -10,7 +10,7 @@ use super::{Conversion, Way};
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.edit)?;
-        write_conditions(f, ", where ", &self.guard)
+        write_conditions(f, "; only where ", &self.guard)
     }
 }
 
@@ -47,7 +47,9 @@ impl fmt::Display for Edit {
                 write!(f, "take the whole out of `{key}`")?;
                 write_otherwise(f, otherwise)
             }
-            Self::Presence { scope, at, null, missing } => write_presence(f, &Pointer(scope, at), null, missing),
+            Self::Presence { scope, at, null, missing } => {
+                write_presence(f, &Pointer(scope, at), null.as_ref(), missing.as_ref())
+            }
             Self::Split { scope, key, into: [first, second], how, otherwise } => {
                 let from = Pointer(scope, std::slice::from_ref(key));
                 write!(f, "split {from} into `{first}` and `{second}` at {how}")?;
@@ -244,11 +246,11 @@ fn write_conditions(f: &mut fmt::Formatter<'_>, before: &str, conditions: &[Cond
 fn write_presence(
     f: &mut fmt::Formatter<'_>,
     at: &Pointer<'_>,
-    null: &Option<Source>,
-    missing: &Option<Source>,
+    null: Option<&Source>,
+    missing: Option<&Source>,
 ) -> fmt::Result {
-    let of_null = null.as_ref().map(|source| format!("where {at} is null, {source} instead"));
-    let of_missing = missing.as_ref().map(|source| format!("where {at} is missing, add {source}"));
+    let of_null = null.map(|source| format!("where {at} is null, {source} instead"));
+    let of_missing = missing.map(|source| format!("where {at} is missing, add {source}"));
     write_list(f, "; ", &of_null.into_iter().chain(of_missing).collect::<Vec<_>>())
 }
 

@@ -125,7 +125,9 @@ impl Explained<'_> {
         let _ = writeln!(text, "  {}, {}: {}", count(parts.len(), "change"), count(ops, "op"), memory(program.class()));
         if !program.is_identity() {
             let _ = writeln!(text, "  one pass over the body:");
-            program.to_string().lines().for_each(|line| text.push_str(&format!("    {line}\n")));
+            for line in program.to_string().lines() {
+                let _ = writeln!(text, "    {line}");
+            }
         }
         text
     }
@@ -191,6 +193,9 @@ fn change(stages: &[Stage<'_>], sources: &[Source]) -> String {
             let _ = writeln!(text, "    - {}", Words(entry, !stage.body.is_empty()));
         }
         let Cause::Op { op, .. } = stage.cause else { continue };
+        if stage.head.is_empty() && stage.body.is_empty() {
+            let _ = writeln!(text, "    - nothing this way");
+        }
         if let Some(source) = sources.iter().find(|source| *source.file == *change.file) {
             let (line, _) = line_column(&source.text, op.span.start);
             let written = source.text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();

@@ -4,7 +4,7 @@ use crate::version::VersionId;
 
 use super::Api;
 
-/// Where editors find the schema of a change's file, as seen from it: `legato schema` writes it there.
+/// Where editors look for the schema of a change's file, as seen from it: beside the rules directory.
 const SCHEMA: &str = "../../../../schema/change.json";
 
 /// Longer names make file names that no listing shows whole.

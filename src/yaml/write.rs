@@ -118,7 +118,7 @@ fn is_plain(text: &str, place: Place) -> bool {
     let starts_well = match text.chars().next() {
         None => false,
         Some('-' | '?' | ':') => {
-            text[1..].starts_with(|c: char| !c.is_whitespace() && !(place == Place::Flow && ",[]{}".contains(c)))
+            text[1..].starts_with(|c: char| !(c.is_whitespace() || place == Place::Flow && ",[]{}".contains(c)))
         }
         Some(first) => !",[]{}#&*!|>'\"%@`".contains(first),
     };

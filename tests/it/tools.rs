@@ -154,7 +154,7 @@ fn a_new_change_is_a_good_change() {
         // All that there is to say of it is that it says nothing yet.
         let about = found.out.lines().filter(|line| line.contains("rename_text")).collect::<Vec<_>>().join("\n");
         let nothing = about.starts_with("warning[CV301]: the change `rename_text` applies to nothing");
-        assert!(about.is_empty() || nothing && found.out.matches("[").count() == 1, "{}", found.out);
+        assert!(about.is_empty() || nothing && found.out.matches('[').count() == 1, "{}", found.out);
     }
     // What the skeleton's comments show is a change that works.
     let shown: String =

@@ -218,7 +218,9 @@ impl Seen {
             Document::Scalar(_) => {}
             Document::Array(elements) => {
                 at.push(ELEMENT.to_owned());
-                elements.iter().for_each(|element| self.look(element, at));
+                for element in elements {
+                    self.look(element, at);
+                }
                 at.pop();
             }
             Document::Object(members) => {

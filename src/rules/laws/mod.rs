@@ -76,7 +76,7 @@ pub fn run(rules: &RuleSet, trial: Trial, source: Source<'_>) -> Report {
         each_kind(plans, test, |kind| {
             let seen: &mut Known = known.entry(kind.key()).or_default();
             kind.documents.iter().for_each(|(version, body)| seen.add(*version, body));
-        })
+        });
     });
     let mut report = Report::default();
     let mut done = BTreeSet::new();
@@ -86,7 +86,7 @@ pub fn run(rules: &RuleSet, trial: Trial, source: Source<'_>) -> Report {
                 report.messages += 1;
                 kind.try_laws(seen, trial, source, &mut report);
             }
-        })
+        });
     });
     report
 }

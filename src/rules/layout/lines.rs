@@ -49,11 +49,11 @@ fn shift(own: usize, moved: isize) -> usize {
     own.saturating_add_signed(moved)
 }
 
-/// A comment that stands over a line moves with that; others move with the line before.
+/// A comment that stands over a line moves with that, one at the margin not at all, others with the line before.
 fn comment(lines: &[&str], number: usize, own: usize, indents: &BTreeMap<usize, usize>) -> Option<usize> {
-    let next = (number + 1..lines.len()).find(|at| indents.contains_key(at))?;
-    let line = lines[next];
-    (line.len() - line.trim_start_matches(' ').len() == own).then(|| indents[&next])
+    let next = (number + 1..lines.len()).find(|at| indents.contains_key(at));
+    let over = next.filter(|next| lines[*next].len() - lines[*next].trim_start_matches(' ').len() == own);
+    over.map(|next| indents[&next]).or((own == 0).then_some(0))
 }
 
 /// One space after each dash that an element's first line begins with.
@@ -108,7 +108,7 @@ impl Blocks<'_> {
 }
 
 /// The keys of a change in the order of the reference, each with the comments directly over it. What stands over the
-/// first key stays at the top.
+/// first key stays at the top, and comments at the end of the file there.
 pub(super) fn order(text: &str, tree: &Node) -> String {
     let entries = tree.as_mapping().unwrap_or_default();
     let is_change = entries.iter().any(|(key, _)| key.text() == Some("change"));
@@ -125,8 +125,9 @@ pub(super) fn order(text: &str, tree: &Node) -> String {
         })
         .collect();
     let mut parts: Vec<(usize, &str)> = Vec::new();
+    let last = over(text, text.len());
     for (number, entry) in entries.iter().enumerate() {
-        let end = starts.get(number + 1).copied().unwrap_or(text.len());
+        let end = starts.get(number + 1).copied().unwrap_or(last);
         parts.push((rank(name(entry)), &text[starts[number]..end]));
     }
     parts.sort_by_key(|(rank, _)| *rank);
@@ -135,7 +136,7 @@ pub(super) fn order(text: &str, tree: &Node) -> String {
         out.push_str(part);
         out.push_str(if part.ends_with('\n') { "" } else { "\n" });
     }
-    out
+    out + &text[last..]
 }
 
 fn name(entry: &(Node, Node)) -> &str {
@@ -163,9 +164,9 @@ pub(super) fn trim(text: &str, tree: &Node) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        let is_inside = values
-            .iter()
-            .any(|(start, end)| *start < at && at < *end || *start < at + line.len() && at + line.len() < *end);
+        let is_inside = values.iter().any(|(start, end)| {
+            *start < at && at < *end || *start >= at && at + line.len() < *end && *start < at + line.len()
+        });
         at += line.len();
         let trimmed = line.trim_end();
         let is_second = out.is_empty() || out.ends_with("\n\n");
@@ -177,19 +178,21 @@ pub(super) fn trim(text: &str, tree: &Node) -> String {
         }
     }
     let end = out.trim_end_matches('\n').len();
-    let keeps_end = values.iter().any(|(_, end)| *end >= text.trim_end().len());
-    if !keeps_end {
-        out.truncate(end);
-        out.push('\n');
-    }
-    out
+    out.truncate(end);
+    out + "\n"
 }
 
 /// Where scalars stand that span several lines.
 fn several_lines(text: &str, node: &Node, found: &mut Vec<(usize, usize)>) {
     match &node.kind {
-        Kind::Scalar(_) => {
-            if text[node.span.start..node.span.end].trim_end().contains('\n') {
+        Kind::Scalar(scalar) => {
+            let written = &text[node.span.start..node.span.end];
+            // The text of a block begins on a line of its own, all of which is the value.
+            if scalar.quoted && !written.starts_with(['"', '\'']) {
+                let start = text[..node.span.start].rfind('\n').unwrap_or_default();
+                let end = text[node.span.end..].find('\n').map_or(text.len(), |end| node.span.end + end + 1);
+                found.push((start, end));
+            } else if written.contains('\n') {
                 found.push((node.span.start, node.span.end));
             }
         }

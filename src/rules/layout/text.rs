@@ -129,7 +129,8 @@ fn join_op(text: &str, op: &Node, comments: &[Range<usize>]) -> Edits {
         let range = key.span.end..value.span.end;
         let line = format!(": {}", value.to_flow());
         let fits = column(text, key.span.end) + line.chars().count() <= WIDTH;
-        let has_comment = comments.iter().any(|comment| comment.start < range.end && comment.end > range.start);
+        let line_end = text[range.end..].find('\n').map_or(text.len(), |end| range.end + end);
+        let has_comment = comments.iter().any(|comment| comment.start < line_end && comment.end > range.start);
         (fits && !has_comment && stands_alone(text, value, comments)).then_some((range, line))
     });
     joined.collect()
@@ -163,6 +164,10 @@ fn rewrite_node(text: &str, node: &Node, comments: &[Range<usize>], edits: &mut 
         Kind::Sequence(elements) => elements.iter().for_each(|e| rewrite_node(text, e, comments, edits)),
         Kind::Mapping(entries) => {
             for (key, value) in entries {
+                let between = key.span.end..value.span.start;
+                if text.get(between.clone()).is_some_and(|gap| gap.len() > 2 && gap.trim_end_matches(' ') == ":") {
+                    edits.push((between, ": ".to_owned()));
+                }
                 rewrite_node(text, key, comments, edits);
                 rewrite_node(text, value, comments, edits);
             }

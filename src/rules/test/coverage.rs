@@ -92,7 +92,9 @@ impl Coverage {
             unit(Some(number), format!("the pair {} to {} of `map`", text(from), text(to)));
         }
         if let Some((_, ops)) = op.inside() {
-            ops.iter().for_each(|op| self.add(file, op, direction));
+            for op in ops {
+                self.add(file, op, direction);
+            }
         }
     }
 
@@ -214,9 +216,12 @@ fn ops_of(change: &Change) -> impl Iterator<Item = &Op> {
     http.chain(sides.flat_map(|frames| &frames.frames).flat_map(|frame| &frame.ops))
 }
 
+/// Two JSON texts that correspond.
+type Pair<'e> = (&'e [u8], &'e [u8]);
+
 /// The pairs of edits that map values, with their numbers; of those with one left side, only the first can be used.
-fn pairs<'e>(edits: impl IntoIterator<Item = &'e Edit>) -> Vec<(usize, (&'e [u8], &'e [u8]))> {
-    let mut all: Vec<(usize, (&[u8], &[u8]))> = Vec::new();
+fn pairs<'e>(edits: impl IntoIterator<Item = &'e Edit>) -> Vec<(usize, Pair<'e>)> {
+    let mut all: Vec<(usize, Pair<'_>)> = Vec::new();
     for edit in edits {
         let Edit::Change { how: ValueEdit::Map { pairs, .. }, .. } = edit else { continue };
         for (number, (from, to)) in pairs.iter().enumerate() {

@@ -87,8 +87,8 @@ fn check(text: &str, file: &str, old: &Node, updates: &[Update]) -> Result<(), S
     let (before, after) = (places(old).unwrap_or_default(), places(&new).unwrap_or_default());
     let moved = |update: &Update| {
         let number = before.iter().position(|start| *start == update.test.start)?;
-        let test = Span { start: *after.get(number)?, end: update.test.end };
-        find(&new, &Update { test, ..update.clone() })?.to_json().ok()
+        let place = Span { start: *after.get(number)?, end: update.test.end };
+        find(&new, &Update { test: place, ..update.clone() })?.to_json().ok()
     };
     let right = updates
         .iter()
