@@ -5,7 +5,7 @@ use crate::version::VersionId;
 use super::Api;
 
 /// Where editors look for the schema of a change's file, as seen from it: beside the rules directory.
-const SCHEMA: &str = "../../../../schema/change.json";
+const SCHEMA: &str = "../../../../schemas/change.schema.json";
 
 /// Longer names make file names that no listing shows whole.
 const LONGEST: usize = 64;
