@@ -2,7 +2,7 @@
 //!
 //! YAML text becomes an API's [`ast`] or diagnostics; `chain` puts its changes in order and, for a pair of client
 //! and backend version, makes a [`Pair`]: for each call the edits of every change on the way, fused to one program
-//! per message. [`Call`] and [`Socket`] are what the data plane uses. For whoever writes rules, [`test`] runs the
+//! per message. [`Call`] and [`Socket`] are what the data plane uses. For whoever writes rules, [`mod@test`] runs the
 //! tests in rule files, [`laws`] tries what must hold of every translation, [`explain`] tells plans in words, [`layout`]
 //! and [`skeleton`] write files. Nothing here does I/O.
 
