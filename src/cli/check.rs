@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::diagnostic::Severity;
 use crate::openapi;
+use crate::rules::laws::{self, Trial};
 use crate::rules::{self, Absent, Api, MessagePlan, RuleSet, lock};
 use crate::version::VersionId;
 
@@ -28,6 +29,9 @@ pub(super) struct Args {
     write_lock: bool,
 }
 
+/// Few enough to take milliseconds, and the same each time; `legato test --fuzz` tries more.
+const TRIAL: Trial = Trial { documents: 64, seed: 1 };
+
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let mut files = findings::read_rules(&args.on.rules)?;
     let mut compiled = rules::compile(&files.files);
@@ -37,6 +41,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
         compiled = rules::compile(&files.files);
     }
     let mut found = compiled.diagnostics;
+    if let Some(rules) = &compiled.rules {
+        found.extend(laws::run(rules, TRIAL, &|_, _, _| None).findings);
+    }
     for api in compiled.rules.iter().flat_map(|rules| rules.apis.values()) {
         found.extend(openapi::replay(api, &files.files));
     }

@@ -7,8 +7,11 @@ mod check;
 mod completions;
 mod demo;
 mod diff;
+mod explain;
 mod findings;
+mod fmt;
 mod health;
+mod new;
 mod openapi;
 mod serve;
 mod test;
@@ -42,6 +45,12 @@ enum Command {
     Check(check::Args),
     /// Run the tests in rule files
     Test(test::Args),
+    /// Begin a change: write its file with a commented skeleton
+    New(new::Args),
+    /// Lay rule files out in the one layout; comments stay
+    Fmt(fmt::Args),
+    /// Say what happens to a call or message between two versions
+    Explain(explain::Args),
     /// Translate a document from standard input to standard output
     Translate(translate::Args),
     /// Print a version's OpenAPI document, derived where it has none of its own
@@ -62,6 +71,9 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::New(args) => new::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Openapi(args) => openapi::run(&args),
         Command::Diff(args) => diff::run(&args),
@@ -79,4 +91,11 @@ pub fn run() -> ExitCode {
 fn print(line: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|e| format!("cannot write to standard output: {e}"))
+}
+
+/// Writes a file whole or not at all: beside it first, then in its place.
+fn write_file(path: &std::path::Path, text: &str) -> Result<(), String> {
+    let beside = path.with_extension("yaml.new");
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|e| format!("{}: {e}", path.display()))
 }

@@ -30,6 +30,7 @@ mod translator;
 mod tree;
 mod uuid;
 mod valid;
+mod words;
 
 use std::sync::Arc;
 

@@ -183,7 +183,7 @@ impl Program {
             Step::Capture(number) => writeln!(f, "{pad}capture {number}"),
             Step::Hold(entries) => {
                 writeln!(f, "{pad}hold")?;
-                entries.iter().try_for_each(|entry| writeln!(f, "{pad}  {}", Listed(entry)))
+                entries.iter().try_for_each(|entry| writeln!(f, "{pad}  {entry}"))
             }
             Step::Surround { before, inner, after } => {
                 writeln!(f, "{pad}surround {} ... {after}", String::from_utf8_lossy(before))?;
@@ -252,17 +252,5 @@ impl Program {
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.list(self.root, 0, f)
-    }
-}
-
-struct Listed<'a>(&'a Entry);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0.edit)?;
-        if !self.0.guard.is_empty() {
-            write!(f, " where {:?}", self.0.guard)?;
-        }
-        Ok(())
     }
 }

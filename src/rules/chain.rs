@@ -13,6 +13,7 @@ use super::head::HeadPlan;
 use super::lens::{Lowered, Mode, Op, body_in_message, lower_ops};
 use super::path::Part;
 use super::plan::{Absent, CallPlan, MessagePlan, Pair, ResponsePlans};
+use super::stage::{Cause, Stage, bodies};
 use super::step::{Side, Step, by_place, literals, renamed};
 use super::{Api, Direction, StatusRange, socket, socketio};
 
@@ -33,14 +34,8 @@ pub(super) fn pair(api: &Api, client: VersionId, backend: VersionId) -> Pair {
     compile(api, &steps(api, client, backend), (client, backend))
 }
 
-/// Compiles one change alone, for clients on the side from which `direction` leads.
-pub(super) fn change_pair(api: &Api, change: &Change, direction: Direction) -> Pair {
-    let (older, newer) = (VersionId(change.since.0 - 1), change.since);
-    let versions = if direction == Direction::Up { (older, newer) } else { (newer, older) };
-    compile(api, &[Step { change, direction }], versions)
-}
-
-fn compile(api: &Api, steps: &[Step<'_>], (client, backend): (VersionId, VersionId)) -> Pair {
+/// Compiles what some steps do, for clients of one version before a backend of another.
+pub(super) fn compile(api: &Api, steps: &[Step<'_>], (client, backend): (VersionId, VersionId)) -> Pair {
     let arrays = |version: VersionId| api.query_arrays.get(usize::from(version.0)).copied().unwrap_or_default();
     let mut calls = Vec::new();
     let mut router = Router::new();
@@ -54,7 +49,7 @@ fn compile(api: &Api, steps: &[Step<'_>], (client, backend): (VersionId, Version
         router,
         calls,
         default: call(api, steps, &every),
-        sockets: socket::compile(&changes),
+        sockets: socket::compile(steps),
         namespaces: socketio::compile(&changes),
         arrays: (arrays(client), arrays(backend)),
     }
@@ -142,6 +137,34 @@ pub(super) fn meet(a: &Template, b: &Template) -> Option<Template> {
 
 /// Compiles one call.
 fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
+    let way = match way(api, steps, template) {
+        Ok(way) => way,
+        Err(absence) => return CallPlan::absent(label(template), absence),
+    };
+    let may_patch = template.method.as_ref().is_none_or(|method| *method == http::Method::PATCH);
+    CallPlan {
+        label: label(template),
+        request: way.request.compile(),
+        patch: if may_patch { bodies(&way.patch.stages) } else { Vec::new() },
+        absence: None,
+        route: (way.far != *template || !keeps_path(&way.far)).then(|| (template.clone(), way.far)),
+        responses: responses(steps, &way.blocks),
+    }
+}
+
+/// What a call meets on its way.
+struct Way<'s> {
+    request: Message<'s>,
+    /// The request's ops as they are for whole documents.
+    patch: Message<'s>,
+    /// The blocks of each step.
+    blocks: Vec<Vec<&'s HttpBlock>>,
+    /// The call as the backend spells it.
+    far: Template,
+}
+
+/// The way of a call, or why it ends before a backend.
+fn way<'s>(api: &Api, steps: &[Step<'s>], template: &Template) -> Result<Way<'s>, Absent> {
     let mut here = template.clone();
     let mut blocks = Vec::new();
     let (mut request, mut patch) = (Message::default(), Message::default());
@@ -150,7 +173,7 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
         let (older, newer) = step.spellings(&here, &next);
         let found = step.blocks(older);
         if let Some(absence) = step.absence(older, newer, &found) {
-            return CallPlan::absent(label(template), absence);
+            return Err(absence);
         }
         let way = step.way(&here, Side::Near);
         request.add_params(way.map(|(from, to)| literals(&here, from, to)).unwrap_or_default());
@@ -163,8 +186,8 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
                 block.calls.iter().find(|call| call.covers(older)).map(|own| by_place(older, own)).unwrap_or_default();
             let back = names.iter().map(|(a, b)| (b.clone(), a.clone())).collect();
             request.rename_params(names);
-            request.extend(&step.change.id, &block.request, step.direction, mode(api, &here));
-            patch.extend(&step.change.id, &block.request, step.direction, Mode::Full);
+            request.extend(step.change, &block.request, step.direction, mode(api, &here));
+            patch.extend(step.change, &block.request, step.direction, Mode::Full);
             request.rename_params(back);
         }
         if step.direction == Direction::Up {
@@ -173,15 +196,44 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
         blocks.push(found);
         here = next;
     }
-    let far = here;
-    let may_patch = template.method.as_ref().is_none_or(|method| *method == http::Method::PATCH);
-    CallPlan {
-        label: label(template),
-        request: request.compile(),
-        patch: if may_patch { patch.of_body() } else { Vec::new() },
-        absence: None,
-        route: (far != *template || !keeps_path(&far)).then(|| (template.clone(), far)),
-        responses: responses(steps, &blocks),
+    Ok(Way { request, patch, blocks, far: here })
+}
+
+/// One message of a call, for reports: of the request, or of the response with this status.
+pub(super) struct Stages<'s> {
+    /// What it meets on its way.
+    pub(super) stages: Vec<Stage<'s>>,
+    /// The call as the client spells it, and as the backend does.
+    pub(super) route: (Template, Template),
+    /// Why there is no way.
+    pub(super) absence: Option<Absent>,
+}
+
+/// What the request of a call, or its response with this status, meets on its way.
+pub(super) fn stages<'s>(
+    api: &Api,
+    steps: &[Step<'s>],
+    method: &http::Method,
+    path: &str,
+    status: Option<u16>,
+) -> Stages<'s> {
+    let mut router = Router::new();
+    for template in templates(steps, Vec::new()).unwrap_or_default() {
+        router.insert(&template, template.clone());
+    }
+    let every = Template { method: None, segments: vec![Segment::Rest] };
+    let template = router.find(method, path).map_or(&every, |found| found.value);
+    match way(api, steps, template) {
+        Ok(way) => {
+            let message = match status {
+                None => way.request,
+                Some(status) => response(steps, &way.blocks, status),
+            };
+            Stages { stages: message.stages, route: (template.clone(), way.far), absence: None }
+        }
+        Err(absence) => {
+            Stages { stages: Vec::new(), route: (template.clone(), template.clone()), absence: Some(absence) }
+        }
     }
 }
 
@@ -224,53 +276,51 @@ fn mode(api: &Api, call: &Template) -> Mode {
     }
 }
 
-/// The edits of one message, in order.
-#[derive(Debug, Default, Clone, PartialEq)]
-struct Message(Vec<Lowered>);
+/// What one message meets on its way.
+#[derive(Debug, Default, Clone)]
+struct Message<'s> {
+    stages: Vec<Stage<'s>>,
+}
 
-impl Message {
-    fn extend(&mut self, change: &Arc<str>, ops: &[Op], direction: Direction, mode: Mode) {
-        self.0.extend(lower_ops(ops, direction, mode).into_iter().map(|mut lowered| {
-            lowered.entry.change = Some(Arc::clone(change));
-            lowered
-        }));
+impl<'s> Message<'s> {
+    fn extend(&mut self, change: &'s Change, ops: &'s [Op], direction: Direction, mode: Mode) {
+        self.stages.extend(Stage::all(change, ops, direction, mode));
+    }
+
+    fn params(&mut self, entries: impl Iterator<Item = Entry>) {
+        let edits: Vec<Lowered> = entries.map(|entry| Lowered { part: Part::Head, entry }).collect();
+        if !edits.is_empty() {
+            self.stages.push(Stage { cause: Cause::Parameters, edits });
+        }
     }
 
     /// Gives the document parameters that the call has no name for.
     fn add_params(&mut self, params: Vec<(String, String)>) {
-        self.0.extend(
-            params
-                .into_iter()
-                .map(|(name, text)| Lowered { part: Part::Head, entry: HeadPlan::add_param(name, &text) }),
-        );
-    }
-
-    /// The edits of the body alone.
-    fn of_body(self) -> Vec<Entry> {
-        self.0.into_iter().filter(|lowered| lowered.part == Part::Body).map(|lowered| lowered.entry).collect()
+        self.params(params.into_iter().map(|(name, text)| HeadPlan::add_param(name, &text)));
     }
 
     fn rename_params(&mut self, pairs: Vec<(String, String)>) {
-        if !pairs.is_empty() {
-            self.0.push(Lowered { part: Part::Head, entry: HeadPlan::rename_params(pairs) });
-        }
+        self.params((!pairs.is_empty()).then(|| HeadPlan::rename_params(pairs)).into_iter());
     }
 
-    fn compile(self) -> MessagePlan {
-        if self.0.iter().any(|lowered| lowered.part == Part::Both) {
-            let entries = self.0.into_iter().map(|Lowered { part, entry }| match part {
+    fn edits(&self) -> impl Iterator<Item = &Lowered> {
+        self.stages.iter().flat_map(|stage| &stage.edits)
+    }
+
+    fn compile(&self) -> MessagePlan {
+        if self.edits().any(|edit| edit.part == Part::Both) {
+            let entries = self.edits().cloned().map(|Lowered { part, entry }| match part {
                 Part::Head | Part::Both => entry,
                 Part::Body => body_in_message(entry),
             });
             let head = Some(HeadPlan::new(entries.collect()));
             return MessagePlan { head, body: Arc::default(), is_united: true };
         }
-        let (head, body): (Vec<_>, Vec<_>) = self.0.into_iter().partition(|lowered| lowered.part == Part::Head);
-        let entries = |lowered: Vec<Lowered>| lowered.into_iter().map(|lowered| lowered.entry).collect::<Vec<_>>();
-        let uses_head = head.iter().any(|lowered| lowered.entry.change.is_some());
+        let head: Vec<Entry> = self.stages.iter().flat_map(|stage| stage.of(Part::Head)).cloned().collect();
+        let uses_head = head.iter().any(|entry| entry.change.is_some());
         MessagePlan {
-            head: uses_head.then(|| HeadPlan::new(entries(head))),
-            body: Arc::new(Program::fuse(entries(body))),
+            head: uses_head.then(|| HeadPlan::new(head)),
+            body: Arc::new(Program::fuse(bodies(&self.stages))),
             is_united: false,
         }
     }
@@ -278,10 +328,10 @@ impl Message {
 
 /// The responses' plans: one for each group of statuses that are treated alike.
 fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
-    let mut plans: Vec<(u16, Message)> = Vec::new();
+    let mut plans: Vec<(u16, Message<'_>)> = Vec::new();
     for start in starts(blocks.iter().flatten().copied()) {
         let message = response(steps, blocks, start);
-        if plans.last().is_none_or(|(_, last)| *last != message) {
+        if plans.last().is_none_or(|(_, last)| !last.edits().eq(message.edits())) {
             plans.push((start, message));
         }
     }
@@ -329,18 +379,19 @@ pub(super) fn response_ops(block: &HttpBlock, direction: Direction, status: u16)
 }
 
 /// Appends what a change's blocks do to a response with this status, and returns the status it has then.
-fn response_step(
-    step: Step<'_>,
-    blocks: &[&HttpBlock],
+fn response_step<'s>(
+    step: Step<'s>,
+    blocks: &[&'s HttpBlock],
     direction: Direction,
     status: u16,
-    message: &mut Message,
+    message: &mut Message<'s>,
 ) -> u16 {
-    let before = message.0.len();
+    let before = message.stages.len();
     for block in in_order(blocks, direction) {
-        message.extend(&step.change.id, response_ops(block, direction, status), direction, Mode::Full);
+        message.extend(step.change, response_ops(block, direction, status), direction, Mode::Full);
     }
-    status_after(&message.0[before..], status)
+    let edits: Vec<Lowered> = message.stages[before..].iter().flat_map(|stage| stage.edits.clone()).collect();
+    status_after(&edits, status)
 }
 
 /// The status that the older version has where the newer has this one.
@@ -349,7 +400,7 @@ pub(super) fn status_below(step: Step<'_>, blocks: &[&HttpBlock], status: u16) -
 }
 
 /// The edits of a response with this status, from the backend back to the client.
-fn response(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>], status: u16) -> Message {
+fn response<'s>(steps: &[Step<'s>], blocks: &[Vec<&'s HttpBlock>], status: u16) -> Message<'s> {
     let mut message = Message::default();
     let mut status = status;
     for (step, blocks) in steps.iter().zip(blocks).rev() {

@@ -3,7 +3,9 @@
 //! YAML text becomes an API's [`ast`] or diagnostics; `order` puts its changes in order, and `shapes` follows what
 //! they say of shapes to calls and messages. For a pair of client and backend version `chain` makes a [`Pair`]: for
 //! each call the edits of every change on the way, fused to one program per message. [`Call`], [`Socket`] and
-//! [`Namespace`] are what the data plane uses. Nothing here does I/O.
+//! [`Namespace`] are what the data plane uses. For whoever writes rules, [`mod@test`] runs the tests in rule files,
+//! [`laws`] tries what must hold of every translation, [`explain`] tells plans in words, [`layout`] and [`skeleton`]
+//! write files. Nothing here does I/O.
 
 pub mod ast;
 mod chain;
@@ -13,8 +15,11 @@ pub mod diagnostics;
 mod document;
 mod edits;
 mod event_test;
+pub mod explain;
 mod head;
 mod json_patch;
+pub mod laws;
+pub mod layout;
 pub mod lens;
 mod messages;
 mod ops;
@@ -25,8 +30,10 @@ mod plan;
 mod query;
 mod reach;
 mod shapes;
+pub mod skeleton;
 mod socket;
 mod socketio;
+mod stage;
 mod status;
 mod step;
 mod target;

@@ -12,7 +12,10 @@ use crate::route::{Router, Template};
 
 use super::Direction;
 use super::ast::{Change, Frame, Frames, Origin, WsBlock};
-use super::lens::{Mode, lower_ops};
+use super::lens::{Lowered, Mode, lower_ops};
+use super::path::Part;
+use super::stage::{Cause, Stage, bodies};
+use super::step::Step;
 
 /// Which side a message comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -168,14 +171,10 @@ fn name_at<'m>(discriminator: &Keys, message: &'m [u8]) -> Result<Option<Cow<'m,
 
 /// Compiles the sockets of the changes between a client's version and a backend's, in the order in which a request
 /// passes them.
-pub(super) fn compile(steps: &[(&Change, Direction)]) -> Router<Socket> {
+pub(super) fn compile(steps: &[Step<'_>]) -> Router<Socket> {
     let mut router = Router::new();
-    let blocks: Vec<(&Arc<str>, &WsBlock, Direction)> = steps
-        .iter()
-        .flat_map(|(change, direction)| change.ws.iter().map(|block| (&change.id, block, *direction)))
-        .collect();
     let mut paths: Vec<&Template> = Vec::new();
-    for (_, block, _) in &blocks {
+    for block in steps.iter().flat_map(|step| &step.change.ws) {
         if !paths.iter().any(|path| path.same_shape(&block.path)) {
             paths.push(&block.path);
         }
@@ -186,25 +185,47 @@ pub(super) fn compile(steps: &[(&Change, Direction)]) -> Router<Socket> {
             // What is said of a shape was said of every path by itself.
             Origin::Shape => block.path.same_shape(path),
         };
-        let about: Vec<_> = blocks.iter().filter(|(_, block, _)| about(block)).copied().collect();
-        let client =
-            about.iter().filter_map(|(id, block, direction)| Some((*id, block.side(Side::Client)?, *direction)));
-        let server = about
-            .iter()
-            .rev()
-            .filter_map(|(id, block, direction)| Some((*id, block.side(Side::Server)?, direction.turned())));
         router.insert(
             path,
             Socket {
-                client: Events::compile(&client.collect::<Vec<_>>()),
-                server: Events::compile(&server.collect::<Vec<_>>()),
+                client: Events::compile(&side(steps, Side::Client, about)),
+                server: Events::compile(&side(steps, Side::Server, about)),
             },
         );
     }
     router
 }
 
-type Steps<'a> = [(&'a Arc<str>, &'a Frames, Direction)];
+/// What the messages of one side pass, in their order; the steps are in that of a request.
+fn side<'a>(
+    steps: &[Step<'a>],
+    side: Side,
+    is_about: impl Fn(&WsBlock) -> bool,
+) -> Vec<(&'a Change, &'a Frames, Direction)> {
+    let mut all = Vec::new();
+    for Step { change, direction } in steps.iter().copied() {
+        let frames = change.ws.iter().filter(|block| is_about(block)).filter_map(|block| block.side(side));
+        let direction = if side == Side::Client { direction } else { direction.turned() };
+        all.extend(frames.map(|frames| (change, frames, direction)));
+    }
+    if side == Side::Server {
+        all.reverse();
+    }
+    all
+}
+
+/// What the messages of this name meet on their way, by their name as the sender spells it; `None`: they are dropped.
+pub(super) fn stages<'a>(steps: &[Step<'a>], from: Side, path: &str, name: &str) -> Option<Vec<Stage<'a>>> {
+    stages_of(&side(steps, from, |block| block.path.match_path(path).is_some()), name)
+}
+
+/// The names, as the sender spells them, of the messages of one side that have rules.
+pub(super) fn names(steps: &[Step<'_>], from: Side, path: &str) -> Vec<String> {
+    let all = side(steps, from, |block| block.path.match_path(path).is_some());
+    sender_names(all.iter().map(|(_, frames, direction)| (frames.frames.iter(), *direction)))
+}
+
+type Steps<'a> = [(&'a Change, &'a Frames, Direction)];
 
 impl Events {
     /// Of the steps in the order in which messages pass them.
@@ -315,37 +336,38 @@ fn name_before<'f>(
 }
 
 fn plan(steps: &Steps<'_>, name: &str) -> Plan {
-    let mut entries = Vec::new();
-    let mut name = name.to_owned();
-    for (id, frames, direction) in steps {
-        let Some(frame) = frames.frames.iter().find(|frame| near_name(frame, *direction) == Some(&name)) else {
-            continue;
-        };
-        let Some(renamed) = far_name(frame, *direction).map(str::to_owned) else { return Plan::Drop };
-        let rename = (renamed != name).then(|| rename(&frames.discriminator, &name, &renamed));
-        let ops = lower_ops(&frame.ops, *direction, Mode::Full).into_iter().map(|lowered| lowered.entry);
-        // The discriminator is where the older version has it: it changes before the ops going up, after them
-        // going down.
-        let all: Vec<Entry> = match direction {
-            Direction::Up => rename.into_iter().chain(ops).collect(),
-            Direction::Down => ops.chain(rename).collect(),
-        };
-        entries.extend(all.into_iter().map(|entry| Entry { change: Some(Arc::clone(id)), ..entry }));
-        name = renamed;
-    }
-    Plan::Translate(Arc::new(Program::fuse(entries)))
+    stages_of(steps, name).map_or(Plan::Drop, |stages| Plan::Translate(Arc::new(Program::fuse(bodies(&stages)))))
 }
 
-fn rename(discriminator: &Keys, from: &str, to: &str) -> Entry {
+fn stages_of<'a>(steps: &Steps<'a>, name: &str) -> Option<Vec<Stage<'a>>> {
+    let mut stages = Vec::new();
+    let mut name = name.to_owned();
+    for (change, frames, direction) in steps.iter().copied() {
+        let Some(frame) = frames.frames.iter().find(|frame| near_name(frame, direction) == Some(&name)) else {
+            continue;
+        };
+        let renamed = far_name(frame, direction)?.to_owned();
+        let rename = (renamed != name).then(|| rename(change, &frames.discriminator, &name, &renamed));
+        let ops = Stage::all(change, &frame.ops, direction, Mode::Full);
+        // The discriminator is where the older version has it: it changes before the ops going up, after them
+        // going down.
+        match direction {
+            Direction::Up => stages.extend(rename.into_iter().chain(ops)),
+            Direction::Down => stages.extend(ops.into_iter().chain(rename)),
+        }
+        name = renamed;
+    }
+    Some(stages)
+}
+
+fn rename<'a>(change: &'a Change, discriminator: &Keys, from: &str, to: &str) -> Stage<'a> {
     let json = |text: &str| {
         let mut out = Vec::new();
         quote(text.as_bytes(), &mut out);
         out
     };
     let how = ValueEdit::Map { pairs: vec![(json(from), json(to))], otherwise: Otherwise::Keep };
-    Entry {
-        guard: Vec::new(),
-        edit: Edit::Change { at: discriminator.iter().cloned().map(Token::Key).collect(), how },
-        change: None,
-    }
+    let edit = Edit::Change { at: discriminator.iter().cloned().map(Token::Key).collect(), how };
+    let entry = Entry { guard: Vec::new(), edit, change: Some(Arc::clone(&change.id)) };
+    Stage { cause: Cause::Name { change }, edits: vec![Lowered { part: Part::Body, entry }] }
 }

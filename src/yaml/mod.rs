@@ -13,6 +13,7 @@ pub mod reader;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use crate::diagnostic::Span;
 pub use comments::{Comment, comments};

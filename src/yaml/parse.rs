@@ -158,11 +158,12 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let is_string = self.check_tag(tag.as_deref(), span);
                 let scalar = scalar(text.into_owned(), style, is_string);
-                let span = self.offsets.trim(span);
+                let span = self.offsets.scalar(span, style);
                 self.add(Node { span, kind: Kind::Scalar(scalar) }, anchor)?;
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), span);
+                let span = Span { start: self.offsets.list_start(span), ..span };
                 self.start(anchor, span, Items::Sequence(Vec::new()))?;
             }
             Event::MappingStart(anchor, tag) => {
@@ -185,11 +186,10 @@ impl Builder<'_> {
             return Ok(());
         };
         // A flow collection's end is a bracket; that of a block is the place of whatever comes next.
-        let is_flow = span.end > span.start;
         let (kind, last) = open.items.close();
         let start = open.start;
         let end = last.map_or(start, |last| last.end);
-        let end = if is_flow { span.end } else { end.max(start) };
+        let end = self.offsets.bracket_end(span).unwrap_or(end.max(start));
         self.add(Node { span: Span { start, end }, kind }, open.anchor)
     }
 

@@ -313,3 +313,36 @@ error[YM004]: a thing must be a mapping, found a list
     );
     assert!(read("name:\n").starts_with("error[YM004]: `name` must be a string, found null\n"));
 }
+
+/// What each node but the root stands on, in order.
+#[test]
+fn spans_hold_the_value_and_nothing_more() {
+    fn collect<'t>(text: &'t str, node: &Node, found: &mut Vec<&'t str>) {
+        let mut add = |node: &Node| {
+            found.push(&text[node.span.start..node.span.end]);
+            collect(text, node, found);
+        };
+        match &node.kind {
+            Kind::Scalar(_) => {}
+            Kind::Sequence(elements) => elements.iter().for_each(add),
+            Kind::Mapping(entries) => entries.iter().for_each(|(key, value)| {
+                add(key);
+                add(value);
+            }),
+        }
+    }
+    let cases: [(&str, &[&str]); 7] = [
+        ("a:\n- [x]\n- y\nb: 1\n", &["a", "- [x]\n- y", "[x]", "x", "y", "b", "1"]),
+        ("a:\n  - [x]\n", &["a", "- [x]", "[x]", "x"]),
+        ("- - a\n  - b\n", &["- a\n  - b", "a", "b"]),
+        ("- -\n   k: 1\n", &["-\n   k: 1", "k: 1", "k", "1"]),
+        ("a: \"x\\\"\"   # c\n\nb: 'it''s' # d\n", &["a", "\"x\\\"\"", "b", "'it''s'"]),
+        ("a: [1] # e\nb: {c: d}   # f\n", &["a", "[1]", "1", "b", "{c: d}", "c", "d"]),
+        ("a: x # c\n\n", &["a", "x"]),
+    ];
+    for (text, want) in cases {
+        let mut found = Vec::new();
+        collect(text, &parse(text, "", Limits::default()).unwrap(), &mut found);
+        assert_eq!(found, want, "{text}");
+    }
+}

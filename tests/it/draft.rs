@@ -363,7 +363,12 @@ impl Change {
 
     fn run(program: &Arc<Program>, document: &[u8], now: usize) -> Option<Vec<u8>> {
         let now = format!("2026-03-01T00:{:02}:{:02}Z", now / 60 % 60, now % 60);
-        let values = Values { now, version: "v2".into(), uuids: legato_proxy::json::Uuids::default(), on_error: OnError::Reject };
+        let values = Values {
+            now,
+            version: "v2".into(),
+            uuids: legato_proxy::json::Uuids::default(),
+            on_error: OnError::Reject,
+        };
         translate(program, &values, Limits::default(), Bytes::copy_from_slice(document)).ok().map(|done| done.body)
     }
 }

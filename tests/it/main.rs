@@ -35,6 +35,7 @@ mod reload;
 mod reload_load;
 mod rules;
 mod shapes;
+mod tools;
 mod ws;
 mod ws_ends;
 mod ws_translation;

@@ -54,6 +54,12 @@ pub struct Mistake {
 }
 
 impl Filter {
+    /// The program's text.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// Compiles a program.
     ///
     /// # Errors

@@ -66,6 +66,11 @@ impl Each {
         super::unknown_losses(&self.ops).iter().map(|place| self.at.inside(place)).collect()
     }
 
+    /// Where it runs, and its ops.
+    pub(super) fn inside(&self) -> (Path, &[Op]) {
+        (self.at.in_part(), &self.ops)
+    }
+
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
         let entries = lower_ops(&self.ops, direction, mode).into_iter().map(|lowered| lowered.entry).collect();
         let at = self.at.in_part();

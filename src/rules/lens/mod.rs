@@ -239,6 +239,15 @@ impl Op {
         }
     }
 
+    /// The ops that it runs inside other values, and where.
+    #[must_use]
+    pub fn inside(&self) -> Option<(Path, &[Self])> {
+        match &self.lens {
+            Lens::Each(each) => Some(each.inside()),
+            _ => None,
+        }
+    }
+
     /// Whether it drops messages as a whole, which only sockets have.
     #[must_use]
     pub fn drops_message(&self) -> bool {

@@ -1,0 +1,176 @@
+//! `legato explain`: what happens to a call or a message between two versions, in words.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use http::Method;
+use similar::TextDiff;
+
+use crate::diagnostic;
+use crate::rules::explain::{About, Explained, explain, names};
+use crate::rules::{self, Api, RuleSet, Side};
+use crate::version::VersionId;
+
+use super::{EXIT_FINDINGS, findings};
+
+/// Say what happens to a call or message between two versions.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    legato explain 'GET /api/messages' --from 2 --to 1\n  \
+    legato explain 'POST /api/messages' --from 2 --to 1 --part request --trace body.json\n  \
+    legato explain 'ws /ws' --from 2 --to 1 --side server --frame msg\n\n\
+    Exit status 0: done; 1: the traced document has no translation; 2: usage, or the rules have errors.")]
+pub(super) struct Args {
+    /// The call as the client spells it, or `ws` and a path.
+    #[arg(value_name = "CALL")]
+    call: String,
+    /// The version that the client speaks.
+    #[arg(long, value_name = "VERSION")]
+    from: String,
+    /// The version that the backend speaks.
+    #[arg(long, value_name = "VERSION")]
+    to: String,
+    /// The rules directory, or the directory of one API.
+    #[arg(long, default_value = "rules", value_name = "DIR")]
+    rules: PathBuf,
+    /// The API, if there are several.
+    #[arg(long, value_name = "NAME")]
+    api: Option<String>,
+    /// One part of the call only; both by default.
+    #[arg(long, value_enum)]
+    part: Option<Part>,
+    /// The response's status, as the backend gives it.
+    #[arg(long, default_value_t = 200, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
+    status: u16,
+    /// A socket's message, as its sender calls it; all that have rules by default.
+    #[arg(long, value_name = "NAME")]
+    frame: Option<String>,
+    /// Who sends the socket's message; both by default.
+    #[arg(long, value_enum)]
+    side: Option<Sender>,
+    /// A JSON document: what each op makes of it.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Request,
+    Response,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Sender {
+    Client,
+    Server,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
+    let files = findings::read_rules(&args.rules)?.files;
+    let compiled = rules::compile(&files);
+    let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, &files, false))?;
+    let api = find_api(&rules, args.api.as_deref())?;
+    let (client, backend) = (version(api, &args.from)?, version(api, &args.to)?);
+    let explained: Vec<_> =
+        about(args, api, client, backend)?.into_iter().map(|about| explain(api, client, backend, about)).collect();
+    if let Some(file) = &args.trace {
+        let [one] = explained.as_slice() else {
+            return Err("`--trace` follows one document: add `--part`, or `--side` and `--frame`".to_owned());
+        };
+        return trace(one, file);
+    }
+    let texts: Vec<String> = explained.iter().map(|one| one.to_text(&files)).collect();
+    super::print(texts.join("\n").trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The API of that name, or the only one.
+pub(super) fn find_api<'r>(rules: &'r RuleSet, name: Option<&str>) -> Result<&'r Api, String> {
+    let known: Vec<&str> = rules.apis.keys().map(String::as_str).collect();
+    match (name, known.as_slice()) {
+        (None, [only]) => Ok(&rules.apis[*only]),
+        (None, _) => Err(format!("which API? add `--api` with one of {}", known.join(", "))),
+        (Some(name), _) => rules
+            .apis
+            .get(name)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| format!("unknown API `{name}`: expected one of {}", known.join(", "))),
+    }
+}
+
+/// The version with that label.
+pub(super) fn version(api: &Api, label: &str) -> Result<VersionId, String> {
+    let labels: Vec<&str> = api.versions.labels().collect();
+    let unknown = || format!("unknown version `{label}`: expected one of {}", labels.join(", "));
+    api.versions.find(label).ok_or_else(unknown)
+}
+
+/// The messages that the arguments name.
+fn about(args: &Args, api: &Api, client: VersionId, backend: VersionId) -> Result<Vec<About>, String> {
+    let expected = || format!("expected a call such as `GET /users`, or `ws /path`, found `{}`", args.call);
+    let (method, path) = args.call.split_once(' ').filter(|(_, path)| path.starts_with('/')).ok_or_else(expected)?;
+    let path = path.split_once('?').map_or(path, |(path, _)| path).to_owned();
+    if method.eq_ignore_ascii_case("ws") {
+        return messages(args, api, (client, backend), &path);
+    }
+    let method: Method = method.parse().map_err(|_| expected())?;
+    let request = About::Request { method: method.clone(), path: path.clone() };
+    let response = About::Response { method, path, status: args.status };
+    Ok(match args.part {
+        Some(Part::Request) => vec![request],
+        Some(Part::Response) => vec![response],
+        None => vec![request, response],
+    })
+}
+
+fn messages(
+    args: &Args,
+    api: &Api,
+    (client, backend): (VersionId, VersionId),
+    path: &str,
+) -> Result<Vec<About>, String> {
+    let sides = match args.side {
+        Some(Sender::Client) => vec![Side::Client],
+        Some(Sender::Server) => vec![Side::Server],
+        None => vec![Side::Client, Side::Server],
+    };
+    let mut all = Vec::new();
+    for side in sides {
+        let mut known = names(api, client, backend, path, side);
+        known.retain(|name| args.frame.as_ref().is_none_or(|frame| frame == name));
+        all.extend(known.into_iter().map(|name| About::Message { path: path.to_owned(), side, name }));
+    }
+    match (&args.frame, all.is_empty()) {
+        (Some(frame), true) => {
+            Err(format!("no rule knows a message `{frame}` on {path}; without `--frame`, all are listed"))
+        }
+        (None, true) => Err(format!("no change between these versions is about the socket {path}")),
+        (_, false) => Ok(all),
+    }
+}
+
+/// Prints what each op does to the document.
+fn trace(explained: &Explained<'_>, file: &PathBuf) -> Result<ExitCode, String> {
+    let name = file.display().to_string();
+    let body = std::fs::read(file).map_err(|e| format!("{name}: {e}"))?;
+    let now = format!("{:.3}", jiff::Timestamp::now());
+    let steps = explained.trace(&body, &now).map_err(|e| format!("{name}: {e}"))?;
+    if steps.is_empty() {
+        super::print("no op touches the body: it leaves as it came")?;
+    }
+    for step in steps {
+        super::print(&step.words)?;
+        match step.after {
+            Ok(after) if after == step.before => super::print("  nothing changes\n")?,
+            Ok(after) => {
+                let diff = TextDiff::from_lines(&step.before, &after);
+                super::print(&format!("{}", diff.unified_diff().context_radius(2)))?;
+            }
+            Err(error) => {
+                super::print(&format!("  fails: {error}"))?;
+                return Ok(ExitCode::from(EXIT_FINDINGS));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

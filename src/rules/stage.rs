@@ -1,0 +1,86 @@
+//! The way of a message, stage by stage: each op that it meets, and what that op does in its direction.
+
+use std::sync::Arc;
+
+use crate::json::Program;
+use crate::json::edit::Entry;
+
+use super::Direction;
+use super::ast::Change;
+use super::lens::{Lowered, Mode, Op, lower_ops};
+use super::path::Part;
+
+/// One op on a message's way, or what goes with ops, and its edits.
+#[derive(Debug, Clone)]
+pub(super) struct Stage<'s> {
+    pub(super) cause: Cause<'s>,
+    /// In order.
+    pub(super) edits: Vec<Lowered>,
+}
+
+/// Why a stage is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cause<'s> {
+    /// An op of a change.
+    Op { change: &'s Change, op: &'s Op, direction: Direction },
+    /// A change gives a socket's message another name.
+    Name { change: &'s Change },
+    /// The path's parameters have other names from here on.
+    Parameters,
+}
+
+impl<'s> Cause<'s> {
+    /// The change that it comes from.
+    pub(super) fn change(&self) -> Option<&'s Change> {
+        match self {
+            Self::Op { change, .. } | Self::Name { change } => Some(change),
+            Self::Parameters => None,
+        }
+    }
+}
+
+impl<'s> Stage<'s> {
+    /// One stage for each op, in the order of the direction.
+    pub(super) fn all(change: &'s Change, ops: &'s [Op], direction: Direction, mode: Mode) -> Vec<Self> {
+        let stage = |op: &'s Op| {
+            let mut edits = lower_ops(std::slice::from_ref(op), direction, mode);
+            edits.iter_mut().for_each(|edit| edit.entry.change = Some(Arc::clone(&change.id)));
+            Self { cause: Cause::Op { change, op, direction }, edits }
+        };
+        match direction {
+            Direction::Up => ops.iter().map(stage).collect(),
+            Direction::Down => ops.iter().rev().map(stage).collect(),
+        }
+    }
+
+    /// The edits of one part of the message.
+    pub(super) fn of(&self, part: Part) -> impl Iterator<Item = &Entry> {
+        self.edits.iter().filter(move |edit| edit.part == part).map(|edit| &edit.entry)
+    }
+
+    /// Whether it edits a part of the message.
+    pub(super) fn is_about(&self, part: Part) -> bool {
+        self.of(part).next().is_some()
+    }
+
+    /// Whether what it makes is another thing in each run.
+    pub(super) fn makes_uuids(&self) -> bool {
+        self.edits.iter().any(|edit| format!("{:?}", edit.entry.edit).contains("Uuid"))
+    }
+
+    /// The body's edits alone, fused.
+    pub(super) fn program(&self) -> Arc<Program> {
+        Arc::new(Program::fuse(self.of(Part::Body).cloned().collect()))
+    }
+}
+
+/// The body's edits of all stages, in order.
+pub(super) fn bodies(stages: &[Stage<'_>]) -> Vec<Entry> {
+    stages.iter().flat_map(|stage| stage.of(Part::Body)).cloned().collect()
+}
+
+/// The stages of each change on the way, in order.
+pub(super) fn by_change<'a, 's>(stages: &'a [Stage<'s>]) -> Vec<&'a [Stage<'s>]> {
+    let id = |stage: &Stage<'_>| stage.cause.change().map(|change| Arc::as_ptr(&change.id));
+    stages.chunk_by(|a, b| id(a) == id(b)).collect()
+}
