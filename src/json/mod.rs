@@ -19,6 +19,7 @@ mod fuse;
 mod output;
 mod program;
 mod scanner;
+mod stencil;
 mod text;
 mod translator;
 mod tree;

@@ -5,6 +5,7 @@
 //! need not be held. [`Skipper`] runs over a whole value that nobody looks into.
 
 use super::error::{Code, Error};
+use super::stencil::{Ends, Known, Read, Stencil};
 
 /// The end of a token, if the buffer holds it.
 pub(super) type Found = Result<Option<usize>, Syntax>;
@@ -334,6 +335,65 @@ pub(super) struct Skipper {
     levels: Levels,
     in_object: bool,
     expect: Expect,
+    elements: Option<Box<Elements>>,
+}
+
+/// What is known of objects that are elements of arrays.
+#[derive(Debug, Clone, Default)]
+struct Elements {
+    /// By how many levels there are around them; at most [`Elements::MOST`].
+    known: Vec<(usize, Known<()>)>,
+    /// The levels around elements that are to be learned from and have not ended, and where those begin in the
+    /// buffer; the innermost last.
+    open: Vec<(usize, usize)>,
+    /// For values in the gaps of outlines.
+    inner: Skipper,
+    ends: Ends,
+}
+
+impl Elements {
+    /// How many levels are told apart.
+    const MOST: usize = 8;
+
+    /// Passes the object at `pos`, which is an element with `depth` levels around it, and those after it that are
+    /// known. The end of the last; `None` if the first is not known.
+    fn pass(&mut self, buf: &[u8], pos: usize, depth: usize, room: usize) -> Option<usize> {
+        let place = self.known.iter().position(|(at, _)| *at == depth).unwrap_or(self.known.len());
+        if place == self.known.len() && place < Self::MOST {
+            self.known.push((depth, Known::default()));
+        }
+        let (_, known) = self.known.get_mut(place)?;
+        let mut end = known.lay(buf, pos, room, &mut self.inner, &mut self.ends);
+        if end.is_none() && known.is_curious() {
+            known.calm();
+            self.open.push((depth, pos));
+        }
+        while let Some(after) = end {
+            let Some(next) = next_element(buf, after) else { break };
+            match known.lay(buf, next, room, &mut self.inner, &mut self.ends) {
+                None => break,
+                further => end = further,
+            }
+        }
+        end
+    }
+
+    /// Learns from an element that has just ended.
+    fn learn(&mut self, buf: &[u8], depth: usize, end: usize) {
+        let Some((_, start)) = self.open.pop_if(|(at, _)| *at == depth) else { return };
+        let known = self.known.iter_mut().find(|(at, _)| *at == depth);
+        if let (Some((_, known)), Some((stencil, _))) = (known, Stencil::of(buf, start, end, &|_| Read::Either)) {
+            known.learn(stencil, ());
+        }
+    }
+}
+
+/// Where the object begins that is the next element, after one that ends at `pos`.
+#[inline]
+pub(super) fn next_element(buf: &[u8], pos: usize) -> Option<usize> {
+    let comma = skip_space(buf, pos);
+    let next = skip_space(buf, comma + 1);
+    (buf.get(comma) == Some(&b',') && buf.get(next) == Some(&b'{')).then_some(next)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -368,12 +428,27 @@ impl Skipper {
         self.levels.depth == 0 && matches!(self.token, Token::Number(state) if state.complete())
     }
 
+    /// Forgets the value at hand.
+    pub(super) fn reset(&mut self) {
+        let elements = self.elements.take();
+        *self = Self { elements, ..Self::default() };
+        self.forget_places();
+    }
+
+    /// Positions in the buffer mean nothing any more.
+    fn forget_places(&mut self) {
+        if let Some(elements) = &mut self.elements {
+            elements.open.clear();
+        }
+    }
+
     fn container(&mut self, buf: &[u8], mut pos: usize, room: usize) -> Result<Skip, Syntax> {
         loop {
             if self.token == Token::None {
                 pos = skip_space(buf, pos);
             }
             let Some(&byte) = buf.get(pos) else {
+                self.forget_places();
                 return Ok(Skip::More);
             };
             match self.expect {
@@ -382,7 +457,7 @@ impl Skipper {
                     match byte {
                         b',' => self.expect = if self.in_object { Expect::Key } else { Expect::Value },
                         b'}' if self.in_object => {
-                            if self.close() {
+                            if self.close_object(buf, pos) {
                                 return Ok(Skip::End(pos));
                             }
                         }
@@ -396,12 +471,14 @@ impl Skipper {
                 }
                 Expect::KeyOrEnd | Expect::ValueOrEnd if self.token == Token::None && byte == self.closing() => {
                     pos += 1;
-                    if self.close() {
+                    let done = if self.in_object { self.close_object(buf, pos) } else { self.close() };
+                    if done {
                         return Ok(Skip::End(pos));
                     }
                 }
                 Expect::Key | Expect::KeyOrEnd => {
                     let Some(end) = self.token.name(buf, pos)? else {
+                        self.forget_places();
                         return Ok(Skip::More);
                     };
                     pos = end;
@@ -418,6 +495,15 @@ impl Skipper {
                     if self.levels.depth >= room {
                         return fail(pos, Expected::Shallower);
                     }
+                    if byte == b'{' && !self.in_object && self.levels.depth > 0 {
+                        let depth = self.levels.depth;
+                        let elements = self.elements.get_or_insert_default();
+                        if let Some(end) = elements.pass(buf, pos, depth, room - depth) {
+                            pos = end;
+                            self.expect = Expect::CommaOrEnd;
+                            continue;
+                        }
+                    }
                     self.in_object = byte == b'{';
                     self.levels.push(self.in_object);
                     self.expect = if self.in_object { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
@@ -425,6 +511,7 @@ impl Skipper {
                 }
                 Expect::Value | Expect::ValueOrEnd => {
                     let Some(end) = self.token.scalar(buf, pos)? else {
+                        self.forget_places();
                         return Ok(Skip::More);
                     };
                     pos = end;
@@ -436,6 +523,15 @@ impl Skipper {
 
     fn closing(&self) -> u8 {
         if self.in_object { b'}' } else { b']' }
+    }
+
+    /// Closes an object that ends at `pos`; says whether it was the value itself.
+    fn close_object(&mut self, buf: &[u8], pos: usize) -> bool {
+        let done = self.close();
+        if let Some(elements) = &mut self.elements {
+            elements.learn(buf, self.levels.depth, pos);
+        }
+        done
     }
 
     /// Closes a container; says whether it was the value itself.

@@ -10,12 +10,14 @@ mod attempt;
 mod document;
 mod members;
 mod pass;
+mod replay;
 
 use bytes::Bytes;
 
 use super::apply::{apply, edit_alone};
 use super::error::{Code, Error};
-use super::output::Output;
+use super::edit::Entry;
+use super::output::{Mark, Output, Piece};
 use super::program::{Program, Step, StepId};
 use super::scanner::{Expected, Skip, Skipper, Syntax, Token, skip_space};
 use super::text::push_pointer;
@@ -23,6 +25,7 @@ use super::tree::Arena;
 use super::{Limits, Values};
 use ahead::Ahead;
 use attempt::Attempts;
+use replay::Replay;
 pub use document::Translator;
 
 /// Where in the grammar the machine stands.
@@ -82,7 +85,7 @@ struct Frame {
     slot: Option<usize>,
     /// Where the member at hand began in the output, and whether one was there already, if it goes should captures
     /// empty it.
-    unless_emptied: Option<(usize, bool)>,
+    unless_emptied: Option<(Mark, bool)>,
 }
 
 #[derive(Debug)]
@@ -105,6 +108,7 @@ struct Machine {
     skipper: Skipper,
     frames: Vec<Frame>,
     attempts: Attempts,
+    replay: Replay,
     /// How many of the frames are containers.
     depth: usize,
     /// Where the member at hand begins: at the comma before it, or after the brace.
@@ -152,6 +156,7 @@ impl Machine {
             skipper: Skipper::default(),
             frames: Vec::new(),
             attempts: Attempts::default(),
+            replay: Replay::default(),
             depth: 0,
             unit: 0,
             name: 0..0,
@@ -214,12 +219,16 @@ impl Machine {
         let Some(byte) = self.peek(buf) else {
             return Ok(Flow::More);
         };
+        if byte == b'{' && self.replayed(program, buf) {
+            return Ok(Flow::On);
+        }
         match program.step(self.next) {
             Step::Copy => {
                 self.at = At::Skipped;
                 return self.skipped(program, buf);
             }
             Step::Hold(_) => {
+                self.out.note(|| Piece::Whole(self.pos));
                 self.pin = Some(self.pos);
                 self.at = At::Held;
             }
@@ -248,10 +257,14 @@ impl Machine {
                 self.open(FrameKind::Object)?;
             }
             Step::Capture(number) => {
+                self.out.note(|| Piece::Whole(self.pos));
                 self.begin_capture(*number);
                 self.at = At::Captured;
             }
-            Step::Each { .. } | Step::Object(_) => self.at = At::Skipped,
+            Step::Each { .. } | Step::Object(_) => {
+                self.out.note(|| Piece::Inside(self.pos));
+                self.at = At::Skipped;
+            }
         }
         Ok(Flow::On)
     }
@@ -274,6 +287,7 @@ impl Machine {
         if self.room() == 0 {
             return self.unexpected(self.pos, Expected::Shallower);
         }
+        self.out.note(|| Piece::Inside(self.pos));
         self.enter(kind);
         self.depth += 1;
         self.pos += 1;
@@ -335,13 +349,8 @@ impl Machine {
         let Step::Hold(entries) = program.step(self.next) else {
             return Ok(());
         };
-        let text = &buf.bytes[start..end];
-        if edit_alone(entries, text, self.out.tail()) {
-            self.copied = end;
-            self.pos = end;
-            return Ok(());
-        }
-        match apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail()) {
+        self.out.note(|| Piece::Edited { step: self.next, from: start, to: end });
+        match self.edit(entries, &buf.bytes[start..end]) {
             Ok(true) => {}
             Ok(false) => {
                 return Err(self
@@ -357,6 +366,14 @@ impl Machine {
         self.copied = end;
         self.pos = end;
         Ok(())
+    }
+
+    /// Appends what edits make of a held value; `false`: it goes.
+    fn edit(&mut self, entries: &[Entry], text: &[u8]) -> Result<bool, Error> {
+        if edit_alone(entries, text, self.out.tail()) {
+            return Ok(true);
+        }
+        apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail())
     }
 
     /// What bounds memory: no more than the limit is ever held.
@@ -396,12 +413,13 @@ impl Machine {
         loop {
             let Some(frame) = self.frames.last() else {
                 self.at = At::End;
-                return;
+                break;
             };
+            self.at = At::AfterValue;
             match (frame.kind, program.step(frame.step)) {
                 (FrameKind::Surround, Step::Surround { after, .. }) => {
                     self.flush(buf, self.pos);
-                    after.render(&self.values, self.out.tail());
+                    self.out.render(after, &self.values);
                     self.frames.pop();
                 }
                 (FrameKind::Pick, _) => {
@@ -412,7 +430,9 @@ impl Machine {
                 _ => break,
             }
         }
-        self.at = At::AfterValue;
+        if self.replay.is_tracing() {
+            self.end_trace(buf);
+        }
     }
 
     fn first_value(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
@@ -505,6 +525,7 @@ impl Machine {
     /// Ends work on a buffer: what is settled leaves, positions become those of what is kept. Returns how many
     /// bytes are not kept.
     fn rebase(&mut self, bytes: &[u8], chunk: Option<&Bytes>) -> usize {
+        self.forget_trace();
         let keep = self.attempts.start().or(self.pin).unwrap_or(bytes.len());
         // Within an attempt what is settled has left already, further than the attempt's start.
         if keep > self.copied {
