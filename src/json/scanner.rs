@@ -291,7 +291,7 @@ fn plain_blocks(buf: &[u8], mut pos: usize) -> usize {
 /// Marks, in the high bit of each byte, a quote, a backslash or a control character. Bits above the first mark
 /// may be wrong (borrows run upwards); the first is right.
 #[inline]
-fn special_bytes(word: u64) -> u64 {
+pub(super) fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let quote = word ^ (ONES * u64::from(b'"'));

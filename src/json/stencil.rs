@@ -4,7 +4,7 @@
 //! name, a colon and the quotes around them with one comparison, where the grammar takes a step for each. What does
 //! not fit is left to the grammar, so that an outline changes how fast a document is read and nothing else.
 
-use super::scanner::{Skip, Skipper, Token, plain_end};
+use super::scanner::{Skip, Skipper, Token, special_bytes};
 use super::valid::{Items, Kind};
 
 /// Most gaps of one outline.
@@ -129,13 +129,60 @@ fn load_last(rest: &[u8]) -> u128 {
 #[inline]
 fn value_end(bytes: &[u8], pos: usize, room: usize, skipper: &mut Skipper) -> Option<usize> {
     match *bytes.get(pos)? {
-        b'"' => {
-            let end = plain_end(bytes, pos + 1);
-            if bytes.get(end) == Some(&b'"') { Some(end + 1) } else { scalar(bytes, pos) }
-        }
+        b'"' => match short_string_end(bytes, pos + 1) {
+            Some(end) => Some(end),
+            None => scalar(bytes, pos),
+        },
+        b'1'..=b'9' => match short_integer_end(bytes, pos + 1) {
+            Some(end) => Some(end),
+            None => scalar(bytes, pos),
+        },
         b'{' | b'[' => container_end(bytes, pos, room, skipper),
         _ => scalar(bytes, pos),
     }
+}
+
+/// The end of a string with up to 15 bytes and no escape.
+#[inline]
+fn short_string_end(bytes: &[u8], pos: usize) -> Option<usize> {
+    let [low, high] = two_words(bytes, pos)?;
+    let (low, high) = (special_bytes(low), special_bytes(high));
+    let at = first_of(low, high)?;
+    (bytes.get(pos + at) == Some(&b'"')).then_some(pos + at + 1)
+}
+
+/// The end of an integer with up to 15 more digits.
+#[inline]
+fn short_integer_end(bytes: &[u8], pos: usize) -> Option<usize> {
+    let [low, high] = two_words(bytes, pos)?;
+    let end = pos + first_of(other_than_digits(low), other_than_digits(high))?;
+    match bytes.get(end)? {
+        b'.' | b'e' | b'E' => None,
+        _ => Some(end),
+    }
+}
+
+#[inline]
+fn two_words(bytes: &[u8], pos: usize) -> Option<[u64; 2]> {
+    let block = bytes.get(pos..)?.first_chunk::<16>()?;
+    let both = u128::from_le_bytes(*block);
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+    Some([both as u64, (both >> 64) as u64])
+}
+
+/// The place of the first marked byte of two words.
+#[inline]
+fn first_of(low: u64, high: u64) -> Option<usize> {
+    let (word, from) = if low != 0 { (low, 0) } else { (high, 8) };
+    (word != 0).then(|| from + word.trailing_zeros() as usize / 8)
+}
+
+/// Marks, in the high bit of each byte, what is no digit.
+#[inline]
+fn other_than_digits(word: u64) -> u64 {
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let digits = word ^ 0x3030_3030_3030_3030;
+    ((digits & !HIGHS) + 0x7676_7676_7676_7676 | digits) & HIGHS
 }
 
 #[inline]
