@@ -153,7 +153,7 @@ fn documents() -> Vec<(String, String)> {
 }
 
 fn values() -> Values {
-    Values { now: "2026-03-01T00:00:00.000Z".to_owned(), version: "2".into(), on_error: OnError::Reject }
+    Values { now: "2026-03-01T00:00:00.000Z".into(), version: "2".into(), on_error: OnError::Reject }
 }
 
 fn translate(program: &Arc<Program>, text: &Bytes, chunk: usize) -> usize {

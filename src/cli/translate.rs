@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
 
 fn values(args: &Args, receiver: &str) -> Values {
     let now = args.now.clone().unwrap_or_else(|| format!("{:.3}", jiff::Timestamp::now()));
-    Values { now, version: args.version_label.as_deref().unwrap_or(receiver).into(), on_error: OnError::Reject }
+    Values { now: now.into(), version: args.version_label.as_deref().unwrap_or(receiver).into(), on_error: OnError::Reject }
 }
 
 type Program1 = (Arc<Program>, String);

@@ -170,7 +170,7 @@ pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnErr
         OnError::Reject => json::OnError::Reject,
         OnError::BestEffort => json::OnError::BestEffort,
     };
-    Values { now: format!("{now:.3}"), version: Arc::clone(&version.label), on_error }
+    Values { now: format!("{now:.3}").into(), version: Arc::clone(&version.label), on_error }
 }
 
 fn no_route() -> Failure {

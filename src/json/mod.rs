@@ -65,7 +65,7 @@ pub enum OnError {
 #[derive(Debug, Clone, Default)]
 pub struct Values {
     /// `$now`: RFC 3339.
-    pub now: String,
+    pub now: Arc<str>,
     /// `$version`: the label of the version that receives the document.
     pub version: Arc<str>,
     /// What to do with values that have no translation.
@@ -92,11 +92,9 @@ pub fn translate(
     document: Bytes,
 ) -> Result<Translated, Error> {
     let mut translator = Translator::new(Arc::clone(program), values.clone(), limits);
-    let mut body = Vec::with_capacity(document.len() + document.len() / 8 + 64);
     translator.push(document)?;
     translator.finish()?;
-    translator.take().for_each(|piece| body.extend_from_slice(&piece));
-    Ok(Translated { body, partial: translator.is_partial() })
+    Ok(Translated { partial: translator.is_partial(), body: translator.take_all() })
 }
 
 /// Checks that a text is one JSON document and nothing else.

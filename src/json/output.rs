@@ -18,6 +18,8 @@ pub(super) struct Output {
     tail: Vec<u8>,
     /// How many attempts are under way, each of which may take back what it wrote.
     attempts: usize,
+    /// How much room to make for what is copied.
+    room: usize,
     /// What was done since a recording began, if one did.
     record: Option<Vec<Piece>>,
 }
@@ -97,13 +99,29 @@ impl Output {
         if self.tail.len() >= PIECE && self.attempts == 0 {
             self.seal();
         }
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(self.room);
+        }
         &mut self.tail
+    }
+
+    /// Says that about this many bytes are about to leave.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.room = (bytes + bytes / 8 + 64).min(PIECE + SLICE_FROM);
+    }
+
+    /// Takes everything as one text.
+    pub(super) fn take_all(&mut self) -> Vec<u8> {
+        if self.ready.is_empty() {
+            return std::mem::take(&mut self.tail);
+        }
+        self.seal();
+        self.ready.drain(..).collect::<Vec<_>>().concat()
     }
 
     fn seal(&mut self) {
         if !self.tail.is_empty() {
-            let next = Vec::with_capacity(self.tail.capacity().min(PIECE + SLICE_FROM));
-            self.ready.push(Bytes::from(std::mem::replace(&mut self.tail, next)));
+            self.ready.push(Bytes::from(std::mem::take(&mut self.tail)));
         }
     }
 

@@ -416,7 +416,7 @@ impl Skipper {
             let at = if self.token == Token::None { skip_space(buf, pos) } else { pos };
             match buf.get(at) {
                 None => return Ok(Skip::More),
-                Some(b'{' | b'[') => {}
+                Some(b'{' | b'[') if self.token == Token::None => {}
                 Some(_) => return Ok(self.token.scalar(buf, at)?.map_or(Skip::More, Skip::End)),
             }
         }

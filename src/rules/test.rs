@@ -143,7 +143,7 @@ impl Runner<'_> {
     }
 
     fn values(&self, receiver: VersionId) -> Values {
-        Values { now: NOW.to_owned(), version: Arc::clone(self.plans.label(receiver)), on_error: OnError::Reject }
+        Values { now: NOW.into(), version: Arc::clone(self.plans.label(receiver)), on_error: OnError::Reject }
     }
 
     fn wanted(&self, from: VersionId, to: VersionId) -> bool {

@@ -31,7 +31,7 @@ fn fenced(page: &str) -> Vec<(&str, String)> {
 }
 
 fn run(ops: &Ops, direction: Direction, document: &str) -> String {
-    let values = Values { now: "2026-03-01T00:00:00Z".to_owned(), version: "2".into(), on_error: OnError::Reject };
+    let values = Values { now: "2026-03-01T00:00:00Z".into(), version: "2".into(), on_error: OnError::Reject };
     let program = ops.program(direction, Mode::Full);
     let done = translate(&program, &values, Limits::default(), Bytes::copy_from_slice(document.as_bytes()));
     let done = done.unwrap_or_else(|error| panic!("{error}: {document}"));

@@ -16,7 +16,7 @@ const NOW: &str = "2026-03-01T00:00:00Z";
 const VECTORS: &str = include_str!("../data/rule_vectors.json");
 
 fn values() -> Values {
-    Values { now: NOW.to_owned(), version: "v2".into(), on_error: OnError::Reject }
+    Values { now: NOW.into(), version: "v2".into(), on_error: OnError::Reject }
 }
 
 /// Feeds a document in chunks whose sizes `next` gives; the result, or the error's code and offset.
@@ -165,15 +165,10 @@ fn run_vector(vector: &Value) {
 /// Random ops on random documents over few names, so that they meet often.
 #[test]
 fn random_ops_on_random_documents() {
-    let start = std::env::var("LEGATO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
-    let cases = std::env::var("LEGATO_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(4000_u64);
-    // Shown by the test runner when the test fails, or with `--nocapture`.
-    #[expect(clippy::print_stdout, reason = "a failure must be repeatable")]
-    {
-        println!("seeds {start} to {}", start + cases - 1);
-    }
+    let seeds = seeds(6000);
+    let cases = seeds.end - seeds.start;
     let mut translated = 0;
-    for seed in start..start + cases {
+    for seed in seeds {
         let mut random = Random(seed);
         let ops: Vec<Value> = (0..=random.below(4)).map(|_| random_op(&mut random, 0)).collect();
         let ops = Value::Array(ops);
@@ -186,6 +181,77 @@ fn random_ops_on_random_documents() {
         translated += usize::from(check(&ops, &document, up, mode, seed).is_ok());
     }
     assert!(translated as u64 > cases / 3, "only {translated} of {cases} cases translated");
+}
+
+/// Seeds of random cases: `LEGATO_SEED` and as many as `LEGATO_CASES` says.
+fn seeds(cases: u64) -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let start = number("LEGATO_SEED").unwrap_or(1_u64);
+    let end = start + number("LEGATO_CASES").unwrap_or(cases);
+    // Shown by the test runner when the test fails, or with `--nocapture`.
+    #[expect(clippy::print_stdout, reason = "a failure must be repeatable")]
+    {
+        println!("seeds {start} to {}", end - 1);
+    }
+    start..end
+}
+
+/// Objects of one outline follow each other, in lists and in the documents of one program. Byte by byte, no outline
+/// is ever used; whole, nearly always.
+#[test]
+fn random_ops_on_lists_of_like_objects() {
+    for seed in seeds(4000) {
+        let mut random = Random(seed);
+        let ops: Vec<Value> = (0..=random.below(3)).map(|_| random_op(&mut random, 1)).collect();
+        let listed = random.below(4) > 0;
+        let ops = if listed { json!([{"each": {"at": "/*", "ops": ops}}]) } else { Value::Array(ops) };
+        let Ok(parsed) = Ops::parse(&ops.to_string(), "ops.yaml") else { continue };
+        let direction = if random.below(2) == 0 { Direction::Up } else { Direction::Down };
+        let program = parsed.program(direction, Mode::Full);
+        let moulds: Vec<Value> = (0..=random.below(2)).map(|_| random_value(&mut random, 1)).collect();
+        for _ in 0..3 {
+            let count = if listed { 3 + random.below(6) } else { 1 };
+            let objects: Vec<Value> = (0..count).map(|_| alike(random.pick(&moulds).clone(), &mut random)).collect();
+            let document = if listed { Value::Array(objects) } else { objects[0].clone() };
+            let text = spelled(&document, &mut random);
+            let _either_way = translate(&program, &text, seed);
+            let _fused_as_op_by_op = check(&ops, &text, direction == Direction::Up, Mode::Full, seed);
+            let _as_far_as_it_is_json = translate(&program, &broken(&text, &mut random), seed);
+        }
+    }
+}
+
+/// The same names with other values, mostly of the same kind.
+fn alike(mould: Value, random: &mut Random) -> Value {
+    match mould {
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, alike(value, random))).collect(),
+        _ if random.below(12) == 0 => random_value(random, 2),
+        Value::Array(items) => items.into_iter().cycle().take(random.below(4)).map(|v| alike(v, random)).collect(),
+        Value::String(_) => json!("xyzäß \" and a text of some length".chars().take(random.below(36)).collect::<String>()),
+        Value::Number(_) => {
+            random.pick(&[json!(0), json!(7), json!(-3), json!(1_234_567_890_123_456_789_u64), json!(0.5), json!(1e9)]).clone()
+        }
+        other => other,
+    }
+}
+
+/// A value's text, mostly as short as can be.
+fn spelled(value: &Value, random: &mut Random) -> String {
+    if random.below(4) == 0 { serde_json::to_string_pretty(value).expect("JSON") } else { value.to_string() }
+}
+
+/// The text with one byte lost or another in its place.
+fn broken(text: &str, random: &mut Random) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    let at = random.below(chars.len());
+    match random.below(3) {
+        0 => {
+            chars.remove(at);
+        }
+        1 => chars[at] = *random.pick(&['"', '{', '}', '[', ']', ',', ':', '0', '.', 'e', 'x', '\\', '\n']),
+        _ => chars.truncate(at),
+    }
+    chars.into_iter().collect()
 }
 
 const NAMES: &[&str] = &["a", "b", "c", "d", "e", "a", "b", "c", "x_y", "xY", "0"];

@@ -96,7 +96,7 @@ impl<'a> Message<'a> {
 
 impl Case<'_> {
     fn values(&self) -> Values {
-        Values { now: "2026-03-01T00:00:00Z".to_owned(), version: self.receiver.into(), on_error: self.on_error }
+        Values { now: "2026-03-01T00:00:00Z".into(), version: self.receiver.into(), on_error: self.on_error }
     }
 
     fn body(&self, program: &Arc<Program>, body: Option<&str>) -> Result<Option<String>, Error> {

@@ -12,6 +12,8 @@ mod members;
 mod pass;
 mod replay;
 
+use std::sync::Mutex;
+
 use bytes::Bytes;
 
 use super::apply::{apply, edit_alone};
@@ -67,6 +69,45 @@ enum FrameKind {
     EachMember,
     Object,
 }
+
+/// What one document leaves to the next of its program: what its objects look like, and room for frames.
+#[derive(Debug, Default)]
+pub(super) struct Kit {
+    frames: Vec<Frame>,
+    replay: Replay,
+}
+
+/// Some kits.
+#[derive(Debug, Default)]
+pub(super) struct Kits(Mutex<Vec<Kit>>);
+
+impl Kits {
+    /// More documents than this at once start from nothing.
+    const MOST: usize = 16;
+
+    /// A kit; an empty one where waiting for another would take longer than doing without.
+    fn take(&self) -> Kit {
+        self.0.try_lock().ok().and_then(|mut kits| kits.pop()).unwrap_or_default()
+    }
+
+    fn give_back(&self, mut kit: Kit) {
+        kit.frames.clear();
+        if let Ok(mut kits) = self.0.try_lock()
+            && kits.len() < Self::MOST
+        {
+            kits.push(kit);
+        }
+    }
+}
+
+/// Kits change how fast a program runs, and nothing else.
+impl PartialEq for Kits {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Kits {}
 
 /// A value that the program has entered.
 #[derive(Debug)]
@@ -136,7 +177,7 @@ type Failing<T> = Result<T, Box<Error>>;
 type Ran = Failing<Flow>;
 
 impl Machine {
-    fn new(next: StepId, values: Values, limits: Limits) -> Self {
+    fn new(next: StepId, values: Values, limits: Limits, kit: Kit) -> Self {
         // Positions in held text fit 32 bits.
         let limits = Limits { buffer: limits.buffer.min(1 << 30), ..limits };
         Self {
@@ -154,13 +195,18 @@ impl Machine {
             next,
             token: Token::None,
             skipper: Skipper::default(),
-            frames: Vec::new(),
+            frames: kit.frames,
             attempts: Attempts::default(),
-            replay: Replay::default(),
+            replay: kit.replay,
             depth: 0,
             unit: 0,
             name: 0..0,
         }
+    }
+
+    /// What is of use to the next document.
+    fn take_kit(&mut self) -> Kit {
+        Kit { frames: std::mem::take(&mut self.frames), replay: std::mem::take(&mut self.replay) }
     }
 
     /// Runs to the end of the buffer.
