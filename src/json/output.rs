@@ -75,6 +75,12 @@ impl Output {
         literal.render(values, self.tail());
     }
 
+    /// Where text is appended if it is short, and nobody wants to know.
+    #[inline]
+    pub(super) fn short_tail(&mut self, span: usize) -> Option<&mut Vec<u8>> {
+        (self.record.is_none() && span < SLICE_FROM).then(|| self.tail())
+    }
+
     /// Begins to record what is done.
     pub(super) fn begin_record(&mut self) {
         self.record = Some(Vec::new());
@@ -162,4 +168,24 @@ impl Output {
         }
         self.ready.drain(..)
     }
+}
+
+/// Appends `bytes[from..to]` in blocks, which is faster for short spans than to ask how long they are.
+#[inline]
+pub(super) fn append_short(out: &mut Vec<u8>, bytes: &[u8], from: usize, to: usize) {
+    let len = to.saturating_sub(from);
+    let end = out.len() + len;
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    if len > 64 {
+        return out.extend_from_slice(&rest[..len.min(rest.len())]);
+    }
+    while out.len() < end {
+        let Some((block, after)) = rest.split_first_chunk::<16>() else {
+            let left = (end - out.len()).min(rest.len());
+            return out.extend_from_slice(&rest[..left]);
+        };
+        out.extend_from_slice(block);
+        rest = after;
+    }
+    out.truncate(end);
 }

@@ -2,7 +2,7 @@
 
 use super::super::output::{Mark, Piece};
 use super::super::program::{Added, Attempt, Captured, Object, Program, Step, StepId};
-use super::super::scanner::{Skipper, Token};
+use super::super::scanner::Token;
 use super::{At, Buf, Failing, Frame, Machine};
 
 /// The attempts under way, the outermost first, and what they have captured.
@@ -93,7 +93,7 @@ impl Machine {
         self.pin = Some(attempt.start);
         self.dropping = false;
         self.token = Token::None;
-        self.skipper = Skipper::default();
+        self.skipper.reset();
         self.next = attempt.held;
         self.at = At::Held;
     }

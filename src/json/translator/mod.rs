@@ -75,6 +75,7 @@ enum FrameKind {
 pub(super) struct Kit {
     frames: Vec<Frame>,
     replay: Replay,
+    skipper: Skipper,
 }
 
 /// Some kits.
@@ -194,7 +195,7 @@ impl Machine {
             at: At::Value,
             next,
             token: Token::None,
-            skipper: Skipper::default(),
+            skipper: kit.skipper,
             frames: kit.frames,
             attempts: Attempts::default(),
             replay: kit.replay,
@@ -206,7 +207,11 @@ impl Machine {
 
     /// What is of use to the next document.
     fn take_kit(&mut self) -> Kit {
-        Kit { frames: std::mem::take(&mut self.frames), replay: std::mem::take(&mut self.replay) }
+        Kit {
+            frames: std::mem::take(&mut self.frames),
+            replay: std::mem::take(&mut self.replay),
+            skipper: std::mem::take(&mut self.skipper),
+        }
     }
 
     /// Runs to the end of the buffer.

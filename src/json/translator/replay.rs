@@ -5,8 +5,9 @@
 //! same [outline](Stencil), the same is done without a step for each token. An edit of a held value runs as ever; if
 //! it fails, what was done is taken back and the machine has to say what is wrong.
 
+use super::super::apply::{apply, edit_alone};
 use super::super::edit::Literal;
-use super::super::output::Piece;
+use super::super::output::{Piece, append_short};
 use super::super::program::{Program, Step, StepId};
 use super::super::scanner::{Skipper, next_element};
 use super::super::stencil::{Ends, Gaps, Known, Read, Stencil};
@@ -45,6 +46,8 @@ struct Recipe {
     fails: bool,
     /// How far everything has left afterwards, if further than to the object's start.
     copied: Option<Spot>,
+    /// The object's end.
+    end: Spot,
 }
 
 /// A position in an object of some outline: from the end of the value in a gap, or from the start.
@@ -60,7 +63,8 @@ enum Act {
     Flush(Spot),
     /// A span leaves.
     Copy(Spot, Spot),
-    Write(Vec<u8>),
+    /// Text of the program: so many bytes, which are followed by others up to a whole block.
+    Write(usize, Vec<u8>),
     Render(Literal),
     /// What a step that holds makes of a value leaves.
     Edit(StepId, Spot, Spot),
@@ -159,11 +163,43 @@ impl Machine {
 
     #[inline]
     fn carry_out_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
+        let end = recipe.end.at(ends);
+        let Some(tail) = self.out.short_tail(end - self.copied) else {
+            return self.carry_out_long_acts(program, recipe, buf, ends);
+        };
+        for act in &recipe.acts {
+            match act {
+                Act::Flush(to) => {
+                    let to = to.at(ends);
+                    append_short(tail, buf.bytes, self.copied, to);
+                    self.copied = to;
+                }
+                Act::Copy(from, to) => append_short(tail, buf.bytes, from.at(ends), to.at(ends)),
+                Act::Write(len, text) => append_short(tail, text, 0, *len),
+                Act::Render(literal) => literal.render(&self.values, tail),
+                Act::Edit(step, from, to) => {
+                    let Step::Hold(entries) = program.step(*step) else { return false };
+                    let text = &buf.bytes[from.at(ends)..to.at(ends)];
+                    if !edit_alone(entries, text, tail)
+                        && apply(entries, text, &self.values, &mut self.arena, &mut self.partial, tail) != Ok(true)
+                    {
+                        return false;
+                    }
+                }
+            }
+        }
+        if let Some(copied) = recipe.copied {
+            self.copied = copied.at(ends);
+        }
+        true
+    }
+
+    fn carry_out_long_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
         for act in &recipe.acts {
             match act {
                 Act::Flush(to) => self.flush(buf, to.at(ends)),
                 Act::Copy(from, to) => self.out.copy(buf.bytes, from.at(ends), to.at(ends), buf.chunk),
-                Act::Write(text) => self.out.write(text),
+                Act::Write(len, text) => self.out.write(&text[..*len]),
                 Act::Render(literal) => self.out.render(literal, &self.values),
                 Act::Edit(step, from, to) => {
                     let Step::Hold(entries) = program.step(*step) else { return false };
@@ -228,7 +264,11 @@ impl Recipe {
                     Act::Flush(spot(*to)?)
                 }
                 Piece::Copied { from, to } => Act::Copy(spot(*from)?, spot(*to)?),
-                Piece::Written(text) => Act::Write(text.clone()),
+                Piece::Written(text) => {
+                    let mut blocks = text.clone();
+                    blocks.resize(text.len().next_multiple_of(16), 0);
+                    Act::Write(text.len(), blocks)
+                }
                 Piece::Rendered(literal) => Act::Render(literal.clone()),
                 Piece::Edited { step, from, to } => Act::Edit(*step, spot(*from)?, spot(*to)?),
                 Piece::Whole(_) | Piece::Inside(_) => continue,
@@ -240,7 +280,7 @@ impl Recipe {
         }
         let fails = acts.iter().any(|act| matches!(act, Act::Edit(..)));
         let copied = if copied == trace.copied { None } else { Some(spot(copied)?) };
-        Some(Self { acts, fails, copied })
+        Some(Self { acts, fails, copied, end: spot(end)? })
     }
 }
 
