@@ -9,7 +9,9 @@
 //!
 //! `scanner` finds tokens in chunks. `translator` walks the program's steps along the document. Where a scope must
 //! be held, `tree` makes a sparse tree of it and `apply` edits that. `valid`, `text` and `convert` work on text
-//! that is known to be JSON.
+//! that is known to be JSON. Most objects of a list, and most messages of a socket, have the names of the one before
+//! in the same order: a `stencil` of that one reads the next in a fraction of the time, and `translator::replay` does
+//! with it what was done with the first. What does not fit takes the long way, with the same result.
 
 mod apply;
 mod convert;

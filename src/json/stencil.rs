@@ -339,3 +339,85 @@ impl<T> Known<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The outline of an object all of whose values were copied.
+    fn outline(text: &str) -> Stencil {
+        Stencil::of(text.as_bytes(), 0, text.len(), &|_| Read::Either).expect("an outline").0
+    }
+
+    fn lay(stencil: &Stencil, text: &str, room: usize) -> Option<usize> {
+        stencil.lay(text.as_bytes(), 0, room, &mut Skipper::default(), &mut Ends::default())
+    }
+
+    #[test]
+    fn an_outline_fits_what_has_its_names_in_its_order() {
+        let stencil = outline(r#"{"id":1,"text":"a","tags":[],"room":{"name":"b"}}"#);
+        for text in [
+            r#"{"id":1,"text":"a","tags":[],"room":{"name":"b"}}"#,
+            r#"{"id":-1.5e9,"text":null,"tags":[{"a":[1]},2],"room":{"name":false}}"#,
+            r#"{"id":{"a":1},"text":"long enough for more than one word, with an \u00e9scape","tags":"","room":{"name":0}}"#,
+            r#"{"id":12345678901234567890123,"text":"","tags":{},"room":{"name":[]}} and more"#,
+        ] {
+            let end = text.find(" and").unwrap_or(text.len());
+            assert_eq!(lay(&stencil, text, 9), Some(end), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_outline_fits_nothing_else() {
+        let stencil = outline(r#"{"id":1,"text":"a","room":{"name":"b"}}"#);
+        for text in [
+            r#"{"id":1,"text":"a","room":{"name":"b"}"#,
+            r#"{"id":1,"text":"a"}"#,
+            r#"{"text":"a","id":1,"room":{"name":"b"}}"#,
+            r#"{"id": 1,"text":"a","room":{"name":"b"}}"#,
+            r#"{"id":01,"text":"a","room":{"name":"b"}}"#,
+            r#"{"id":1.,"text":"a","room":{"name":"b"}}"#,
+            r#"{"id":1,"text":"a,"room":{"name":"b"}}"#,
+            r#"{"id":1,"text":"\x","room":{"name":"b"}}"#,
+            "{\"id\":1,\"text\":\"a\nb\",\"room\":{\"name\":\"b\"}}",
+            r#"{"id":tru,"text":"a","room":{"name":"b"}}"#,
+            r#"{"id":[1,],"text":"a","room":{"name":"b"}}"#,
+            r#"{"id":1,"text":"a","room":{"name":"b"}]"#,
+            "",
+        ] {
+            assert_eq!(lay(&stencil, text, 9), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_outline_nests_no_deeper_than_there_is_room() {
+        let stencil = outline(r#"{"a":{"b":1},"c":2}"#);
+        let text = r#"{"a":{"b":1},"c":[[3]]}"#;
+        assert_eq!((lay(&stencil, text, 3), lay(&stencil, text, 2)), (Some(text.len()), None));
+        assert_eq!(lay(&stencil, r#"{"a":{"b":1},"c":2}"#, 1), None);
+    }
+
+    #[test]
+    fn what_was_looked_into_is_part_of_the_outline() {
+        let text = r#"{"a":{"b":1},"c":null,"d":[]}"#;
+        let inside = |_| Read::Inside;
+        let (stencil, gaps) = Stencil::of(text.as_bytes(), 0, text.len(), &|at| if at == 10 { Read::Either } else { inside(at) })
+            .expect("an outline");
+        assert_eq!(gaps, [10..11]);
+        assert_eq!(lay(&stencil, r#"{"a":{"b":22},"c":null,"d":[]}"#, 3), Some(30));
+        for text in [r#"{"a":{"b":1},"c":{},"d":[]}"#, r#"{"a":{"b":1},"c":null,"d":[1]}"#, r#"{"a":1,"c":null,"d":[]}"#] {
+            assert_eq!(lay(&stencil, text, 3), None, "{text}");
+        }
+        let number = r#"{"a":1}"#;
+        assert!(Stencil::of(number.as_bytes(), 0, number.len(), &inside).is_none(), "an object might stand there");
+    }
+
+    #[test]
+    fn digits_are_told_from_everything_else() {
+        for byte in 0..=255_u8 {
+            let marked = other_than_digits(u64::from_le_bytes([b'5', byte, b'0', b'9', byte, b'1', b'2', b'3']));
+            let want = if byte.is_ascii_digit() { 0 } else { 0x80 << 8 | 0x80 << 32 };
+            assert_eq!(marked, want, "{byte:#x}");
+        }
+    }
+}
