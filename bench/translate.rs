@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use legato_proxy::diagnostic::Source;
-use legato_proxy::json::{Limits, OnError, Program, Translator, Values};
+use legato_proxy::json::{Limits, OnError, Program, Translator, Uuids, Values};
 use legato_proxy::rules::{self, Direction, Mode, Ops};
 use serde_json::Value;
 
@@ -139,7 +139,10 @@ fn message(n: usize) -> String {
 
 /// A message of 250 bytes.
 fn long_message() -> String {
-    message(2).replace("minutes", "minutes of the meeting and the plan for the next release, and what do you think of them? The minutes")
+    message(2).replace(
+        "minutes",
+        "minutes of the meeting and the plan for the next release, and what do you think of them? The minutes",
+    )
 }
 
 fn list(bytes: usize) -> String {
@@ -173,7 +176,12 @@ fn documents() -> Vec<(String, String)> {
 }
 
 fn values() -> Values {
-    Values { now: "2026-03-01T00:00:00.000Z".into(), version: "2".into(), on_error: OnError::Reject }
+    Values {
+        now: "2026-03-01T00:00:00.000Z".into(),
+        version: "2".into(),
+        uuids: Uuids::default(),
+        on_error: OnError::Reject,
+    }
 }
 
 fn translate(program: &Arc<Program>, text: &Bytes, chunk: usize) -> usize {

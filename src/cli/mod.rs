@@ -6,8 +6,10 @@
 mod check;
 mod completions;
 mod demo;
+mod diff;
 mod findings;
 mod health;
+mod openapi;
 mod serve;
 mod test;
 mod translate;
@@ -42,6 +44,10 @@ enum Command {
     Test(test::Args),
     /// Translate a document from standard input to standard output
     Translate(translate::Args),
+    /// Print a version's OpenAPI document, derived where it has none of its own
+    Openapi(openapi::Args),
+    /// Draft a change from what two versions say
+    Diff(diff::Args),
     /// Ask a running proxy whether it is ready
     Health(health::Args),
     /// Print completions for a shell
@@ -57,6 +63,8 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Translate(args) => translate::run(&args),
+        Command::Openapi(args) => openapi::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

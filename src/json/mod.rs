@@ -9,15 +9,23 @@
 //!
 //! `scanner` finds tokens in chunks. `translator` walks the program's steps along the document. Where a scope must
 //! be held, `tree` makes a sparse tree of it and `apply` edits that. `valid`, `text` and `convert` work on text
-//! that is known to be JSON. Most objects of a list, and most messages of a socket, have the names of the one before
-//! in the same order: a `stencil` of that one reads the next in a fraction of the time, and `translator::replay` does
-//! with it what was done with the first. What does not fit takes the long way, with the same result.
+//! that is known to be JSON, and `jq` runs programs on it.
+//!
+//! Most objects of a list, and most messages of a socket, have the names of the one before in the same order: a
+//! `stencil` of that one reads the next in a fraction of the time, and `translator::replay` does with it what was done
+//! with the first. What does not fit takes the long way, with the same result.
 
 mod apply;
 mod convert;
+mod cost;
 pub mod edit;
 mod error;
 mod fuse;
+#[cfg(feature = "jq")]
+mod jq;
+#[cfg(not(feature = "jq"))]
+#[path = "no_jq.rs"]
+mod jq;
 mod output;
 mod program;
 mod scanner;
@@ -25,18 +33,23 @@ mod stencil;
 mod text;
 mod translator;
 mod tree;
+mod uuid;
 mod valid;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub(crate) use apply::{is_bound, written};
 pub use convert::{Conversion, Way};
 pub use error::{Code, Error};
+pub use jq::{Filter, Mistake};
 pub use program::{Class, Program};
 pub(crate) use text::{quote, unescape};
 pub use translator::Translator;
-pub(crate) use valid::{Items, Kind, same};
+pub use uuid::Uuids;
+pub(crate) use uuid::is_uuid;
+pub(crate) use valid::{Item, Items, Kind, same};
 
 /// Bounds on one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +83,8 @@ pub struct Values {
     pub now: Arc<str>,
     /// `$version`: the label of the version that receives the document.
     pub version: Arc<str>,
+    /// Each `$uuid` is another of these.
+    pub uuids: Uuids,
     /// What to do with values that have no translation.
     pub on_error: OnError,
 }

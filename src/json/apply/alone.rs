@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::super::edit::{Edit, Entry, Otherwise, ValueEdit};
+use super::super::edit::{Edit, Entry, Otherwise, Over, ValueEdit};
 use super::super::valid::{Kind, same};
+use super::limit::{Limited, limit};
 
 /// Appends what the edits make of a value, if they are only about the value itself and all of them succeed. Says
 /// whether it did; if not, nothing is appended.
@@ -43,6 +44,17 @@ fn change(entry: &Entry, text: &[u8], out: &mut Vec<u8>) -> bool {
             }
             otherwise
         }
+        ValueEdit::Limit { bound, over } => match (limit(bound, text), over) {
+            (Limited::Within, _) => {
+                out.extend_from_slice(text);
+                return true;
+            }
+            (Limited::Over { cut, .. }, Over::Cut) => {
+                out.extend_from_slice(&cut);
+                return true;
+            }
+            (Limited::Over { .. }, Over::Otherwise(over)) => over,
+        },
         ValueEdit::ToArray { .. }
         | ValueEdit::FromArray { .. }
         | ValueEdit::ToMember { .. }
@@ -51,7 +63,8 @@ fn change(entry: &Entry, text: &[u8], out: &mut Vec<u8>) -> bool {
         | ValueEdit::FromEntries { .. }
         | ValueEdit::ToObject { .. }
         | ValueEdit::ToTuple { .. }
-        | ValueEdit::Recase { .. } => return false,
+        | ValueEdit::Recase { .. }
+        | ValueEdit::Jq { .. } => return false,
     };
     match otherwise {
         _ if Kind::of(text) == Kind::Null => out.extend_from_slice(text),

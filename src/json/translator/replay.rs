@@ -71,7 +71,7 @@ enum Act {
 }
 
 impl Replay {
-    pub(super) fn is_tracing(&self) -> bool {
+    pub(super) fn is_watching(&self) -> bool {
         self.trace.is_some()
     }
 
@@ -92,7 +92,8 @@ impl Machine {
     #[inline]
     pub(super) fn replayed(&mut self, program: &Program, buf: Buf<'_>) -> bool {
         let listed = self.frames.last().is_none_or(|frame| frame.kind == FrameKind::EachElement);
-        if !listed || self.dropping || matches!(program.step(self.next), Step::Copy | Step::Hold(_) | Step::Capture(_)) {
+        if !listed || self.dropping || matches!(program.step(self.next), Step::Copy | Step::Hold(_) | Step::Capture(_))
+        {
             return false;
         }
         self.replay_elements(program, buf)
@@ -150,12 +151,14 @@ impl Machine {
     }
 
     fn try_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
-        let copied = self.copied;
+        let (copied, partial, uuids) = (self.copied, self.partial, self.values.uuids.taken());
         let mark = self.out.begin_attempt();
         let done = self.carry_out_acts(program, recipe, buf, ends);
         if !done {
             self.out.take_back(mark);
             self.copied = copied;
+            self.partial = partial;
+            self.values.uuids.put_back(uuids);
         }
         self.out.end_attempt();
         done
@@ -237,7 +240,10 @@ impl Machine {
     pub(super) fn end_trace(&mut self, buf: Buf<'_>) {
         let Some(trace) = self.replay.trace.take_if(|trace| trace.frames == self.frames.len()) else { return };
         let Some(pieces) = self.out.end_record() else { return };
-        let read = |pos: usize| match pieces.iter().rfind(|piece| matches!(piece, Piece::Whole(at) | Piece::Inside(at) if *at == pos)) {
+        let read = |pos: usize| match pieces
+            .iter()
+            .rfind(|piece| matches!(piece, Piece::Whole(at) | Piece::Inside(at) if *at == pos))
+        {
             Some(Piece::Whole(_)) => Read::Whole,
             Some(_) => Read::Inside,
             None => Read::Either,

@@ -19,7 +19,7 @@ use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Fallback, place};
+use super::{Edits, Fallback, loses_value, place};
 
 /// More decimals than any currency or unit has.
 const MOST_DECIMALS: u64 = 38;
@@ -64,6 +64,11 @@ impl Convert {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// Nothing but the spelling of what the other format can express.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        if loses_value(&self.fallback.of(direction)) { vec![self.at.clone()] } else { Vec::new() }
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {

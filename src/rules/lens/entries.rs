@@ -15,7 +15,7 @@ use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, otherwise, place};
+use super::{Edits, loses_value, otherwise, place};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,11 @@ impl Entries {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// Nothing, unless `else` replaces values of another kind.
+    pub(super) fn loses(&self) -> Vec<Place> {
+        if loses_value(&self.otherwise) { vec![self.at.clone()] } else { Vec::new() }
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {

@@ -17,7 +17,7 @@ use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Mode, code, json, member, otherwise};
+use super::{Edits, Mode, code, json, loses_value, member, otherwise};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,15 @@ impl Split {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at, &self.into[0], &self.into[1]]
+    }
+
+    /// Going down, where the boundary was.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        match direction {
+            Direction::Down => self.into.to_vec(),
+            Direction::Up if loses_value(&self.otherwise) => vec![self.at.clone()],
+            Direction::Up => Vec::new(),
+        }
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {

@@ -12,10 +12,10 @@
 
 use crate::json::edit::{Edit, Otherwise, ValueEdit};
 use crate::rules::Direction;
-use crate::rules::path::{Location, Place};
+use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, otherwise, place};
+use super::{Edits, loses_value, otherwise, place};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +29,7 @@ pub struct Tuple {
 impl Tuple {
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
         let mut fields = reader.fields(args, "`tuple`")?;
-        let body = Place { location: Location::Body, tokens: Vec::new() };
-        let at = fields.get("at").map_or(Some(body), |node| place(reader, node));
+        let at = fields.get("at").map_or(Some(Place::body()), |node| place(reader, node));
         let keys = fields.require(reader, "keys").and_then(|node| names(reader, node));
         let drop_extra = fields
             .get("extra")
@@ -42,6 +41,11 @@ impl Tuple {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// What `extra: drop` drops.
+    pub(super) fn loses(&self) -> Vec<Place> {
+        if self.drop_extra || loses_value(&self.otherwise) { vec![self.at.clone()] } else { Vec::new() }
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {
