@@ -318,8 +318,7 @@ fn compile(filter: &str) -> Jaq {
 
 fn run(filter: &Jaq, text: &[u8]) -> Vec<u8> {
     let input = jaq_json::read::parse_single(text).expect("JSON");
-    let context =
-        jaq_core::Ctx::<jaq_core::data::JustLut<jaq_json::Val>>::new(&filter.lut, jaq_core::Vars::new([]));
+    let context = jaq_core::Ctx::<jaq_core::data::JustLut<jaq_json::Val>>::new(&filter.lut, jaq_core::Vars::new([]));
     let value = filter.id.run((context, input)).next().map(jaq_core::unwrap_valr).expect("a value").expect("no error");
     let mut out = Vec::new();
     jaq_json::write::write(&mut out, &jaq_json::write::Pp::default(), 0, &value).expect("written");

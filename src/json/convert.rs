@@ -68,10 +68,12 @@ impl Conversion {
             (Self::UnixMillisRfc3339, Way::There) => integer(value),
             (Self::UnixSecondsRfc3339, Way::There) => integer(value).and_then(|seconds| seconds.checked_mul(1000)),
             // Times are made where they go: of all conversions, lists are full of these.
-            _ => return self.run(way, value).is_some_and(|made| {
-                out.extend_from_slice(&made);
-                true
-            }),
+            _ => {
+                return self.run(way, value).is_some_and(|made| {
+                    out.extend_from_slice(&made);
+                    true
+                });
+            }
         };
         millis.and_then(rfc3339).is_some_and(|text| {
             out.extend_from_slice(text.bytes());
@@ -101,7 +103,9 @@ impl Conversion {
                 (kind == Kind::Number && is_integer(value)).then(|| to_decimal(value, *scale))
             }
             (Self::MinorUnitsDecimal(scale), Way::Back) => to_minor_units(&text_of(value)?, *scale),
-            (Self::UnixSecondsRfc3339, Way::There) => Some(rfc3339(integer(value)?.checked_mul(1000)?)?.bytes().to_vec()),
+            (Self::UnixSecondsRfc3339, Way::There) => {
+                Some(rfc3339(integer(value)?.checked_mul(1000)?)?.bytes().to_vec())
+            }
             (Self::UnixSecondsRfc3339, Way::Back) => Some(parse_rfc3339(&text_of(value)?)?.0.to_string().into_bytes()),
             (Self::UnixMillisRfc3339, Way::There) => Some(rfc3339(integer(value)?)?.bytes().to_vec()),
             (Self::UnixMillisRfc3339, Way::Back) => {

@@ -19,6 +19,7 @@ mod apply;
 mod convert;
 mod cost;
 pub mod edit;
+mod elements;
 mod error;
 mod fuse;
 #[cfg(feature = "jq")]

@@ -210,6 +210,23 @@ fn random_ops_on_lists_of_like_objects() {
     }
 }
 
+/// What is done as with the object before takes as many UUIDs as it did.
+#[test]
+fn uuids_do_not_depend_on_chunks() {
+    let ops = json!([{"each": {"at": "/*", "ops": [
+        {"add": {"at": "/inner/id", "default": {"value": "$uuid"}}},
+        {"add": {"at": "/id", "default": {"value": "$uuid"}}},
+        {"move": {"from": "/a", "to": "/x/a"}},
+        {"map": {"at": "/x/a", "pairs": [["1", "one"]], "else": "keep"}},
+    ]}}]);
+    let program = Ops::parse(&ops.to_string(), "ops.yaml").expect("ops").program(Direction::Up, Mode::Full);
+    let one = r#"{"inner":{"n":1},"a":"1"}"#;
+    let [two, three] = [r#"{"inner":{"n":1},"a":"2"}"#, r#"{"inner":{"id":1},"a":"1"}"#];
+    let done = translate(&program, &format!("[{one},{one},{two},{three},{one},{two}]"), 5).expect("JSON");
+    let ids: std::collections::BTreeSet<&str> = done.split(r#""id":""#).skip(1).map(|rest| &rest[..36]).collect();
+    assert_eq!(ids.len(), 11, "{done}");
+}
+
 /// An object with most of the names.
 fn mould(random: &mut Random) -> Value {
     let members = NAMES.iter().map(|name| ((*name).to_owned(), random_value(random, 3)));

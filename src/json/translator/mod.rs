@@ -8,17 +8,16 @@
 mod ahead;
 mod attempt;
 mod document;
+mod kit;
 mod members;
 mod pass;
 mod replay;
 
-use std::sync::Mutex;
-
 use bytes::Bytes;
 
 use super::apply::{apply, edit_alone};
-use super::error::{Code, Error};
 use super::edit::Entry;
+use super::error::{Code, Error};
 use super::output::{Mark, Output, Piece};
 use super::program::{Program, Step, StepId};
 use super::scanner::{Expected, Skip, Skipper, Syntax, Token, skip_space};
@@ -27,8 +26,10 @@ use super::tree::Arena;
 use super::{Limits, Values};
 use ahead::Ahead;
 use attempt::Attempts;
-use replay::Replay;
 pub use document::Translator;
+use kit::Kit;
+pub(super) use kit::Kits;
+use replay::Replay;
 
 /// Where in the grammar the machine stands.
 #[derive(Debug)]
@@ -69,46 +70,6 @@ enum FrameKind {
     EachMember,
     Object,
 }
-
-/// What one document leaves to the next of its program: what its objects look like, and room for frames.
-#[derive(Debug, Default)]
-pub(super) struct Kit {
-    frames: Vec<Frame>,
-    replay: Replay,
-    skipper: Skipper,
-}
-
-/// Some kits.
-#[derive(Debug, Default)]
-pub(super) struct Kits(Mutex<Vec<Kit>>);
-
-impl Kits {
-    /// More documents than this at once start from nothing.
-    const MOST: usize = 16;
-
-    /// A kit; an empty one where waiting for another would take longer than doing without.
-    fn take(&self) -> Kit {
-        self.0.try_lock().ok().and_then(|mut kits| kits.pop()).unwrap_or_default()
-    }
-
-    fn give_back(&self, mut kit: Kit) {
-        kit.frames.clear();
-        if let Ok(mut kits) = self.0.try_lock()
-            && kits.len() < Self::MOST
-        {
-            kits.push(kit);
-        }
-    }
-}
-
-/// Kits change how fast a program runs, and nothing else.
-impl PartialEq for Kits {
-    fn eq(&self, _other: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Kits {}
 
 /// A value that the program has entered.
 #[derive(Debug)]
@@ -202,15 +163,6 @@ impl Machine {
             depth: 0,
             unit: 0,
             name: 0..0,
-        }
-    }
-
-    /// What is of use to the next document.
-    fn take_kit(&mut self) -> Kit {
-        Kit {
-            frames: std::mem::take(&mut self.frames),
-            replay: std::mem::take(&mut self.replay),
-            skipper: std::mem::take(&mut self.skipper),
         }
     }
 
@@ -481,7 +433,7 @@ impl Machine {
                 _ => break,
             }
         }
-        if self.replay.is_tracing() {
+        if self.replay.is_watching() {
             self.end_trace(buf);
         }
     }

@@ -7,9 +7,10 @@
 
 use super::super::apply::{apply, edit_alone};
 use super::super::edit::Literal;
+use super::super::elements::next_element;
 use super::super::output::{Piece, append_short};
 use super::super::program::{Program, Step, StepId};
-use super::super::scanner::{Skipper, next_element};
+use super::super::scanner::Skipper;
 use super::super::stencil::{Ends, Gaps, Known, Read, Stencil};
 use super::{At, Buf, FrameKind, Machine};
 
@@ -76,13 +77,10 @@ impl Replay {
     }
 
     fn place(&mut self, step: StepId) -> usize {
-        match self.places.iter().position(|(at, _)| *at == step) {
-            Some(place) => place,
-            None => {
-                self.places.push((step, Known::default()));
-                self.places.len() - 1
-            }
-        }
+        self.places.iter().position(|(at, _)| *at == step).unwrap_or_else(|| {
+            self.places.push((step, Known::default()));
+            self.places.len() - 1
+        })
     }
 }
 
@@ -142,9 +140,12 @@ impl Machine {
     fn follow(&mut self, program: &Program, place: usize, buf: Buf<'_>, ends: &Ends) -> bool {
         let places = std::mem::take(&mut self.replay.places);
         let recipe = places.get(place).and_then(|(_, known)| known.fitting());
-        let done = recipe.is_some_and(|recipe| match recipe.fails {
-            false => self.carry_out_acts(program, recipe, buf, ends),
-            true => self.try_acts(program, recipe, buf, ends),
+        let done = recipe.is_some_and(|recipe| {
+            if recipe.fails {
+                self.try_acts(program, recipe, buf, ends)
+            } else {
+                self.carry_out_acts(program, recipe, buf, ends)
+            }
         });
         self.replay.places = places;
         done
