@@ -1,8 +1,8 @@
-//! The engine beside `serde_json::Value` doing the same edit, in one run on one thread.
+//! The engine beside what else can do the same edit, in one run on one thread.
 //!
-//! `cargo bench --bench translate [-- FILTER]` prints a markdown table. Each figure is the best of several rounds in
-//! which the two take turns; a ratio is of figures of one run. `-- --peak` reports the peak memory of streaming a
-//! large list instead.
+//! `cargo bench --bench translate [-- FILTER]` prints markdown tables. Each figure is the best of several rounds in
+//! which all take turns; a ratio is of figures of one run. `-- --peak` reports the peak memory of streaming a large
+//! list instead.
 
 #![expect(
     clippy::print_stdout,
@@ -10,6 +10,8 @@
     clippy::needless_pass_by_value,
     reason = "a benchmark prints figures, and its edits have one shape"
 )]
+
+mod peers;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -19,45 +21,61 @@ use bytes::Bytes;
 use legato_proxy::diagnostic::Source;
 use legato_proxy::json::{Limits, OnError, Program, Translator, Uuids, Values};
 use legato_proxy::rules::{self, Direction, Mode, Ops};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-const ROUND: Duration = Duration::from_millis(120);
-const ROUNDS: usize = 5;
+use peers::Peer;
+
+const ROUND: Duration = Duration::from_millis(60);
+const ROUNDS: usize = 7;
 
 fn main() {
     let filter: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     if filter.iter().any(|arg| arg == "--peak") {
         return peak();
     }
-    println!("| edit | document | engine GB/s | 16 KB chunks | `Value` GB/s | engine / `Value` |");
-    println!("|---|---|---|---|---|---|");
+    let wanted = |name: &str| filter.is_empty() || filter.iter().any(|f| name.contains(f.as_str()));
+    println!(
+        "| edit | document | `memcpy` | engine | 16 KB chunks | {} | to `Value` | to the best other | chunked to whole |",
+        Peer::ALL.map(Peer::name).join(" | ")
+    );
+    println!("|---|---|{}", "---:|".repeat(Peer::ALL.len() + 6));
     for edit in edits() {
         for (name, text) in documents() {
-            if filter.is_empty() || filter.iter().any(|f| edit.name.contains(f.as_str()) || name.contains(f.as_str())) {
+            if wanted(edit.name) || wanted(&name) {
                 measure(&edit, &name, &text);
             }
         }
     }
+    if wanted("ten changes") {
+        ten_changes();
+    }
 }
 
-/// The same edit for the engine and for a tree.
+/// The same edit for the engine and for others.
 struct Edit {
     name: &'static str,
     program: Arc<Program>,
-    tree: fn(Value) -> Value,
+    peers: peers::Edit,
+}
+
+fn program(ops: &str) -> Arc<Program> {
+    Ops::parse(ops, "bench").expect("ops").program(Direction::Up, Mode::Full)
 }
 
 fn edits() -> Vec<Edit> {
-    let ops = |text: &str| Ops::parse(text, "bench").expect("ops").program(Direction::Up, Mode::Full);
     vec![
-        Edit { name: "check only", program: Arc::new(Program::check()), tree: |v| v },
+        Edit { name: "check only", program: Arc::new(Program::check()), peers: peers::Edit::Nothing },
         Edit {
             name: "envelope",
-            program: ops("[{envelope: {key: data, with: {meta: {version: $version, timestamp: $now}}}}]"),
-            tree: envelope,
+            program: program("[{envelope: {key: data, with: {meta: {version: $version, timestamp: $now}}}}]"),
+            peers: peers::Edit::Envelope,
         },
-        Edit { name: "rename in each", program: ops("[{rename: {/*/text: body}}]"), tree: rename_each },
-        Edit { name: "chat v1 to v2", program: chat(), tree: chat_tree },
+        Edit {
+            name: "rename in each",
+            program: program("[{rename: {/*/text: body}}]"),
+            peers: peers::Edit::RenameInEach,
+        },
+        Edit { name: "chat v1 to v2", program: chat(), peers: peers::Edit::Chat },
     ]
 }
 
@@ -74,41 +92,38 @@ fn chat() -> Arc<Program> {
     Arc::clone(&call.response(http::StatusCode::OK).body)
 }
 
-fn envelope(v: Value) -> Value {
-    json!({"data": v, "meta": {"version": "2", "timestamp": "2026-03-01T00:00:00.000Z"}})
-}
+/// Ten changes of a list of messages, one after the other.
+const TEN: [&str; 10] = [
+    "{rename: {/*/text: body}}",
+    "{move: {from: /*/user, to: /*/author/name}}",
+    "{convert: {at: /*/ts, from: unix_millis, to: rfc3339}}",
+    "{rename: {/*/ts: sent_at}}",
+    "{add: {at: /*/kind, default: {value: text}}}",
+    "{map: {at: /*/edited, pairs: [[true, \"yes\"], [false, \"no\"]]}}",
+    "{rename: {/*/edited: changed}}",
+    "{rename: {/*/room/name: title}}",
+    "{rename: {/*/body: content}}",
+    "{envelope: {key: data, with: {meta: {version: $version}}}}",
+];
 
-fn rename_key(object: Map<String, Value>, old: &str, new: &str) -> Map<String, Value> {
-    object.into_iter().map(|(k, v)| if k == old { (new.to_owned(), v) } else { (k, v) }).collect()
-}
-
-fn each(v: Value, edit: impl Fn(Map<String, Value>) -> Map<String, Value>) -> Value {
-    match v {
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| if let Value::Object(o) = item { Value::Object(edit(o)) } else { item })
-            .collect(),
-        other => other,
+/// What the chain of ten changes costs beside each of them alone.
+fn ten_changes() {
+    let text = list(1 << 20);
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
+    let mut programs: Vec<_> = TEN.iter().map(|op| (*op, program(&format!("[{op}]")))).collect();
+    programs.push(("all ten", program(&format!("[{}]", TEN.join(", ")))));
+    let mut best = vec![Duration::MAX; programs.len()];
+    for _ in 0..ROUNDS {
+        for (best, (_, program)) in best.iter_mut().zip(&programs) {
+            *best = (*best).min(time(&|| translate(program, &bytes, usize::MAX)));
+        }
     }
-}
-
-fn rename_each(v: Value) -> Value {
-    each(v, |o| rename_key(o, "text", "body"))
-}
-
-fn chat_tree(v: Value) -> Value {
-    envelope(each(v, |o| {
-        let mut o = rename_key(o, "text", "body");
-        if let Some(user) = o.shift_remove("user") {
-            o.insert("author".to_owned(), json!({"name": user}));
-        }
-        if let Some(ts) = o.get_mut("ts") {
-            let millis = ts.as_i64().expect("milliseconds");
-            let time = jiff::Timestamp::from_millisecond(millis).expect("a time");
-            *ts = json!(if millis % 1000 == 0 { format!("{time:.0}") } else { format!("{time:.3}") });
-        }
-        rename_key(o, "ts", "sent_at")
-    }))
+    println!("\n| change of each message, 1 MB | GB/s | to the dearest |\n|---|---:|---:|");
+    let dearest = best[..TEN.len()].iter().max().expect("ten");
+    for ((name, _), time) in programs.iter().zip(&best) {
+        let rate = text.len() as f64 / time.as_nanos() as f64;
+        println!("| `{name}` | {rate:.2} | {:.2} |", time.as_nanos() as f64 / dearest.as_nanos() as f64);
+    }
 }
 
 fn message(n: usize) -> String {
@@ -119,6 +134,14 @@ fn message(n: usize) -> String {
         n % 50,
         1_735_689_600_000_u64 + n as u64 * 1017,
         n % 7
+    )
+}
+
+/// A message of 250 bytes.
+fn long_message() -> String {
+    message(2).replace(
+        "minutes",
+        "minutes of the meeting and the plan for the next release, and what do you think of them? The minutes",
     )
 }
 
@@ -146,7 +169,7 @@ fn long_texts() -> String {
 
 fn documents() -> Vec<(String, String)> {
     let sizes = [("1 KB", 1 << 10), ("10 KB", 10 << 10), ("100 KB", 100 << 10), ("1 MB", 1 << 20), ("10 MB", 10 << 20)];
-    let mut documents = vec![("one message".to_owned(), format!("[{}]", message(1)))];
+    let mut documents = vec![("one message of 250 bytes".to_owned(), format!("[{}]", long_message()))];
     documents.extend(sizes.map(|(name, bytes)| (name.to_owned(), list(bytes))));
     documents.push(("1 MB of long texts".to_owned(), long_texts()));
     documents
@@ -154,7 +177,7 @@ fn documents() -> Vec<(String, String)> {
 
 fn values() -> Values {
     Values {
-        now: "2026-03-01T00:00:00.000Z".to_owned(),
+        now: "2026-03-01T00:00:00.000Z".into(),
         version: "2".into(),
         uuids: Uuids::default(),
         on_error: OnError::Reject,
@@ -176,20 +199,52 @@ fn translate(program: &Arc<Program>, text: &Bytes, chunk: usize) -> usize {
 
 fn measure(edit: &Edit, name: &str, text: &str) {
     let bytes = Bytes::copy_from_slice(text.as_bytes());
-    check_same(edit, &bytes);
-    let mut best = [Duration::MAX; 3];
+    let want = edit.peers.run(Peer::Value, text.as_bytes()).expect("the tree does every edit");
+    check_same(edit, &bytes, &want);
+    let copy: Box<dyn Fn() -> usize> = Box::new(|| black_box(bytes.to_vec()).len());
+    let whole: Box<dyn Fn() -> usize> = Box::new(|| translate(&edit.program, &bytes, usize::MAX));
+    let chunked: Box<dyn Fn() -> usize> = Box::new(|| translate(&edit.program, &bytes, 16 << 10));
+    let mut runs = vec![Some(copy), Some(whole), Some(chunked)];
+    for peer in Peer::ALL {
+        let result = edit.peers.run(peer, text.as_bytes());
+        if let Some(result) = &result {
+            assert_eq!(json(result), json(&want), "{} and the tree: {}", peer.name(), edit.name);
+        }
+        runs.push(result.map(|_| {
+            let text = text.as_bytes();
+            Box::new(move || edit.peers.run(peer, text).map_or(0, |out| out.len())) as Box<dyn Fn() -> usize>
+        }));
+    }
+    let mut best = vec![Duration::MAX; runs.len()];
     for _ in 0..ROUNDS {
-        let runs: [&dyn Fn() -> usize; 3] =
-            [&|| translate(&edit.program, &bytes, usize::MAX), &|| translate(&edit.program, &bytes, 16 << 10), &|| {
-                serde_json::to_vec(&(edit.tree)(serde_json::from_slice(&bytes).expect("JSON"))).expect("JSON").len()
-            }];
-        for (best, run) in best.iter_mut().zip(runs) {
-            *best = (*best).min(time(run));
+        for (best, run) in best.iter_mut().zip(&runs) {
+            if let Some(run) = run {
+                *best = (*best).min(time(run));
+            }
         }
     }
-    let rate = |time: Duration| text.len() as f64 / time.as_nanos() as f64;
-    let [whole, chunked, tree] = best.map(rate);
-    println!("| {} | {name} | {whole:.2} | {chunked:.2} | {tree:.3} | {:.1} |", edit.name, whole / tree);
+    report(edit, name, text.len(), &best);
+}
+
+fn report(edit: &Edit, name: &str, len: usize, best: &[Duration]) {
+    let rate = |time: &Duration| len as f64 / time.as_nanos() as f64;
+    let figure = |time: &Duration| if *time == Duration::MAX { "-".to_owned() } else { format!("{:.3}", rate(time)) };
+    let figures: Vec<String> = best.iter().map(figure).collect();
+    let (whole, chunked) = (rate(&best[1]), rate(&best[2]));
+    let value = rate(&best[3]);
+    let other = best[4..].iter().filter(|time| **time != Duration::MAX).map(rate).fold(f64::NAN, f64::max);
+    let times = if other.is_nan() { "-".to_owned() } else { format!("{:.1}", whole / other) };
+    println!(
+        "| {} | {name} | {} | {:.1} | {times} | {:.2} |",
+        edit.name,
+        figures.join(" | "),
+        whole / value,
+        whole / chunked
+    );
+}
+
+fn json(text: &[u8]) -> Value {
+    serde_json::from_slice(text).expect("JSON")
 }
 
 /// The time of one call: the mean over a round.
@@ -205,14 +260,12 @@ fn time(run: &dyn Fn() -> usize) -> Duration {
 }
 
 /// Both do the same, or the figures mean nothing.
-fn check_same(edit: &Edit, bytes: &Bytes) {
+fn check_same(edit: &Edit, bytes: &Bytes, want: &[u8]) {
     let mut translator = Translator::new(Arc::clone(&edit.program), values(), Limits::default());
     translator.push(bytes.clone()).expect("valid");
     translator.finish().expect("whole");
     let out: Vec<u8> = translator.take().flatten().collect();
-    let found: Value = serde_json::from_slice(&out).expect("JSON");
-    let want = (edit.tree)(serde_json::from_slice(bytes).expect("JSON"));
-    assert_eq!(found, want, "{}", edit.name);
+    assert_eq!(json(&out), json(want), "{}", edit.name);
 }
 
 /// Streams a list of 1 GB through the chat rules in chunks of 16 KB.

@@ -110,7 +110,7 @@ fn values(args: &Args, receiver: &str) -> Values {
     let now = args.now.clone().unwrap_or_else(|| format!("{:.3}", jiff::Timestamp::now()));
     let version = args.version_label.as_deref().unwrap_or(receiver).into();
     let uuids = Uuids::new(args.uuid_seed.map_or_else(crate::http::exchange::random, u128::from));
-    Values { now, version, uuids, on_error: OnError::Reject }
+    Values { now: now.into(), version, uuids, on_error: OnError::Reject }
 }
 
 type Program1 = (Arc<Program>, String);

@@ -90,7 +90,7 @@ struct Runner {
 impl Runner {
     fn new(program: Arc<Program>, version: &str, direction: &'static str) -> Self {
         let values =
-            Values { now: NOW.to_owned(), version: version.into(), uuids: Uuids::default(), on_error: OnError::Reject };
+            Values { now: NOW.into(), version: version.into(), uuids: Uuids::default(), on_error: OnError::Reject };
         Self { program, values, direction }
     }
 

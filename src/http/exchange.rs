@@ -171,7 +171,12 @@ pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnErr
         OnError::Reject => json::OnError::Reject,
         OnError::BestEffort => json::OnError::BestEffort,
     };
-    Values { now: format!("{now:.3}"), version: Arc::clone(&version.label), uuids: Uuids::new(random()), on_error }
+    Values {
+        now: format!("{now:.3}").into(),
+        version: Arc::clone(&version.label),
+        uuids: Uuids::new(random()),
+        on_error,
+    }
 }
 
 /// 128 random bits: the standard library keeps a key from the operating system for hashing, and another hasher each

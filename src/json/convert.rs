@@ -62,6 +62,25 @@ impl Conversion {
         }
     }
 
+    /// Appends a JSON text converted; `false` where the value cannot be expressed exactly in the other format.
+    pub(crate) fn append(&self, way: Way, value: &[u8], out: &mut Vec<u8>) -> bool {
+        let millis = match (self, way) {
+            (Self::UnixMillisRfc3339, Way::There) => integer(value),
+            (Self::UnixSecondsRfc3339, Way::There) => integer(value).and_then(|seconds| seconds.checked_mul(1000)),
+            // Times are made where they go: of all conversions, lists are full of these.
+            _ => {
+                return self.run(way, value).is_some_and(|made| {
+                    out.extend_from_slice(&made);
+                    true
+                });
+            }
+        };
+        millis.and_then(rfc3339).is_some_and(|text| {
+            out.extend_from_slice(text.bytes());
+            true
+        })
+    }
+
     /// Converts a JSON text; `None` where the value cannot be expressed exactly in the other format.
     pub(crate) fn run(&self, way: Way, value: &[u8]) -> Option<Vec<u8>> {
         let kind = Kind::of(value);
@@ -84,9 +103,11 @@ impl Conversion {
                 (kind == Kind::Number && is_integer(value)).then(|| to_decimal(value, *scale))
             }
             (Self::MinorUnitsDecimal(scale), Way::Back) => to_minor_units(&text_of(value)?, *scale),
-            (Self::UnixSecondsRfc3339, Way::There) => rfc3339(integer(value)?.checked_mul(1000)?),
+            (Self::UnixSecondsRfc3339, Way::There) => {
+                Some(rfc3339(integer(value)?.checked_mul(1000)?)?.bytes().to_vec())
+            }
             (Self::UnixSecondsRfc3339, Way::Back) => Some(parse_rfc3339(&text_of(value)?)?.0.to_string().into_bytes()),
-            (Self::UnixMillisRfc3339, Way::There) => rfc3339(integer(value)?),
+            (Self::UnixMillisRfc3339, Way::There) => Some(rfc3339(integer(value)?)?.bytes().to_vec()),
             (Self::UnixMillisRfc3339, Way::Back) => {
                 let (seconds, millis) = parse_rfc3339(&text_of(value)?)?;
                 Some((seconds * 1000 + millis).to_string().into_bytes())
@@ -185,36 +206,51 @@ fn array_to_csv(value: &[u8], separator: &str) -> Option<Vec<u8>> {
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
+/// A time as a JSON string.
+struct Time {
+    text: [u8; 26],
+    len: usize,
+}
+
+impl Time {
+    fn bytes(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
+}
+
 /// RFC 3339 in UTC from Unix milliseconds, as a JSON string; without a fraction where that is zero.
 /// Only the years 1 to 9999 have a text.
-fn rfc3339(millis: i64) -> Option<Vec<u8>> {
+fn rfc3339(millis: i64) -> Option<Time> {
     let (days, in_day) = (millis.div_euclid(MILLIS_PER_DAY), millis.rem_euclid(MILLIS_PER_DAY));
     let (year, month, day) = civil(days)?;
     let (seconds, fraction) = (in_day / 1000, in_day % 1000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let mut out = Vec::with_capacity("\"0000-00-00T00:00:00.000Z\"".len());
-    let fields =
-        [(b'"', year, 4), (b'-', month, 2), (b'-', day, 2), (b'T', hour, 2), (b':', minute, 2), (b':', second, 2)];
-    for (before, number, width) in fields {
-        out.push(before);
-        push_digits(number, width, &mut out);
+    let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
+    let fields = [
+        (1, year / 100),
+        (3, year % 100),
+        (6, month),
+        (9, day),
+        (12, seconds / 3600),
+        (15, seconds / 60 % 60),
+        (18, seconds % 60),
+        (22, fraction % 100),
+    ];
+    for (at, number) in fields {
+        text[at..at + 2].copy_from_slice(&two_digits(number));
     }
-    if fraction != 0 {
-        out.push(b'.');
-        push_digits(fraction, 3, &mut out);
+    text[21] = two_digits(fraction / 100)[1];
+    let mut time = Time { text, len: text.len() };
+    if fraction == 0 {
+        time.text[20..22].copy_from_slice(b"Z\"");
+        time.len = 22;
     }
-    out.extend_from_slice(b"Z\"");
-    Some(out)
+    Some(time)
 }
 
-/// Appends the last `width` decimal digits of a number that is not negative.
-fn push_digits(number: i64, width: usize, out: &mut Vec<u8>) {
-    let (start, mut rest) = (out.len(), number.unsigned_abs());
-    out.resize(start + width, b'0');
-    for digit in out[start..].iter_mut().rev() {
-        *digit += u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-    }
+/// A number below 100.
+fn two_digits(number: i64) -> [u8; 2] {
+    let digit = |digit: i64| b'0' + u8::try_from(digit).unwrap_or(0);
+    [digit(number / 10), digit(number % 10)]
 }
 
 /// The proleptic Gregorian date of a day counted from 1970-01-01 (the era arithmetic of Howard Hinnant's

@@ -499,7 +499,7 @@ impl Literal {
     /// JSON text as the rule has it, with `"$now"` and `"$version"` in their places.
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
-        let values = Values { now: "$now".to_owned(), version: "$version".into(), ..Values::default() };
+        let values = Values { now: "$now".into(), version: "$version".into(), ..Values::default() };
         let mut text = Vec::new();
         self.render(&values, &mut text);
         text

@@ -10,11 +10,16 @@
 //! `scanner` finds tokens in chunks. `translator` walks the program's steps along the document. Where a scope must
 //! be held, `tree` makes a sparse tree of it and `apply` edits that. `valid`, `text` and `convert` work on text
 //! that is known to be JSON, and `jq` runs programs on it.
+//!
+//! Most objects of a list, and most messages of a socket, have the names of the one before in the same order: a
+//! `stencil` of that one reads the next in a fraction of the time, and `translator::replay` does with it what was done
+//! with the first. What does not fit takes the long way, with the same result.
 
 mod apply;
 mod convert;
 mod cost;
 pub mod edit;
+mod elements;
 mod error;
 mod fuse;
 #[cfg(feature = "jq")]
@@ -25,6 +30,7 @@ mod jq;
 mod output;
 mod program;
 mod scanner;
+mod stencil;
 mod text;
 mod translator;
 mod tree;
@@ -76,7 +82,7 @@ pub enum OnError {
 #[derive(Debug, Clone, Default)]
 pub struct Values {
     /// `$now`: RFC 3339.
-    pub now: String,
+    pub now: Arc<str>,
     /// `$version`: the label of the version that receives the document.
     pub version: Arc<str>,
     /// Each `$uuid` is another of these.
@@ -105,11 +111,9 @@ pub fn translate(
     document: Bytes,
 ) -> Result<Translated, Error> {
     let mut translator = Translator::new(Arc::clone(program), values.clone(), limits);
-    let mut body = Vec::with_capacity(document.len() + document.len() / 8 + 64);
     translator.push(document)?;
     translator.finish()?;
-    translator.take().for_each(|piece| body.extend_from_slice(&piece));
-    Ok(Translated { body, partial: translator.is_partial() })
+    Ok(Translated { partial: translator.is_partial(), body: translator.take_all() })
 }
 
 /// Checks that a text is one JSON document and nothing else.

@@ -2,6 +2,10 @@
 
 use bytes::Bytes;
 
+use super::Values;
+use super::edit::Literal;
+use super::program::StepId;
+
 /// From this many bytes on, a slice that shares the chunk is cheaper than a copy.
 const SLICE_FROM: usize = 4096;
 
@@ -14,25 +18,85 @@ pub(super) struct Output {
     tail: Vec<u8>,
     /// How many attempts are under way, each of which may take back what it wrote.
     attempts: usize,
+    /// How much room to make for what is copied.
+    room: usize,
+    /// What was done since a recording began, if one did.
+    record: Option<Vec<Piece>>,
+}
+
+/// What leaves, and where in the buffer it is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// A span of the buffer.
+    Copied { from: usize, to: usize },
+    /// Text of the program.
+    Written(Vec<u8>),
+    /// A literal of the program.
+    Rendered(Literal),
+    /// What a step that holds makes of a value.
+    Edited { step: StepId, from: usize, to: usize },
+    /// Nothing: here begins a value that is held or captured as a whole.
+    Whole(usize),
+    /// Nothing: here begins a value that a step looks into.
+    Inside(usize),
+}
+
+/// A place in the output to go back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    len: usize,
+    pieces: usize,
 }
 
 impl Output {
     /// Appends `buf[from..to]`; `chunk` is the chunk that `buf` is all of, where it is one.
     #[inline]
     pub(super) fn copy(&mut self, buf: &[u8], from: usize, to: usize, chunk: Option<&Bytes>) {
+        self.note(|| Piece::Copied { from, to });
         match chunk {
             Some(chunk) if to - from >= SLICE_FROM && self.attempts == 0 => {
                 self.seal();
                 self.ready.push(chunk.slice(from..to));
             }
-            _ => self.write(&buf[from..to]),
+            _ => self.tail().extend_from_slice(&buf[from..to]),
         }
     }
 
-    /// Appends a copy of `text`.
+    /// Appends a copy of text of the program.
     #[inline]
     pub(super) fn write(&mut self, text: &[u8]) {
+        self.note(|| Piece::Written(text.to_vec()));
         self.tail().extend_from_slice(text);
+    }
+
+    /// Appends a literal of the program.
+    pub(super) fn render(&mut self, literal: &Literal, values: &Values) {
+        self.note(|| Piece::Rendered(literal.clone()));
+        literal.render(values, self.tail());
+    }
+
+    /// Where text is appended if it is short, and nobody wants to know.
+    #[inline]
+    pub(super) fn short_tail(&mut self, span: usize) -> Option<&mut Vec<u8>> {
+        (self.record.is_none() && span < SLICE_FROM).then(|| self.tail())
+    }
+
+    /// Begins to record what is done.
+    pub(super) fn begin_record(&mut self) {
+        self.record = Some(Vec::new());
+    }
+
+    /// Ends the recording; what was done.
+    pub(super) fn end_record(&mut self) -> Option<Vec<Piece>> {
+        self.record.take()
+    }
+
+    /// Records something, if there is a recording.
+    #[inline]
+    pub(super) fn note(&mut self, piece: impl FnOnce() -> Piece) {
+        if let Some(record) = &mut self.record {
+            record.push(piece());
+        }
     }
 
     /// Where text is appended.
@@ -41,21 +105,37 @@ impl Output {
         if self.tail.len() >= PIECE && self.attempts == 0 {
             self.seal();
         }
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(self.room);
+        }
         &mut self.tail
+    }
+
+    /// Says that about this many bytes are about to leave.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.room = (bytes + bytes / 8 + 64).min(PIECE + SLICE_FROM);
+    }
+
+    /// Takes everything as one text.
+    pub(super) fn take_all(&mut self) -> Vec<u8> {
+        if self.ready.is_empty() {
+            return std::mem::take(&mut self.tail);
+        }
+        self.seal();
+        self.ready.drain(..).collect::<Vec<_>>().concat()
     }
 
     fn seal(&mut self) {
         if !self.tail.is_empty() {
-            let next = Vec::with_capacity(self.tail.capacity().min(PIECE + SLICE_FROM));
-            self.ready.push(Bytes::from(std::mem::replace(&mut self.tail, next)));
+            self.ready.push(Bytes::from(std::mem::take(&mut self.tail)));
         }
     }
 
     /// Begins what may be taken back: a mark for [`Output::end_attempt`] or [`Output::take_back`].
-    pub(super) fn begin_attempt(&mut self) -> usize {
-        let mark = self.tail().len();
+    pub(super) fn begin_attempt(&mut self) -> Mark {
+        self.tail();
         self.attempts += 1;
-        mark
+        self.mark()
     }
 
     /// Lets what was written since stay.
@@ -64,13 +144,21 @@ impl Output {
     }
 
     /// How much has been written that may still be taken back.
-    pub(super) fn mark(&self) -> usize {
-        self.tail.len()
+    pub(super) fn mark(&self) -> Mark {
+        Mark { len: self.tail.len(), pieces: self.record.as_ref().map_or(0, Vec::len) }
     }
 
     /// Takes back what was written since the mark, within an attempt.
-    pub(super) fn take_back(&mut self, mark: usize) {
-        self.tail.truncate(mark);
+    pub(super) fn take_back(&mut self, mark: Mark) {
+        self.tail.truncate(mark.len);
+        if let Some(record) = &mut self.record {
+            // What was looked into still counts.
+            let mut at = 0;
+            record.retain(|piece| {
+                at += 1;
+                at <= mark.pieces || matches!(piece, Piece::Whole(_) | Piece::Inside(_))
+            });
+        }
     }
 
     /// Everything so far that stays.
@@ -80,4 +168,24 @@ impl Output {
         }
         self.ready.drain(..)
     }
+}
+
+/// Appends `bytes[from..to]` in blocks, which is faster for short spans than to ask how long they are.
+#[inline]
+pub(super) fn append_short(out: &mut Vec<u8>, bytes: &[u8], from: usize, to: usize) {
+    let len = to.saturating_sub(from);
+    let end = out.len() + len;
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    if len > 64 {
+        return out.extend_from_slice(&rest[..len.min(rest.len())]);
+    }
+    while out.len() < end {
+        let Some((block, after)) = rest.split_first_chunk::<16>() else {
+            let left = (end - out.len()).min(rest.len());
+            return out.extend_from_slice(&rest[..left]);
+        };
+        out.extend_from_slice(block);
+        rest = after;
+    }
+    out.truncate(end);
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::edit::{Entry, Literal, Otherwise};
+use super::translator::Kits;
 
 /// A step of a program: its place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,11 +113,12 @@ pub struct Program {
     /// The first copies.
     pub(super) steps: Vec<Step>,
     pub(super) root: StepId,
+    pub(super) kits: Kits,
 }
 
 impl Default for Program {
     fn default() -> Self {
-        Self { steps: vec![Step::Copy], root: StepId(0) }
+        Self { steps: vec![Step::Copy], root: StepId(0), kits: Kits::default() }
     }
 }
 

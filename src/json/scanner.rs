@@ -4,6 +4,7 @@
 //! state and asks for more. A token is thus never read twice, whatever the chunks are, and an untouched one
 //! need not be held. [`Skipper`] runs over a whole value that nobody looks into.
 
+use super::elements::Elements;
 use super::error::{Code, Error};
 
 /// The end of a token, if the buffer holds it.
@@ -290,7 +291,7 @@ fn plain_blocks(buf: &[u8], mut pos: usize) -> usize {
 /// Marks, in the high bit of each byte, a quote, a backslash or a control character. Bits above the first mark
 /// may be wrong (borrows run upwards); the first is right.
 #[inline]
-fn special_bytes(word: u64) -> u64 {
+pub(super) fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let quote = word ^ (ONES * u64::from(b'"'));
@@ -334,6 +335,7 @@ pub(super) struct Skipper {
     levels: Levels,
     in_object: bool,
     expect: Expect,
+    elements: Option<Box<Elements>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -356,7 +358,7 @@ impl Skipper {
             let at = if self.token == Token::None { skip_space(buf, pos) } else { pos };
             match buf.get(at) {
                 None => return Ok(Skip::More),
-                Some(b'{' | b'[') => {}
+                Some(b'{' | b'[') if self.token == Token::None => {}
                 Some(_) => return Ok(self.token.scalar(buf, at)?.map_or(Skip::More, Skip::End)),
             }
         }
@@ -368,12 +370,27 @@ impl Skipper {
         self.levels.depth == 0 && matches!(self.token, Token::Number(state) if state.complete())
     }
 
+    /// Forgets the value at hand.
+    pub(super) fn reset(&mut self) {
+        let elements = self.elements.take();
+        *self = Self { elements, ..Self::default() };
+        self.forget_places();
+    }
+
+    /// Positions in the buffer mean nothing any more.
+    fn forget_places(&mut self) {
+        if let Some(elements) = &mut self.elements {
+            elements.forget_places();
+        }
+    }
+
     fn container(&mut self, buf: &[u8], mut pos: usize, room: usize) -> Result<Skip, Syntax> {
         loop {
             if self.token == Token::None {
                 pos = skip_space(buf, pos);
             }
             let Some(&byte) = buf.get(pos) else {
+                self.forget_places();
                 return Ok(Skip::More);
             };
             match self.expect {
@@ -382,7 +399,7 @@ impl Skipper {
                     match byte {
                         b',' => self.expect = if self.in_object { Expect::Key } else { Expect::Value },
                         b'}' if self.in_object => {
-                            if self.close() {
+                            if self.close_object(buf, pos) {
                                 return Ok(Skip::End(pos));
                             }
                         }
@@ -396,12 +413,14 @@ impl Skipper {
                 }
                 Expect::KeyOrEnd | Expect::ValueOrEnd if self.token == Token::None && byte == self.closing() => {
                     pos += 1;
-                    if self.close() {
+                    let done = if self.in_object { self.close_object(buf, pos) } else { self.close() };
+                    if done {
                         return Ok(Skip::End(pos));
                     }
                 }
                 Expect::Key | Expect::KeyOrEnd => {
                     let Some(end) = self.token.name(buf, pos)? else {
+                        self.forget_places();
                         return Ok(Skip::More);
                     };
                     pos = end;
@@ -418,6 +437,15 @@ impl Skipper {
                     if self.levels.depth >= room {
                         return fail(pos, Expected::Shallower);
                     }
+                    if byte == b'{' && !self.in_object && self.levels.depth > 0 {
+                        let depth = self.levels.depth;
+                        let elements = self.elements.get_or_insert_default();
+                        if let Some(end) = elements.pass(buf, pos, depth, room - depth) {
+                            pos = end;
+                            self.expect = Expect::CommaOrEnd;
+                            continue;
+                        }
+                    }
                     self.in_object = byte == b'{';
                     self.levels.push(self.in_object);
                     self.expect = if self.in_object { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
@@ -425,6 +453,7 @@ impl Skipper {
                 }
                 Expect::Value | Expect::ValueOrEnd => {
                     let Some(end) = self.token.scalar(buf, pos)? else {
+                        self.forget_places();
                         return Ok(Skip::More);
                     };
                     pos = end;
@@ -436,6 +465,15 @@ impl Skipper {
 
     fn closing(&self) -> u8 {
         if self.in_object { b'}' } else { b']' }
+    }
+
+    /// Closes an object that ends at `pos`; says whether it was the value itself.
+    fn close_object(&mut self, buf: &[u8], pos: usize) -> bool {
+        let done = self.close();
+        if let Some(elements) = &mut self.elements {
+            elements.learn(buf, self.levels.depth, pos);
+        }
+        done
     }
 
     /// Closes a container; says whether it was the value itself.

@@ -19,6 +19,16 @@ impl Uuids {
         Self { seed, taken: Arc::default() }
     }
 
+    /// How many were taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Puts back all that were taken after the first so many: what they were for has not been said.
+    pub(super) fn put_back(&self, taken: u64) {
+        self.taken.store(taken, Ordering::Relaxed);
+    }
+
     /// The next one, as text.
     pub(super) fn next(&self) -> String {
         let count = self.taken.fetch_add(1, Ordering::Relaxed);

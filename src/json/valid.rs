@@ -158,11 +158,15 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     match kind {
         Kind::Null => true,
         Kind::Boolean => a == b,
-        Kind::String => a == b || unescape(a) == unescape(b),
+        Kind::String => a == b || (has_escape(a) || has_escape(b)) && unescape(a) == unescape(b),
         Kind::Number => a == b || same_number(a, b),
         Kind::Array => same_elements(a, b),
         Kind::Object => same_members(a, b),
     }
+}
+
+fn has_escape(text: &[u8]) -> bool {
+    memchr::memchr(b'\\', text).is_some()
 }
 
 fn same_elements(a: &[u8], b: &[u8]) -> bool {

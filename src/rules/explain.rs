@@ -152,7 +152,7 @@ impl Explained<'_> {
     pub fn trace(&self, body: &[u8], now: &str) -> Result<Vec<Traced>, String> {
         validate(body, Limits::default()).map_err(|e| e.to_string())?;
         let version = Arc::clone(&self.api.versions.get(self.to).label);
-        let values = Values { now: now.to_owned(), version, uuids: Uuids::default(), on_error: OnError::Reject };
+        let values = Values { now: now.into(), version, uuids: Uuids::default(), on_error: OnError::Reject };
         let mut body = body.trim_ascii().to_vec();
         let mut steps = Vec::new();
         for stage in self.stages.iter().filter(|stage| stage.is_about(Part::Body)) {

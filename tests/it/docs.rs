@@ -35,7 +35,7 @@ fn fenced(page: &str) -> Vec<(&str, String)> {
 
 fn run(ops: &Ops, direction: Direction, document: &str) -> String {
     let values = Values {
-        now: "2026-03-01T00:00:00Z".to_owned(),
+        now: "2026-03-01T00:00:00Z".into(),
         version: "2".into(),
         uuids: Uuids::default(),
         on_error: OnError::Reject,

@@ -364,7 +364,7 @@ impl Change {
     fn run(program: &Arc<Program>, document: &[u8], now: usize) -> Option<Vec<u8>> {
         let now = format!("2026-03-01T00:{:02}:{:02}Z", now / 60 % 60, now % 60);
         let values = Values {
-            now,
+            now: now.into(),
             version: "v2".into(),
             uuids: legato_proxy::json::Uuids::default(),
             on_error: OnError::Reject,

@@ -16,15 +16,18 @@ pub(crate) const NOW: &str = "2026-03-01T00:00:00Z";
 const VECTORS: &str = include_str!("../data/rule_vectors.json");
 
 fn values() -> Values {
-    Values { now: NOW.to_owned(), version: "v2".into(), uuids: Uuids::default(), on_error: OnError::Reject }
+    Values { now: NOW.into(), version: "v2".into(), uuids: Uuids::default(), on_error: OnError::Reject }
 }
 
+/// An error's code, offset and pointer.
+type Failed = (&'static str, u64, Option<String>);
+
 /// Feeds a document in chunks whose sizes `next` gives; the result, or the error's code and offset.
-fn feed(program: &Arc<Program>, text: &str, mut next: impl FnMut() -> usize) -> Result<String, (&'static str, u64)> {
+fn feed(program: &Arc<Program>, text: &str, mut next: impl FnMut() -> usize) -> Result<String, Failed> {
     let mut translator = Translator::new(Arc::clone(program), values(), Limits::default());
     let mut rest = Bytes::copy_from_slice(text.as_bytes());
     let mut out = Vec::new();
-    let failed = |e: legato_proxy::json::Error| (e.code.name(), e.offset);
+    let failed = |e: legato_proxy::json::Error| (e.code.name(), e.offset, e.pointer);
     while !rest.is_empty() {
         let chunk = rest.split_to(next().clamp(1, rest.len()));
         translator.push(chunk).map_err(failed)?;
@@ -36,7 +39,7 @@ fn feed(program: &Arc<Program>, text: &str, mut next: impl FnMut() -> usize) -> 
 }
 
 /// Translates at every kind of chunking; all must agree to the byte, errors to the offset.
-pub(crate) fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result<String, (&'static str, u64)> {
+pub(crate) fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result<String, Failed> {
     let whole = feed(program, text, || usize::MAX);
     assert_eq!(feed(program, text, || 1), whole, "byte by byte: {text} under\n{program}");
     let mut random = Random(seed);
@@ -55,12 +58,12 @@ fn check(ops_text: &Value, text: &str, up: bool, mode: Mode, seed: u64) -> Resul
         other => panic!("{other}: {} in {ops_text}", found[0].message),
     })?;
     let direction = if up { Direction::Up } else { Direction::Down };
-    let fused = translate(&ops.program(direction, mode), text, seed).map_err(|(code, _)| code);
+    let fused = translate(&ops.program(direction, mode), text, seed).map_err(|(code, ..)| code);
     let one_by_one = ops
         .programs(direction, mode)
         .iter()
         .try_fold(text.to_owned(), |text, program| translate(program, &text, seed))
-        .map_err(|(code, _)| code);
+        .map_err(|(code, ..)| code);
     let context = Context { up, patch: mode == Mode::MergePatch, now: NOW, version: "v2" };
     let told = || format!("{ops_text}\nof {text} {direction:?}, seed {seed}, fused:\n{}", ops.program(direction, mode));
     let parse = |text: &String| value(text).unwrap_or_else(|e| panic!("{e}: {text} from {}", told()));
@@ -80,7 +83,7 @@ fn check(ops_text: &Value, text: &str, up: bool, mode: Mode, seed: u64) -> Resul
             (Err(_), Err(_)) => {}
             _ => panic!("engine {fused:?}, oracle {want:?}: {}", told()),
         }
-        if ops_text.as_array().is_some_and(|ops| ops.len() == 1) {
+        if ops_text.as_array().is_some_and(|ops| ops.len() == 1 && ops[0].get("each").is_none()) {
             assert_eq!(fused.as_ref().err(), want.as_ref().err().as_ref().map(|code| *code), "{}", told());
         }
     }
@@ -150,15 +153,10 @@ fn run_vector(vector: &Value) {
 /// Random ops on random documents over few names, so that they meet often.
 #[test]
 fn random_ops_on_random_documents() {
-    let start = std::env::var("LEGATO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
-    let cases = std::env::var("LEGATO_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(4000_u64);
-    // Shown by the test runner when the test fails, or with `--nocapture`.
-    #[expect(clippy::print_stdout, reason = "a failure must be repeatable")]
-    {
-        println!("seeds {start} to {}", start + cases - 1);
-    }
+    let seeds = seeds(8000);
+    let cases = seeds.end - seeds.start;
     let mut translated = 0;
-    for seed in start..start + cases {
+    for seed in seeds {
         let mut random = Random(seed);
         let ops: Vec<Value> = (0..=random.below(4)).map(|_| random_op(&mut random, 0)).collect();
         let ops = Value::Array(ops);
@@ -171,6 +169,121 @@ fn random_ops_on_random_documents() {
         translated += usize::from(check(&ops, &document, up, mode, seed).is_ok());
     }
     assert!(translated as u64 > cases / 3, "only {translated} of {cases} cases translated");
+}
+
+/// Seeds of random cases: `LEGATO_SEED` and as many as `LEGATO_CASES` says.
+fn seeds(cases: u64) -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let start = number("LEGATO_SEED").unwrap_or(1_u64);
+    let end = start + number("LEGATO_CASES").unwrap_or(cases);
+    // Shown by the test runner when the test fails, or with `--nocapture`.
+    #[expect(clippy::print_stdout, reason = "a failure must be repeatable")]
+    {
+        println!("seeds {start} to {}", end - 1);
+    }
+    start..end
+}
+
+/// Objects of one outline follow each other, in lists and in the documents of one program. Byte by byte, no outline
+/// is ever used; whole, nearly always.
+#[test]
+fn random_ops_on_lists_of_like_objects() {
+    for seed in seeds(2000) {
+        let mut random = Random(seed);
+        let ops: Vec<Value> = (0..=random.below(3)).map(|_| random_op(&mut random, 1)).collect();
+        let listed = random.below(4) > 0;
+        let ops = if listed { json!([{"each": {"at": "/*", "ops": ops}}]) } else { Value::Array(ops) };
+        let Ok(parsed) = Ops::parse(&ops.to_string(), "ops.yaml") else { continue };
+        let direction = if random.below(2) == 0 { Direction::Up } else { Direction::Down };
+        let program = parsed.program(direction, Mode::Full);
+        let moulds: Vec<Value> = (0..=random.below(2)).map(|_| mould(&mut random)).collect();
+        for _ in 0..3 {
+            let count = if listed { 3 + random.below(6) } else { 1 };
+            let objects: Vec<Value> = (0..count).map(|_| alike(random.pick(&moulds).clone(), &mut random)).collect();
+            let document = if listed { Value::Array(objects) } else { objects[0].clone() };
+            let text = spelled(&document, &mut random);
+            let _either_way = translate(&program, &text, seed);
+            let _as_far_as_it_is_json = translate(&program, &broken(&text, &mut random), seed);
+        }
+        let document = spelled(&json!([alike(moulds[0].clone(), &mut random)]), &mut random);
+        let _fused_as_op_by_op = check(&ops, &document, direction == Direction::Up, Mode::Full, seed);
+    }
+}
+
+/// What is done as with the object before takes as many UUIDs as it did.
+#[test]
+fn uuids_do_not_depend_on_chunks() {
+    let ops = json!([{"each": {"at": "/*", "ops": [
+        {"add": {"at": "/inner/id", "default": {"value": "$uuid"}}},
+        {"add": {"at": "/id", "default": {"value": "$uuid"}}},
+        {"move": {"from": "/a", "to": "/x/a"}},
+        {"map": {"at": "/x/a", "pairs": [["1", "one"]], "else": "keep"}},
+    ]}}]);
+    let program = Ops::parse(&ops.to_string(), "ops.yaml").expect("ops").program(Direction::Up, Mode::Full);
+    let one = r#"{"inner":{"n":1},"a":"1"}"#;
+    let [two, three] = [r#"{"inner":{"n":1},"a":"2"}"#, r#"{"inner":{"id":1},"a":"1"}"#];
+    let done = translate(&program, &format!("[{one},{one},{two},{three},{one},{two}]"), 5).expect("JSON");
+    let ids: std::collections::BTreeSet<&str> = done.split(r#""id":""#).skip(1).map(|rest| &rest[..36]).collect();
+    assert_eq!(ids.len(), 11, "{done}");
+}
+
+/// An object with most of the names.
+fn mould(random: &mut Random) -> Value {
+    let members = NAMES.iter().map(|name| ((*name).to_owned(), random_value(random, 3)));
+    Value::Object(members.collect())
+}
+
+/// What one document teaches a program does not reach into the next.
+#[test]
+fn documents_of_one_program_are_apart() {
+    let documents = ["0", "1e3", "[{\"a\":1}]", " 7", "{\"a\":{}}", "\"x\"", "[{\"a\":1},{\"a\":[{\"a\":2}]}]", "-1"];
+    for ops in [
+        json!([{"rename": {"/a": "b"}}]),
+        json!([{"rename": {"/*/a": "b"}}]),
+        json!([{"wrap": {"at": "body:", "into": "array"}}]),
+    ] {
+        let ops = Ops::parse(&ops.to_string(), "ops.yaml").expect("ops");
+        let kept = ops.program(Direction::Up, Mode::Full);
+        for document in documents.iter().cycle().take(40) {
+            let alone = ops.program(Direction::Up, Mode::Full);
+            assert_eq!(feed(&kept, document, || usize::MAX), feed(&alone, document, || usize::MAX), "{document}");
+        }
+    }
+}
+
+/// The same names with other values, mostly of the same kind.
+fn alike(mould: Value, random: &mut Random) -> Value {
+    match mould {
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, alike(value, random))).collect(),
+        _ if random.below(12) == 0 => random_value(random, 2),
+        Value::Array(items) => items.into_iter().cycle().take(random.below(4)).map(|v| alike(v, random)).collect(),
+        Value::String(_) => {
+            json!("xyzäß \" and a text of some length".chars().take(random.below(36)).collect::<String>())
+        }
+        Value::Number(_) => random
+            .pick(&[json!(0), json!(7), json!(-3), json!(1_234_567_890_123_456_789_u64), json!(0.5), json!(1e9)])
+            .clone(),
+        other => other,
+    }
+}
+
+/// A value's text, mostly as short as can be.
+fn spelled(value: &Value, random: &mut Random) -> String {
+    if random.below(4) == 0 { serde_json::to_string_pretty(value).expect("JSON") } else { value.to_string() }
+}
+
+/// The text with one byte lost or another in its place.
+fn broken(text: &str, random: &mut Random) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    let at = random.below(chars.len());
+    match random.below(3) {
+        0 => {
+            chars.remove(at);
+        }
+        1 => chars[at] = *random.pick(&['"', '{', '}', '[', ']', ',', ':', '0', '.', 'e', 'x', '\\', '\n']),
+        _ => chars.truncate(at),
+    }
+    chars.into_iter().collect()
 }
 
 const NAMES: &[&str] = &["a", "b", "c", "d", "e", "a", "b", "c", "x_y", "xY", "0"];

@@ -169,7 +169,7 @@ fn case(seed: u64) -> Option<Case> {
 
 fn run(program: &Arc<Program>, value: &Value) -> Option<Value> {
     let values = Values {
-        now: "2026-03-01T00:00:00Z".to_owned(),
+        now: "2026-03-01T00:00:00Z".into(),
         version: "2".into(),
         uuids: Uuids::default(),
         on_error: OnError::Reject,

@@ -99,7 +99,7 @@ impl<'a> Message<'a> {
 impl Case<'_> {
     fn values(&self) -> Values {
         Values {
-            now: "2026-03-01T00:00:00Z".to_owned(),
+            now: "2026-03-01T00:00:00Z".into(),
             version: self.receiver.into(),
             uuids: Uuids::default(),
             on_error: self.on_error,

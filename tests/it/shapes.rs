@@ -66,7 +66,7 @@ fn random_ops_on_values_inside_each_other() {
         let up = random.below(2) == 0;
         let Some(program) = response_program(&compiled, up) else { continue };
         let document = random_value(&mut random, 0);
-        let found = translate(&program, &document.to_string(), seed).map_err(|(code, _)| code);
+        let found = translate(&program, &document.to_string(), seed).map_err(|(code, ..)| code);
         let context = Context { up, patch: false, now: NOW, version: "v2" };
         let want = oracle::nested(&ops, edited, INSIDES, 0, document.clone(), context);
         let told = || format!("{name}: {ops}\nof {document}, up: {up}, seed {seed}");
@@ -98,7 +98,7 @@ fn values_inside_each_other_have_a_bottom() {
     }
     let endless = json!([{"shape": "Node", "ops": [{"remove": {"at": "/next", "restore": {"value": {}}}}]}]);
     let program = response_program(&compile_change(shapes, &endless), false).expect("rules");
-    assert_eq!(translate(&program, "{}", 1).map_err(|(code, _)| code), Err("too_deep"));
+    assert_eq!(translate(&program, "{}", 1).map_err(|(code, ..)| code), Err("too_deep"));
 }
 
 fn example() -> Vec<Source> {

@@ -9,50 +9,50 @@ use super::limit::{Limited, limit};
 /// Appends what the edits make of a value, if they are only about the value itself and all of them succeed. Says
 /// whether it did; if not, nothing is appended.
 pub(crate) fn edit_alone(entries: &[Entry], text: &[u8], out: &mut Vec<u8>) -> bool {
+    let [first @ .., last] = entries else {
+        out.extend_from_slice(text);
+        return true;
+    };
     let mut value = Cow::Borrowed(text);
-    for entry in entries {
-        let Edit::Change { at, how } = &entry.edit else { return false };
-        if !at.is_empty() || !entry.guard.is_empty() {
+    for entry in first {
+        let mut made = Vec::new();
+        if !change(entry, &value, &mut made) {
             return false;
         }
-        let changed = match change(how, &value) {
-            Some(Changed::Same) => continue,
-            Some(Changed::To(text)) => text.to_vec(),
-            Some(Changed::Made(text)) => text,
-            None => return false,
-        };
-        value = Cow::Owned(changed);
+        value = Cow::Owned(made);
     }
-    out.extend_from_slice(&value);
-    true
+    change(last, &value, out)
 }
 
-/// What became of a value.
-enum Changed<'p> {
-    Same,
-    To(&'p [u8]),
-    Made(Vec<u8>),
-}
-
-fn change<'p>(how: &'p ValueEdit, text: &[u8]) -> Option<Changed<'p>> {
+/// Appends what one edit makes of a value, if it is only about the value itself and succeeds.
+fn change(entry: &Entry, text: &[u8], out: &mut Vec<u8>) -> bool {
+    let Edit::Change { at, how } = &entry.edit else { return false };
+    if !at.is_empty() || !entry.guard.is_empty() {
+        return false;
+    }
     let otherwise = match how {
         ValueEdit::Map { pairs, otherwise } => {
             if let Some((from, to)) = pairs.iter().find(|(from, _)| same(text, from)) {
-                return Some(if same(from, to) { Changed::Same } else { Changed::To(to) });
+                out.extend_from_slice(if same(from, to) { text } else { to });
+                return true;
             }
             otherwise
         }
         ValueEdit::Convert { conversion, way, otherwise } => {
-            if Kind::of(text) != Kind::Null
-                && let Some(made) = conversion.run(*way, text)
-            {
-                return Some(Changed::Made(made));
+            if Kind::of(text) != Kind::Null && conversion.append(*way, text, out) {
+                return true;
             }
             otherwise
         }
         ValueEdit::Limit { bound, over } => match (limit(bound, text), over) {
-            (Limited::Within, _) => return Some(Changed::Same),
-            (Limited::Over { cut, .. }, Over::Cut) => return Some(Changed::Made(cut)),
+            (Limited::Within, _) => {
+                out.extend_from_slice(text);
+                return true;
+            }
+            (Limited::Over { cut, .. }, Over::Cut) => {
+                out.extend_from_slice(&cut);
+                return true;
+            }
             (Limited::Over { .. }, Over::Otherwise(over)) => over,
         },
         ValueEdit::ToArray { .. }
@@ -64,12 +64,13 @@ fn change<'p>(how: &'p ValueEdit, text: &[u8]) -> Option<Changed<'p>> {
         | ValueEdit::ToObject { .. }
         | ValueEdit::ToTuple { .. }
         | ValueEdit::Recase { .. }
-        | ValueEdit::Jq { .. } => return None,
+        | ValueEdit::Jq { .. } => return false,
     };
     match otherwise {
-        _ if Kind::of(text) == Kind::Null => Some(Changed::Same),
-        Otherwise::Keep => Some(Changed::Same),
-        Otherwise::Value(text) => Some(Changed::To(text)),
-        Otherwise::Fail | Otherwise::Drop => None,
+        _ if Kind::of(text) == Kind::Null => out.extend_from_slice(text),
+        Otherwise::Keep => out.extend_from_slice(text),
+        Otherwise::Value(value) => out.extend_from_slice(value),
+        Otherwise::Fail | Otherwise::Drop => return false,
     }
+    true
 }

@@ -14,6 +14,7 @@ use members::Members;
 
 use super::program::{Program, Step, StepId};
 use super::text::quoted;
+use super::translator::Kits;
 
 impl Program {
     /// Fuses edits, which run in order, to one program.
@@ -21,7 +22,7 @@ impl Program {
     pub fn fuse(entries: Vec<Entry>) -> Self {
         let mut builder = Builder { steps: vec![Step::Copy] };
         let root = builder.fuse(flatten(entries));
-        Self { steps: builder.steps, root }
+        Self { steps: builder.steps, root, kits: Kits::default() }
     }
 }
 
@@ -29,7 +30,7 @@ impl Program {
     /// The edits as they are, on a document that is held as a whole: what fusing is compared with.
     #[must_use]
     pub fn hold(entries: Vec<Entry>) -> Self {
-        Self { steps: vec![Step::Copy, Step::Hold(entries.into())], root: StepId(1) }
+        Self { steps: vec![Step::Copy, Step::Hold(entries.into())], root: StepId(1), kits: Kits::default() }
     }
 }
 
@@ -37,7 +38,8 @@ impl Program {
     /// Checks that a document is JSON and changes nothing.
     #[must_use]
     pub fn check() -> Self {
-        Self { steps: vec![Step::Copy, Step::Each { inner: StepId::COPY }], root: StepId(1) }
+        let nothing = Step::Surround { before: Vec::new(), inner: StepId::COPY, after: Literal::default() };
+        Self { steps: vec![Step::Copy, nothing], root: StepId(1), kits: Kits::default() }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Attempts: objects whose members change their place, done in one reading unless something unusual turns up.
 
-use super::super::apply::{apply, edit_alone};
+use super::super::output::{Mark, Piece};
 use super::super::program::{Added, Attempt, Captured, Object, Program, Step, StepId};
-use super::super::scanner::{Skipper, Token};
+use super::super::scanner::Token;
 use super::{At, Buf, Failing, Frame, Machine};
 
 /// The attempts under way, the outermost first, and what they have captured.
@@ -20,7 +20,7 @@ pub(super) struct Attempts {
 struct UnderWay {
     held: StepId,
     start: usize,
-    mark: usize,
+    mark: Mark,
     frames: usize,
     depth: usize,
     captures: usize,
@@ -82,6 +82,7 @@ impl Machine {
     #[cold]
     pub(super) fn give_up(&mut self, _program: &Program) {
         let Some(attempt) = self.attempts.under_way.pop() else { return };
+        self.forget_trace();
         self.attempts.captured.truncate(attempt.captures);
         self.out.take_back(attempt.mark);
         self.out.end_attempt();
@@ -92,7 +93,7 @@ impl Machine {
         self.pin = Some(attempt.start);
         self.dropping = false;
         self.token = Token::None;
-        self.skipper = Skipper::default();
+        self.skipper.reset();
         self.next = attempt.held;
         self.at = At::Held;
     }
@@ -146,7 +147,7 @@ impl Machine {
             }
             let added = match added {
                 Added::Literal { member, .. } => {
-                    member.render(&self.values, self.out.tail());
+                    self.out.render(member, &self.values);
                     true
                 }
                 Added::Captured(captured) => self.add_captured(program, captured, buf),
@@ -185,14 +186,13 @@ impl Machine {
     /// Writes a captured value under its new name; `false` if its edit fails, which the held edit will say better.
     fn add_captured(&mut self, program: &Program, captured: &Captured, buf: Buf<'_>) -> bool {
         let range = self.attempts.captured.get(self.attempts.slot(captured.capture)).cloned().unwrap_or_default();
-        let text = &buf.bytes[range];
         self.out.write(&captured.name);
         self.out.write(b":");
         let Step::Hold(entries) = program.step(captured.inner) else {
-            self.out.write(text);
+            self.out.copy(buf.bytes, range.start, range.end, None);
             return true;
         };
-        edit_alone(entries, text, self.out.tail())
-            || apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail()) == Ok(true)
+        self.out.note(|| Piece::Edited { step: captured.inner, from: range.start, to: range.end });
+        self.edit(entries, &buf.bytes[range]) == Ok(true)
     }
 }

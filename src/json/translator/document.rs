@@ -25,7 +25,8 @@ impl Translator {
     /// A translator for one document.
     #[must_use]
     pub fn new(program: Arc<Program>, values: Values, limits: Limits) -> Self {
-        let machine = Machine::new(program.root, values, limits);
+        let kit = program.kits.take();
+        let machine = Machine::new(program.root, values, limits, kit);
         Self { program, machine, kept: Vec::new(), cut: Vec::new() }
     }
 
@@ -52,6 +53,7 @@ impl Translator {
     }
 
     fn push_valid(&mut self, chunk: &Bytes) -> Failing<()> {
+        self.machine.out.expect(chunk.len());
         if self.kept.is_empty() {
             self.machine.run(&self.program, chunk, Some(chunk))?;
             let keep = self.machine.rebase(chunk, Some(chunk));
@@ -73,7 +75,14 @@ impl Translator {
         if !self.cut.is_empty() {
             return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
-        self.machine.finish(&self.program, &self.kept).map_err(|error| *error)
+        self.machine.finish(&self.program, &self.kept).map_err(|error| *error)?;
+        self.program.kits.give_back(self.machine.take_kit());
+        Ok(())
+    }
+
+    /// Takes all bytes that are left, as one text.
+    pub(in super::super) fn take_all(&mut self) -> Vec<u8> {
+        self.machine.out.take_all()
     }
 
     /// Takes the bytes that may leave now, in order.

@@ -8,14 +8,17 @@
 mod ahead;
 mod attempt;
 mod document;
+mod kit;
 mod members;
 mod pass;
+mod replay;
 
 use bytes::Bytes;
 
 use super::apply::{apply, edit_alone};
+use super::edit::Entry;
 use super::error::{Code, Error};
-use super::output::Output;
+use super::output::{Mark, Output, Piece};
 use super::program::{Program, Step, StepId};
 use super::scanner::{Expected, Skip, Skipper, Syntax, Token, skip_space};
 use super::text::push_pointer;
@@ -24,6 +27,9 @@ use super::{Limits, Values};
 use ahead::Ahead;
 use attempt::Attempts;
 pub use document::Translator;
+use kit::Kit;
+pub(super) use kit::Kits;
+use replay::Replay;
 
 /// Where in the grammar the machine stands.
 #[derive(Debug)]
@@ -82,7 +88,7 @@ struct Frame {
     slot: Option<usize>,
     /// Where the member at hand began in the output, and whether one was there already, if it goes should captures
     /// empty it.
-    unless_emptied: Option<(usize, bool)>,
+    unless_emptied: Option<(Mark, bool)>,
 }
 
 #[derive(Debug)]
@@ -105,6 +111,7 @@ struct Machine {
     skipper: Skipper,
     frames: Vec<Frame>,
     attempts: Attempts,
+    replay: Replay,
     /// How many of the frames are containers.
     depth: usize,
     /// Where the member at hand begins: at the comma before it, or after the brace.
@@ -132,7 +139,7 @@ type Failing<T> = Result<T, Box<Error>>;
 type Ran = Failing<Flow>;
 
 impl Machine {
-    fn new(next: StepId, values: Values, limits: Limits) -> Self {
+    fn new(next: StepId, values: Values, limits: Limits, kit: Kit) -> Self {
         // Positions in held text fit 32 bits.
         let limits = Limits { buffer: limits.buffer.min(1 << 30), ..limits };
         Self {
@@ -149,9 +156,10 @@ impl Machine {
             at: At::Value,
             next,
             token: Token::None,
-            skipper: Skipper::default(),
-            frames: Vec::new(),
+            skipper: kit.skipper,
+            frames: kit.frames,
             attempts: Attempts::default(),
+            replay: kit.replay,
             depth: 0,
             unit: 0,
             name: 0..0,
@@ -214,12 +222,16 @@ impl Machine {
         let Some(byte) = self.peek(buf) else {
             return Ok(Flow::More);
         };
+        if byte == b'{' && self.replayed(program, buf) {
+            return Ok(Flow::On);
+        }
         match program.step(self.next) {
             Step::Copy => {
                 self.at = At::Skipped;
                 return self.skipped(program, buf);
             }
             Step::Hold(_) => {
+                self.out.note(|| Piece::Whole(self.pos));
                 self.pin = Some(self.pos);
                 self.at = At::Held;
             }
@@ -248,10 +260,14 @@ impl Machine {
                 self.open(FrameKind::Object)?;
             }
             Step::Capture(number) => {
+                self.out.note(|| Piece::Whole(self.pos));
                 self.begin_capture(*number);
                 self.at = At::Captured;
             }
-            Step::Each { .. } | Step::Object(_) => self.at = At::Skipped,
+            Step::Each { .. } | Step::Object(_) => {
+                self.out.note(|| Piece::Inside(self.pos));
+                self.at = At::Skipped;
+            }
         }
         Ok(Flow::On)
     }
@@ -274,6 +290,7 @@ impl Machine {
         if self.room() == 0 {
             return self.unexpected(self.pos, Expected::Shallower);
         }
+        self.out.note(|| Piece::Inside(self.pos));
         self.enter(kind);
         self.depth += 1;
         self.pos += 1;
@@ -335,13 +352,8 @@ impl Machine {
         let Step::Hold(entries) = program.step(self.next) else {
             return Ok(());
         };
-        let text = &buf.bytes[start..end];
-        if edit_alone(entries, text, self.out.tail()) {
-            self.copied = end;
-            self.pos = end;
-            return Ok(());
-        }
-        match apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail()) {
+        self.out.note(|| Piece::Edited { step: self.next, from: start, to: end });
+        match self.edit(entries, &buf.bytes[start..end]) {
             Ok(true) => {}
             Ok(false) => {
                 return Err(self
@@ -357,6 +369,14 @@ impl Machine {
         self.copied = end;
         self.pos = end;
         Ok(())
+    }
+
+    /// Appends what edits make of a held value; `false`: it goes.
+    fn edit(&mut self, entries: &[Entry], text: &[u8]) -> Result<bool, Error> {
+        if edit_alone(entries, text, self.out.tail()) {
+            return Ok(true);
+        }
+        apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail())
     }
 
     /// What bounds memory: no more than the limit is ever held.
@@ -396,12 +416,13 @@ impl Machine {
         loop {
             let Some(frame) = self.frames.last() else {
                 self.at = At::End;
-                return;
+                break;
             };
+            self.at = At::AfterValue;
             match (frame.kind, program.step(frame.step)) {
                 (FrameKind::Surround, Step::Surround { after, .. }) => {
                     self.flush(buf, self.pos);
-                    after.render(&self.values, self.out.tail());
+                    self.out.render(after, &self.values);
                     self.frames.pop();
                 }
                 (FrameKind::Pick, _) => {
@@ -412,7 +433,9 @@ impl Machine {
                 _ => break,
             }
         }
-        self.at = At::AfterValue;
+        if self.replay.is_watching() {
+            self.end_trace(buf);
+        }
     }
 
     fn first_value(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
@@ -505,6 +528,7 @@ impl Machine {
     /// Ends work on a buffer: what is settled leaves, positions become those of what is kept. Returns how many
     /// bytes are not kept.
     fn rebase(&mut self, bytes: &[u8], chunk: Option<&Bytes>) -> usize {
+        self.forget_trace();
         let keep = self.attempts.start().or(self.pin).unwrap_or(bytes.len());
         // Within an attempt what is settled has left already, further than the attempt's start.
         if keep > self.copied {

@@ -97,7 +97,7 @@ pub(in crate::rules) struct Ways<'a> {
 impl<'a> Ways<'a> {
     pub(super) fn values(&self, receiver: VersionId) -> Values {
         let version = Arc::clone(self.plans.label(receiver));
-        Values { now: NOW.to_owned(), version, uuids: Uuids::default(), on_error: OnError::Reject }
+        Values { now: NOW.into(), version, uuids: Uuids::default(), on_error: OnError::Reject }
     }
 
     pub(in crate::rules) fn wanted(&self, (from, to): Way) -> bool {

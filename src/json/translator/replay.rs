@@ -1,0 +1,306 @@
+//! Doing with an object what was done with one of the same outline.
+//!
+//! What the machine does with an object depends on its names, and on its values only where a step enters or holds
+//! them. So the machine is watched while it works on an object: what left, and from where. If the next object has the
+//! same [outline](Stencil), the same is done without a step for each token. An edit of a held value runs as ever; if
+//! it fails, what was done is taken back and the machine has to say what is wrong.
+
+use super::super::apply::{apply, edit_alone};
+use super::super::edit::Literal;
+use super::super::elements::next_element;
+use super::super::output::{Piece, append_short};
+use super::super::program::{Program, Step, StepId};
+use super::super::scanner::Skipper;
+use super::super::stencil::{Ends, Gaps, Known, Read, Stencil};
+use super::{At, Buf, FrameKind, Machine};
+
+/// What has been seen of objects in each place, and the object that is watched.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    places: Vec<(StepId, Known<Recipe>)>,
+    trace: Option<Trace>,
+    scratch: Option<Box<Scratch>>,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    skipper: Skipper,
+    ends: Ends,
+}
+
+/// An object that is being watched.
+#[derive(Debug)]
+struct Trace {
+    place: usize,
+    start: usize,
+    /// How many frames there are around it.
+    frames: usize,
+    /// How far everything had left when it began.
+    copied: usize,
+}
+
+/// What to do with an object of some outline.
+#[derive(Debug, Clone)]
+struct Recipe {
+    acts: Vec<Act>,
+    /// Whether an act may fail.
+    fails: bool,
+    /// How far everything has left afterwards, if further than to the object's start.
+    copied: Option<Spot>,
+    /// The object's end.
+    end: Spot,
+}
+
+/// A position in an object of some outline: from the end of the value in a gap, or from the start.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    end: usize,
+    offset: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    /// Everything up to here leaves.
+    Flush(Spot),
+    /// A span leaves.
+    Copy(Spot, Spot),
+    /// Text of the program: so many bytes, which are followed by others up to a whole block.
+    Write(usize, Vec<u8>),
+    Render(Literal),
+    /// What a step that holds makes of a value leaves.
+    Edit(StepId, Spot, Spot),
+}
+
+impl Replay {
+    pub(super) fn is_watching(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    fn place(&mut self, step: StepId) -> usize {
+        self.places.iter().position(|(at, _)| *at == step).unwrap_or_else(|| {
+            self.places.push((step, Known::default()));
+            self.places.len() - 1
+        })
+    }
+}
+
+impl Machine {
+    /// Before an object: passes it, and those that follow it in its array, if they are known. If it is not and there
+    /// is something to learn, it is watched from here.
+    #[inline]
+    pub(super) fn replayed(&mut self, program: &Program, buf: Buf<'_>) -> bool {
+        let listed = self.frames.last().is_none_or(|frame| frame.kind == FrameKind::EachElement);
+        if !listed || self.dropping || matches!(program.step(self.next), Step::Copy | Step::Hold(_) | Step::Capture(_))
+        {
+            return false;
+        }
+        self.replay_elements(program, buf)
+    }
+
+    fn replay_elements(&mut self, program: &Program, buf: Buf<'_>) -> bool {
+        let place = self.replay.place(self.next);
+        let mut scratch = self.replay.scratch.take().unwrap_or_default();
+        let mut passed = false;
+        while let Some(end) = self.lay(place, buf, &mut scratch) {
+            if !self.follow(program, place, buf, &scratch.ends) {
+                break;
+            }
+            passed = true;
+            self.pos = end;
+            self.at = At::AfterValue;
+            let Some(frame) = self.frames.last_mut() else {
+                self.at = At::End;
+                break;
+            };
+            let Some(next) = next_element(buf.bytes, end) else { break };
+            frame.index += 1;
+            self.pos = next;
+            self.at = At::Value;
+        }
+        self.replay.scratch = Some(scratch);
+        // After a known element comes one that is not, and needs no second look.
+        let stuck = matches!(self.at, At::Value);
+        if stuck {
+            self.begin_trace(place);
+        }
+        passed && !stuck
+    }
+
+    #[inline]
+    fn lay(&mut self, place: usize, buf: Buf<'_>, scratch: &mut Scratch) -> Option<usize> {
+        let room = self.room();
+        let limit = self.limits.buffer;
+        let (_, known) = self.replay.places.get_mut(place)?;
+        let end = known.lay(buf.bytes, self.pos, room, &mut scratch.skipper, &mut scratch.ends)?;
+        (end - self.pos <= limit).then_some(end)
+    }
+
+    /// Does what the outline that fitted says; `false` if an edit failed, and nothing has been done.
+    #[inline]
+    fn follow(&mut self, program: &Program, place: usize, buf: Buf<'_>, ends: &Ends) -> bool {
+        let places = std::mem::take(&mut self.replay.places);
+        let recipe = places.get(place).and_then(|(_, known)| known.fitting());
+        let done = recipe.is_some_and(|recipe| {
+            if recipe.fails {
+                self.try_acts(program, recipe, buf, ends)
+            } else {
+                self.carry_out_acts(program, recipe, buf, ends)
+            }
+        });
+        self.replay.places = places;
+        done
+    }
+
+    fn try_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
+        let (copied, partial, uuids) = (self.copied, self.partial, self.values.uuids.taken());
+        let mark = self.out.begin_attempt();
+        let done = self.carry_out_acts(program, recipe, buf, ends);
+        if !done {
+            self.out.take_back(mark);
+            self.copied = copied;
+            self.partial = partial;
+            self.values.uuids.put_back(uuids);
+        }
+        self.out.end_attempt();
+        done
+    }
+
+    #[inline]
+    fn carry_out_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
+        let end = recipe.end.at(ends);
+        let Some(tail) = self.out.short_tail(end - self.copied) else {
+            return self.carry_out_long_acts(program, recipe, buf, ends);
+        };
+        for act in &recipe.acts {
+            match act {
+                Act::Flush(to) => {
+                    let to = to.at(ends);
+                    append_short(tail, buf.bytes, self.copied, to);
+                    self.copied = to;
+                }
+                Act::Copy(from, to) => append_short(tail, buf.bytes, from.at(ends), to.at(ends)),
+                Act::Write(len, text) => append_short(tail, text, 0, *len),
+                Act::Render(literal) => literal.render(&self.values, tail),
+                Act::Edit(step, from, to) => {
+                    let Step::Hold(entries) = program.step(*step) else { return false };
+                    let text = &buf.bytes[from.at(ends)..to.at(ends)];
+                    if !edit_alone(entries, text, tail)
+                        && apply(entries, text, &self.values, &mut self.arena, &mut self.partial, tail) != Ok(true)
+                    {
+                        return false;
+                    }
+                }
+            }
+        }
+        if let Some(copied) = recipe.copied {
+            self.copied = copied.at(ends);
+        }
+        true
+    }
+
+    fn carry_out_long_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
+        for act in &recipe.acts {
+            match act {
+                Act::Flush(to) => self.flush(buf, to.at(ends)),
+                Act::Copy(from, to) => self.out.copy(buf.bytes, from.at(ends), to.at(ends), buf.chunk),
+                Act::Write(len, text) => self.out.write(&text[..*len]),
+                Act::Render(literal) => self.out.render(literal, &self.values),
+                Act::Edit(step, from, to) => {
+                    let Step::Hold(entries) = program.step(*step) else { return false };
+                    if self.edit(entries, &buf.bytes[from.at(ends)..to.at(ends)]) != Ok(true) {
+                        return false;
+                    }
+                }
+            }
+        }
+        if let Some(copied) = recipe.copied {
+            self.copied = copied.at(ends);
+        }
+        true
+    }
+
+    /// Watches what happens to the object at hand, if that is of use.
+    fn begin_trace(&mut self, place: usize) {
+        let Some((_, known)) = self.replay.places.get_mut(place) else { return };
+        if !known.is_curious() {
+            return;
+        }
+        known.calm();
+        let (start, frames, copied) = (self.pos, self.frames.len(), self.copied);
+        self.replay.trace = Some(Trace { place, start, frames, copied });
+        self.out.begin_record();
+    }
+
+    pub(super) fn forget_trace(&mut self) {
+        if self.replay.trace.take().is_some() {
+            self.out.end_record();
+        }
+    }
+
+    /// After a value: learns from the object that is watched, if it was that.
+    pub(super) fn end_trace(&mut self, buf: Buf<'_>) {
+        let Some(trace) = self.replay.trace.take_if(|trace| trace.frames == self.frames.len()) else { return };
+        let Some(pieces) = self.out.end_record() else { return };
+        let read = |pos: usize| match pieces
+            .iter()
+            .rfind(|piece| matches!(piece, Piece::Whole(at) | Piece::Inside(at) if *at == pos))
+        {
+            Some(Piece::Whole(_)) => Read::Whole,
+            Some(_) => Read::Inside,
+            None => Read::Either,
+        };
+        let Some((stencil, gaps)) = Stencil::of(buf.bytes, trace.start, self.pos, &read) else { return };
+        if let Some(recipe) = Recipe::of(&pieces, &trace, &gaps, self.pos, self.copied)
+            && let Some((_, known)) = self.replay.places.get_mut(trace.place)
+        {
+            known.learn(stencil, recipe);
+        }
+    }
+}
+
+impl Recipe {
+    /// From what was done with the object that begins where `trace` says and ends at `end`.
+    fn of(pieces: &[Piece], trace: &Trace, gaps: &Gaps, end: usize, copied: usize) -> Option<Self> {
+        let spot = |pos| Spot::of(pos, trace.start, end, gaps);
+        let mut acts = Vec::new();
+        let mut flushed = trace.copied;
+        for piece in pieces {
+            acts.push(match piece {
+                Piece::Copied { from, to } if *from == flushed && *from <= trace.start => {
+                    flushed = *to;
+                    Act::Flush(spot(*to)?)
+                }
+                Piece::Copied { from, to } => Act::Copy(spot(*from)?, spot(*to)?),
+                Piece::Written(text) => {
+                    let mut blocks = text.clone();
+                    blocks.resize(text.len().next_multiple_of(16), 0);
+                    Act::Write(text.len(), blocks)
+                }
+                Piece::Rendered(literal) => Act::Render(literal.clone()),
+                Piece::Edited { step, from, to } => Act::Edit(*step, spot(*from)?, spot(*to)?),
+                Piece::Whole(_) | Piece::Inside(_) => continue,
+            });
+        }
+        // What stands before the object leaves first, or it would be lost.
+        if !acts.is_empty() && !matches!(acts[0], Act::Flush(_)) {
+            return None;
+        }
+        let fails = acts.iter().any(|act| matches!(act, Act::Edit(..)));
+        let copied = if copied == trace.copied { None } else { Some(spot(copied)?) };
+        Some(Self { acts, fails, copied, end: spot(end)? })
+    }
+}
+
+impl Spot {
+    fn of(pos: usize, start: usize, end: usize, gaps: &Gaps) -> Option<Self> {
+        let before = gaps.partition_point(|gap| gap.end <= pos);
+        let base = before.checked_sub(1).and_then(|at| gaps.get(at)).map_or(start, |gap| gap.end);
+        let next = gaps.get(before).map_or(end, |gap| gap.start);
+        (base <= pos && pos <= next).then(|| Self { end: before, offset: pos - base })
+    }
+
+    #[inline]
+    fn at(self, ends: &Ends) -> usize {
+        ends.0.get(self.end).map_or(0, |end| end + self.offset)
+    }
+}
