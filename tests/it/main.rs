@@ -25,6 +25,7 @@ mod http_versions;
 #[cfg(target_os = "linux")]
 mod memory;
 mod readme;
+mod reference;
 mod reload;
 mod reload_load;
 mod rules;

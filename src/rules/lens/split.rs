@@ -1,23 +1,41 @@
-//! `split: {at, into: [first, second], sep, take: first|last, missing: absent|{value}, else}`
-//!
-//! **What it does.** One string becomes two members in its place, parted at the first separator (`take: first`, the
-//! default) or the last. Without a separator there is no second part, unless `missing` gives one. Null goes to the
-//! first part.
-//!
-//! **Example.** `split: {at: /name, into: [/given, /family], sep: " ", take: last}` makes
-//! `{"given":"Ada King","family":"Lovelace"}` of `{"name":"Ada King Lovelace"}`.
-//!
-//! **Inverse.** The two are joined, in the place of the first. A partial update that has only one of them is a failure
-//! (`needs_current_value`).
-//!
-//! **What is lost.** Going down, where the boundary was.
+//! `split`: one string becomes two members in its place.
 
 use crate::json::edit::{Boundary, Edit, Otherwise, Path, Token};
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Mode, code, json, member, otherwise};
+use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, MISSING, Parameter, Takes};
+use super::{Edits, Lens, Mode, code, json, member, otherwise};
+
+/// What there is to say of `split`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "split",
+    summary: "one string is two members, in its place",
+    does: "Without a separator there is no second part, unless `missing` gives one. Null goes to the first part. In a partial \
+           update that has only one of the two, joining fails (`needs_current_value`).",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Member, "the string"),
+        Parameter::required("into", Takes::TwoMembers, "the parts, members of the same object"),
+        Parameter::or("sep", Takes::Text, "\" \"", "what parts them"),
+        Parameter::or("take", Takes::Word(&["first", "last"]), "first", "which separator, where there are several"),
+        Parameter::or("missing", MISSING, "absent", "the second part where there is no separator"),
+        Parameter::or("else", FALLBACK, "fail", "what a value that is no string becomes"),
+    ]]),
+    inverse: "the two are joined, in the place of the first",
+    lost: "where the boundary was, going down",
+    examples: &[Example {
+        ops: "- split: {at: /name, into: [/given, /family], sep: \" \", take: last}\n",
+        documents: &[
+            Documents::both(
+                r#"{"id":1,"name":"Ada King Lovelace"}"#,
+                r#"{"id":1,"given":"Ada King","family":"Lovelace"}"#,
+            ),
+            Documents::both(r#"{"name":"Cher"}"#, r#"{"given":"Cher"}"#),
+        ],
+    }],
+    parse: |reader, args| Split::parse(reader, args).map(Lens::Split),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
