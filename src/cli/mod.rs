@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod findings;
 mod health;
+mod schema;
 mod serve;
 mod test;
 mod translate;
@@ -42,6 +43,8 @@ enum Command {
     Test(test::Args),
     /// Translate a document from standard input to standard output
     Translate(translate::Args),
+    /// Print the JSON Schema of rule and configuration files, for editors
+    Schema(schema::Args),
     /// Ask a running proxy whether it is ready
     Health(health::Args),
     /// Print completions for a shell
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Translate(args) => translate::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

@@ -17,6 +17,7 @@ mod parse;
 mod path;
 mod plan;
 mod query;
+pub mod schema;
 mod socket;
 mod status;
 pub mod test;

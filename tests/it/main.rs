@@ -29,6 +29,7 @@ mod reference;
 mod reload;
 mod reload_load;
 mod rules;
+mod schema;
 mod ws;
 mod ws_ends;
 mod ws_translation;

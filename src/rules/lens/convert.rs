@@ -6,11 +6,12 @@ use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
+use super::definition::{Arguments, Definition, Documents, ELSE, ELSE_DOWN, Example, Parameter, Takes};
+use super::split::separator;
 use super::{Edits, Fallback, Lens, place};
 
 /// More decimals than any currency or unit has.
 const MOST_DECIMALS: u64 = 38;
-use super::definition::{Arguments, Definition, Documents, ELSE, ELSE_DOWN, Example, Parameter, Takes};
 
 /// What there is to say of `convert`.
 pub(super) const DEFINITION: Definition = Definition {
@@ -80,12 +81,11 @@ impl Convert {
         let from = fields.require(reader, "from").and_then(|node| reader.string(node, "`from`"));
         let to = fields.require(reader, "to").and_then(|node| reader.string(node, "`to`"));
         let scale = scale(reader, fields.get("scale"));
-        let separator =
-            fields.get("sep").and_then(|node| reader.string(node, "`sep`").filter(|s| !s.is_empty())).unwrap_or(",");
+        let separator = separator(reader, fields.get("sep"), ",");
         let fallback = Fallback::parse(reader, &mut fields);
         fields.finish(reader);
         let (from, to) = (from?, to?);
-        let known = catalogue(scale?, separator);
+        let known = catalogue(scale?, separator?);
         let found = known.iter().find_map(|c| match c.names() {
             names if names == (from, to) => Some((c, Way::There)),
             names if names == (to, from) => Some((c, Way::Back)),
@@ -126,7 +126,7 @@ fn scale(reader: &mut Reader, node: Option<&Node>) -> Option<usize> {
     usize::try_from(scale).ok()
 }
 
-fn catalogue(scale: usize, separator: &str) -> [Conversion; 8] {
+fn catalogue(scale: usize, separator: String) -> [Conversion; 8] {
     [
         Conversion::IntegerString,
         Conversion::NumberString,
@@ -135,6 +135,6 @@ fn catalogue(scale: usize, separator: &str) -> [Conversion; 8] {
         Conversion::MinorUnitsDecimal(scale),
         Conversion::UnixSecondsRfc3339,
         Conversion::UnixMillisRfc3339,
-        Conversion::CsvArray(separator.to_owned()),
+        Conversion::CsvArray(separator),
     ]
 }

@@ -54,15 +54,7 @@ impl Split {
         let mut fields = reader.fields(args, "`split`")?;
         let at = fields.require(reader, "at").and_then(|node| member(reader, node));
         let into = fields.require(reader, "into").and_then(|node| two_members(reader, node));
-        let separator = match fields.get("sep") {
-            Some(node) => reader.string(node, "`sep`").map(|text| (node, text)).and_then(|(node, text)| {
-                if text.is_empty() {
-                    reader.bad_value(node, "`sep` is empty");
-                }
-                (!text.is_empty()).then(|| text.to_owned())
-            }),
-            None => Some(" ".to_owned()),
-        };
+        let separator = separator(reader, fields.get("sep"), " ");
         let last = fields
             .get("take")
             .and_then(|node| reader.one_of(node, "`take`", &[("first", false), ("last", true)]).copied());
@@ -96,6 +88,17 @@ impl Split {
         };
         vec![(self.at.part(), edit)]
     }
+}
+
+/// `sep`, or this.
+pub(super) fn separator(reader: &mut Reader, node: Option<&Node>, default: &str) -> Option<String> {
+    let Some(node) = node else { return Some(default.to_owned()) };
+    let text = reader.string(node, "`sep`")?;
+    if text.is_empty() {
+        reader.bad_value(node, "`sep` is empty");
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// The object that a member is in, and the member's name.
