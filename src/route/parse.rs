@@ -91,6 +91,9 @@ fn parse_segment(text: &str, is_last: bool) -> Result<Segment, String> {
         _ => {}
     }
     if !text.contains(['{', '}']) {
+        if !normal::is_encoded(text) {
+            return Err(format!("expected two hexadecimal digits after every `%`, found `{text}`; `%25` is a `%`"));
+        }
         return Ok(Segment::Literal(normal::segment(text).into_owned()));
     }
     let name = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
