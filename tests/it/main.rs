@@ -17,6 +17,7 @@ mod demo;
 mod diagnostics;
 mod docs;
 mod engine;
+mod hostile_json;
 mod http;
 mod http_bodies;
 mod http_failures;
