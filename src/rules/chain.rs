@@ -156,6 +156,15 @@ impl<'s> Step<'s> {
         best.map_or_else(|| template.clone(), |(from, to)| rewrite(template, from, to))
     }
 
+    /// Whether a block or a route of the step may be about a call, as the near side spells it. What this says of a
+    /// call is asked for every call and every change, so that it has to be cheap.
+    fn concerns(&self, near: &Template) -> bool {
+        let as_get = as_get(near);
+        let covers = |t: &Template| t.covers(near) || as_get.as_ref().is_some_and(|call| t.covers(call));
+        let http = &self.change.http;
+        http.iter().any(|block| block.calls.is_empty() || block.calls.iter().chain(&block.route).any(covers))
+    }
+
     /// The template as the older version spells it, given how the near and the far side do.
     fn older<'t>(&self, near: &'t Template, far: &'t Template) -> &'t Template {
         match self.direction {
@@ -213,9 +222,12 @@ fn rewrite(template: &Template, from: &Template, to: &Template) -> Template {
 /// Compiles one call.
 fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
     let mut here = template.clone();
-    let mut blocks = Vec::new();
+    let (mut concerned, mut blocks) = (Vec::new(), Vec::new());
     let mut request = Message::default();
     for step in steps {
+        if !step.concerns(&here) {
+            continue;
+        }
         let next = step.route(&here, Side::Near);
         let older = step.older(&here, &next);
         let found = step.blocks(older);
@@ -234,6 +246,7 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
         if step.direction == Direction::Up {
             request.rename_params(by_order(&here, &next));
         }
+        concerned.push(*step);
         blocks.push(found);
         here = next;
     }
@@ -247,7 +260,7 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
         label,
         request: request.compile(),
         route: (far != *template || !keeps_path(&far)).then(|| (template.clone(), far)),
-        responses: responses(steps, &blocks),
+        responses: responses(&concerned, &blocks),
     }
 }
 

@@ -20,7 +20,7 @@ const OPS: &[&str] = &[
     r#"{"add": {"at": "M", "default": {"value": [1]}}}"#,
     r#"{"add": {"at": "/N/N", "default": {"from": "/N"}, "create": true, "if_present": "replace"}}"#,
     r#"{"remove": {"at": "M", "restore": {"value": "x"}}}"#,
-    r#"{"remove": {"at": "M", "restore": "absent", "lose": "fail"}}"#,
+    r#"{"remove": {"at": "M", "restore": "absent"}}"#,
     r#"{"map": {"at": "P", "pairs": [[1, "x"], ["x", true], [null, 2]], "else": "keep"}}"#,
     r#"{"map": {"at": "P", "pairs": [[1, 2], [true, 2]], "else": "drop", "else_down": "fail"}}"#,
     r#"{"convert": {"at": "P", "from": "integer", "to": "string", "else": "keep"}}"#,
