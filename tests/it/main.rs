@@ -18,6 +18,7 @@ mod diagnostics;
 mod docs;
 mod engine;
 mod hostile_json;
+mod hostile_yaml;
 mod http;
 mod http_bodies;
 mod http_failures;

@@ -1,6 +1,7 @@
 //! The JSON Schemas: they fit every file that the loader takes, and refuse what it refuses for its form.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -120,12 +121,16 @@ fn every_shipped_file_fits_its_schema() {
         hold(&Source { file, text: fs::read_to_string(path).unwrap() }, path);
     }
     for path in files(&root().join("tests/data/rules")) {
-        sections(&path).iter().for_each(|source| hold(source, &path));
+        for source in &sections(&path) {
+            hold(source, &path);
+        }
     }
     for page in ["README.md", "docs/rules.md", "docs/getting-started.md", "docs/configuration.md", "docs/operations.md"]
     {
         let path = root().join(page);
-        fenced(&fs::read_to_string(&path).unwrap()).iter().for_each(|source| hold(source, &path));
+        for source in &fenced(&fs::read_to_string(&path).unwrap()) {
+            hold(source, &path);
+        }
     }
     for kind in ["change", "api", "tests", "config"] {
         assert!(seen.get(kind).is_some_and(|count| *count > 0), "no file of the kind `{kind}` was seen in {seen:?}");
@@ -156,7 +161,13 @@ fn the_loader_and_the_schema_agree() {
             refused += 1;
             if schemas.findings(&source.file, &source.text).is_empty() {
                 let told: Vec<_> = wrong.cloned().collect();
-                missed.push_str(&format!("{}\n{}", path.display(), render(&told, &sources, false)));
+                let _ = writeln!(
+                    missed,
+                    "{}
+{}",
+                    path.display(),
+                    render(&told, &sources, false)
+                );
             }
         }
     }

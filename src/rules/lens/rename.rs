@@ -1,5 +1,7 @@
 //! `rename`: members have other names.
 
+use std::collections::HashMap;
+
 use crate::json::edit::{Edit, Path, Token};
 use crate::rules::Direction;
 use crate::rules::path::{Place, is_header_name};
@@ -94,8 +96,9 @@ fn check_targets(reader: &mut Reader, nodes: &[(Node, Node)], entries: &[(Place,
     let target = |(place, new): &(Place, String)| -> (Path, String) {
         (place.in_part()[..place.in_part().len() - 1].to_vec(), new.clone())
     };
+    let mut seen: HashMap<(Path, String), usize> = HashMap::new();
     for (at, entry) in entries.iter().enumerate() {
-        if let Some(first) = entries[..at].iter().position(|other| target(other) == target(entry)) {
+        if let Some(first) = seen.insert(target(entry), at) {
             let message = format!("two members would become `{}`", entry.1);
             reader.error(code::OP, nodes[at].1.span, message).secondary(nodes[first].1.span, "the first is here");
             return None;

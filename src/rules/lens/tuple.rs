@@ -1,5 +1,7 @@
 //! `tuple`: an array whose positions have meanings becomes an object with names.
 
+use std::collections::HashSet;
+
 use crate::json::edit::{Edit, Otherwise, ValueEdit};
 use crate::rules::Direction;
 use crate::rules::path::{Location, Place};
@@ -73,9 +75,10 @@ impl Tuple {
 fn names(reader: &mut Reader, node: &Node) -> Option<Vec<String>> {
     let nodes = reader.list(node, "`keys`")?;
     let mut names: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     for node in nodes {
         let name = reader.string(node, "a name")?;
-        if names.iter().any(|other| other == name) {
+        if !seen.insert(name) {
             reader.bad_value(node, format!("`{name}` stands twice"));
             return None;
         }
