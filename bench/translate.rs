@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use legato_proxy::diagnostic::Source;
-use legato_proxy::json::{Limits, OnError, Program, Translator, Values};
+use legato_proxy::json::{Limits, OnError, Program, Translator, Uuids, Values};
 use legato_proxy::rules::{self, Direction, Mode, Ops};
 use serde_json::{Map, Value, json};
 
@@ -153,7 +153,12 @@ fn documents() -> Vec<(String, String)> {
 }
 
 fn values() -> Values {
-    Values { now: "2026-03-01T00:00:00.000Z".to_owned(), version: "2".into(), on_error: OnError::Reject }
+    Values {
+        now: "2026-03-01T00:00:00.000Z".to_owned(),
+        version: "2".into(),
+        uuids: Uuids::default(),
+        on_error: OnError::Reject,
+    }
 }
 
 fn translate(program: &Arc<Program>, text: &Bytes, chunk: usize) -> usize {

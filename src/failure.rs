@@ -34,6 +34,10 @@ pub enum Kind {
     AmbiguousVersion,
     /// The client's version is past its sunset.
     VersionGone,
+    /// A later version than the older of the two no longer has the call; the status that says so.
+    Gone(u16),
+    /// An earlier version than the newer of the two does not have the call yet; the status that says so.
+    Added(u16),
     /// The API has no rule set.
     NoRules,
     /// JSON in another encoding than UTF-8.
@@ -75,6 +79,8 @@ impl Kind {
             Self::UnknownVersion => "unknown_version",
             Self::AmbiguousVersion => "ambiguous_version",
             Self::VersionGone => "version_gone",
+            Self::Gone(_) => "gone",
+            Self::Added(_) => "added",
             Self::NoRules => "no_rules",
             Self::UnsupportedCharset => "unsupported_charset",
             Self::UnknownCoding => "unknown_coding",

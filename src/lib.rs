@@ -21,10 +21,12 @@
 //! # The life of a rule
 //!
 //! [`yaml`] makes a tree that knows its places, [`rules`] an API's changes with [`diagnostic`]s for everything that is
-//! wrong. Each op ([`rules::lens`], one file each) lowers to a few primitive edits of one direction
+//! wrong. What changes say of shapes becomes blocks about the calls and messages that have them. Each op
+//! ([`rules::lens`], one file each) lowers to a few primitive edits of one direction
 //! ([`json::edit`]). For a client version and a backend version, the edits of all changes between them are strung
 //! together per call and message, and [`json::Program::fuse`] turns them into one flat program. A
 //! [`json::Translator`] runs it over a body in chunks, in one pass: what nobody edits leaves as it came.
+//! From the same edits [`openapi`] derives a version's contract from that of the version before it.
 //! The life of a request is told in [`http`], that of a socket in [`ws`].
 //!
 //! # Layers
@@ -32,7 +34,7 @@
 //! | layer | modules | may import |
 //! |---|---|---|
 //! | 0 pure values | [`json`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
-//! | 1 pure compiler | [`rules`] | layer 0 |
+//! | 1 pure compiler | [`rules`], then [`openapi`] and [`draft`] | layer 0 |
 //! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] | each other downwards, layer 0 |
 //! | 2 resources | [`backend`] | layer 1 |
 //! | 3 meeting point | [`snapshot`] | [`rules`], [`backend`] |
@@ -67,6 +69,9 @@ pub mod route;
 pub mod version;
 
 pub mod rules;
+
+pub mod draft;
+pub mod openapi;
 
 pub mod config;
 pub mod failure;

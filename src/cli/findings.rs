@@ -46,7 +46,7 @@ pub(super) struct Rules {
 
 impl Rules {
     /// Where a file is, as seen from the working directory.
-    fn path(&self, file: &str) -> String {
+    pub(super) fn path(&self, file: &str) -> String {
         self.root.join(file.strip_prefix(&self.prefix).unwrap_or(file)).display().to_string()
     }
 }

@@ -6,8 +6,10 @@
 mod check;
 mod completions;
 mod demo;
+mod diff;
 mod findings;
 mod health;
+mod openapi;
 mod schema;
 mod serve;
 mod test;
@@ -45,6 +47,10 @@ enum Command {
     Translate(translate::Args),
     /// Print the JSON Schema of rule and configuration files, for editors
     Schema(schema::Args),
+    /// Print a version's OpenAPI document, derived where it has none of its own
+    Openapi(openapi::Args),
+    /// Draft a change from what two versions say
+    Diff(diff::Args),
     /// Ask a running proxy whether it is ready
     Health(health::Args),
     /// Print completions for a shell
@@ -61,6 +67,8 @@ pub fn run() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Openapi(args) => openapi::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

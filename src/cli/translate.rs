@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::diagnostic::{self, Source};
-use crate::json::{Code, Error, Limits, OnError, Program, Translated, Translator, Values, translate};
+use crate::json::{Code, Error, Limits, OnError, Program, Translated, Translator, Uuids, Values, translate};
 use crate::rules::{self, Direction, Mode, Ops};
 
 use super::EXIT_FINDINGS;
@@ -65,6 +65,9 @@ pub(super) struct Args {
     /// What `$version` is; the receiver's version by default.
     #[arg(long, value_name = "LABEL")]
     version_label: Option<String>,
+    /// What the UUIDs for `$uuid` are made from, so that they are the same again; random by default.
+    #[arg(long, value_name = "NUMBER")]
+    uuid_seed: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -105,7 +108,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
 
 fn values(args: &Args, receiver: &str) -> Values {
     let now = args.now.clone().unwrap_or_else(|| format!("{:.3}", jiff::Timestamp::now()));
-    Values { now, version: args.version_label.as_deref().unwrap_or(receiver).into(), on_error: OnError::Reject }
+    let version = args.version_label.as_deref().unwrap_or(receiver).into();
+    let uuids = Uuids::new(args.uuid_seed.map_or_else(crate::http::exchange::random, u128::from));
+    Values { now, version, uuids, on_error: OnError::Reject }
 }
 
 type Program1 = (Arc<Program>, String);
@@ -152,10 +157,15 @@ fn from_rules(args: &Args) -> Result<Program1, String> {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     let status = StatusCode::from_u16(args.status)
         .map_err(|_| format!("expected a status from 100 to 599, found {}", args.status))?;
-    let plan = match args.part {
-        Some(Part::Response) => api.pair(to, from).find(&method, path).response(status),
-        Some(Part::Request) | None => api.pair(from, to).find(&method, path).request(),
-    };
+    let pair = if args.part == Some(Part::Response) { api.pair(to, from) } else { api.pair(from, to) };
+    let found = pair.find(&method, path);
+    if let Some(absent) = found.absent() {
+        return Err(format!("`{on}` is answered {}: {}", absent.status, absent.detail));
+    }
+    let plan = if args.part == Some(Part::Response) { found.response(status) } else { found.request() };
+    if plan.is_united() {
+        return Err(format!("the ops of `{on}` move values between the head and the body, and a document has no head"));
+    }
     Ok((Arc::clone(&plan.body), api.versions.get(to).label.to_string()))
 }
 

@@ -1,5 +1,6 @@
 //! What is known of a request before anything is done with it: its API, its version, its backend.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::backend::Backend;
 use crate::failure::{Failure, Kind, Side};
-use crate::json::{self, Values};
+use crate::json::{self, Uuids, Values};
 use crate::rules::{AfterSunset, Api, MessagePlan, OnError, Pair};
 use crate::snapshot::{Route, Snapshot};
 use crate::version::{ApiVersion, RequestView, ResolveError, Resolved, VersionId};
@@ -170,7 +171,14 @@ pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnErr
         OnError::Reject => json::OnError::Reject,
         OnError::BestEffort => json::OnError::BestEffort,
     };
-    Values { now: format!("{now:.3}"), version: Arc::clone(&version.label), on_error }
+    Values { now: format!("{now:.3}"), version: Arc::clone(&version.label), uuids: Uuids::new(random()), on_error }
+}
+
+/// 128 random bits: the standard library keeps a key from the operating system for hashing, and another hasher each
+/// time.
+pub(crate) fn random() -> u128 {
+    let half = || u128::from(RandomState::new().build_hasher().finish());
+    half() << 64 | half()
 }
 
 fn no_route() -> Failure {

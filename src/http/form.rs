@@ -44,12 +44,12 @@ impl Form {
             MediaType::JsonElsewhere => {
                 Err(Failure::new(side, Kind::UnsupportedCharset, "expected JSON in UTF-8, found another charset"))
             }
-            MediaType::Json if self.is_coded => Err(Failure::new(
+            MediaType::Json | MediaType::JsonPatch if self.is_coded => Err(Failure::new(
                 side,
                 Kind::UnknownCoding,
                 "expected a body without content coding for a call that is translated",
             )),
-            MediaType::Json => Ok(true),
+            MediaType::Json | MediaType::JsonPatch => Ok(true),
         }
     }
 }

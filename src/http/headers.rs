@@ -188,6 +188,8 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
 pub(crate) enum MediaType {
     /// `application/json` or `+json`, in UTF-8.
     Json,
+    /// `application/json-patch+json` (RFC 6902), in UTF-8.
+    JsonPatch,
     /// JSON in another encoding.
     JsonElsewhere,
     /// Anything else, or nothing.
@@ -206,9 +208,9 @@ pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
     }
     let charset = parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
     match charset.map(|(_, value)| value.trim().trim_matches('"').to_ascii_lowercase()) {
-        None => MediaType::Json,
-        Some(charset) if matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii") => MediaType::Json,
-        Some(_) => MediaType::JsonElsewhere,
+        Some(charset) if !matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii") => MediaType::JsonElsewhere,
+        Some(_) | None if essence == "application/json-patch+json" => MediaType::JsonPatch,
+        Some(_) | None => MediaType::Json,
     }
 }
 

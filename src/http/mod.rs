@@ -7,7 +7,7 @@
 //! 4. `request`: the rules translate the target and the headers; the version that the client named becomes the
 //!    one that the backend speaks; `headers` takes off what concerns one connection.
 //! 5. The request's body is translated (`translate`) where a rule matches it and its `form` allows it: whole where
-//!    it is short, as a stream where it is long.
+//!    it is short, as a stream where it is long. Where a rule needs head and body at once (`united`), the head waits.
 //! 6. `send` picks an endpoint and waits for the response's head, within the time limits. A request for a socket
 //!    goes to [`crate::ws`] instead.
 //! 7. `response`: the rules translate status, headers and body; `validators` makes its validators its own.
@@ -29,6 +29,7 @@ pub(crate) mod send;
 pub mod server;
 pub(crate) mod tap;
 pub(crate) mod translate;
+pub(crate) mod united;
 pub(crate) mod validators;
 
 use tokio_util::sync::CancellationToken;

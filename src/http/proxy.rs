@@ -10,6 +10,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::backend::Body;
 use crate::failure::{Failure, Kind, Side};
+use crate::rules::{Absent, Lifetime};
 use crate::telemetry::access_log::Record;
 use crate::ws;
 
@@ -103,6 +104,9 @@ async fn forward(
     let path = exchange.rule_path(&head);
     let call = exchange.pair().find(&head.method, path.split('?').next().unwrap_or(&path));
     recorder.record().call = Some(call.label().to_owned());
+    if let Some(absent) = call.absent() {
+        return Err(absence(absent));
+    }
 
     // The handshake is checked before anything is sent to the backend.
     let handshake = upgrade.map(|upgrade| ws::Handshake::check(&head, upgrade)).transpose()?;
@@ -110,10 +114,10 @@ async fn forward(
     // Rules see the message, never the connection.
     headers::remove_hop_by_hop(&mut head.headers);
     let form = Form::of(&head.headers);
-    let outgoing = request::head(exchange, &call, &mut head, &path)?;
 
     // A socket leaves the path of requests here.
     if let Some(handshake) = handshake {
+        let outgoing = request::head(exchange, &call, &mut head, &path)?;
         // Boxed, so that the futures of ordinary requests are not as large as that of a handshake.
         let opened = Box::pin(handshake.open(plane, exchange, &path, outgoing)).await?;
         return Ok(match opened {
@@ -122,15 +126,25 @@ async fn forward(
         });
     }
 
-    // The request's body, translated where a rule matches it.
-    let mut outgoing = outgoing;
-    let body = request::body(exchange, &call, form, &mut outgoing.headers, body).await?;
+    // The request, translated where a rule matches it.
+    let (outgoing, body) = request::message(exchange, &call, form, &mut head, &path, body).await?;
 
     // The backend answers.
     let (response, picked) = send::send(exchange, outgoing, body).await?;
 
     // The response, translated where a rule matches it.
     response::message(exchange, &call, recorder, &head.method, response, picked).await.map(Answer::Message)
+}
+
+/// The answer to a call that a version on the way does not have.
+fn absence(absent: &Absent) -> Failure {
+    let kind = match absent.lifetime {
+        Lifetime::Added => Kind::Added(absent.status),
+        Lifetime::Removed | Lifetime::Both => Kind::Gone(absent.status),
+    };
+    let mut failure = Failure::new(Side::Client, kind, absent.detail.clone());
+    failure.change = Some(Arc::clone(&absent.change));
+    failure
 }
 
 fn last_hop(method: &Method) -> Result<Response<Body>, Failure> {

@@ -18,6 +18,8 @@ fn status(failure: &Failure) -> StatusCode {
         Kind::MethodNotSupported => StatusCode::NOT_IMPLEMENTED,
         Kind::NoRoute => StatusCode::NOT_FOUND,
         Kind::VersionGone => StatusCode::GONE,
+        // The rules' author picked it.
+        Kind::Gone(status) | Kind::Added(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND),
         Kind::NoRules => StatusCode::SERVICE_UNAVAILABLE,
         Kind::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         Kind::Unreachable | Kind::BadResponse => StatusCode::BAD_GATEWAY,
@@ -57,6 +59,8 @@ fn title(kind: Kind) -> &'static str {
         Kind::UnknownVersion => "Unknown API version",
         Kind::AmbiguousVersion => "Ambiguous API version",
         Kind::VersionGone => "API version no longer served",
+        Kind::Gone(_) => "Call no longer exists",
+        Kind::Added(_) => "Call does not exist yet",
         Kind::NoRules => "API not ready",
         Kind::UnsupportedCharset => "Unsupported character encoding",
         Kind::UnknownCoding => "Unknown content coding",

@@ -17,6 +17,7 @@ use super::exchange::Exchange;
 use super::form::{Form, most_held, too_large_to_hold, translation};
 use super::headers::{self, MediaType};
 use super::record::Recorder;
+use super::united::Content;
 use super::validators;
 
 /// Says that a response was translated but for values that have no translation.
@@ -42,6 +43,13 @@ pub(crate) async fn message(
     let plan = call.response(represented(original));
     let on_error =
         if method.is_safe() { exchange.api.on_error.response } else { exchange.api.on_error.response_to_unsafe };
+    if plan.is_united() {
+        if form.forbids_transform {
+            recorder.record().note = Some("no-transform");
+        }
+        let body = body::from_backend(body, exchange.bounds(), picked)?;
+        return Box::pin(united(exchange, plan, method, form, on_error, head, body)).await;
+    }
     response_head(exchange, plan, &mut head, on_error)?;
     // hyper writes the version that the client speaks.
     head.version = Version::HTTP_11;
@@ -89,14 +97,7 @@ fn response_head(
     let values = exchange.response_values(plan, on_error);
     match (plan.response_head(head.status, &mut head.headers, &values), before) {
         (Ok(status), _) => {
-            let client = exchange.client_version();
-            exchange.api.resolver.tell_client(client, &mut head.headers);
-            // 304 keeps its meaning whatever the plan makes of the 200 that it stands for.
-            if head.status != StatusCode::NOT_MODIFIED && head.status != status {
-                head.status = status;
-                // The backend's words are about another status.
-                head.extensions.remove::<ReasonPhrase>();
-            }
+            translated_head(exchange, head, status);
             Ok(())
         }
         (Err(_), Some(before)) => {
@@ -106,6 +107,68 @@ fn response_head(
         }
         (Err(e), None) => Err(Failure::translation(Side::Backend, &e)),
     }
+}
+
+/// Completes a head that the rules gave this status.
+fn translated_head(exchange: &Exchange, head: &mut http::response::Parts, status: StatusCode) {
+    exchange.api.resolver.tell_client(exchange.client_version(), &mut head.headers);
+    // 304 keeps its meaning whatever the plan makes of the 200 that it stands for.
+    if head.status != StatusCode::NOT_MODIFIED && head.status != status {
+        head.status = status;
+        // The backend's words are about another status.
+        head.extensions.remove::<ReasonPhrase>();
+    }
+}
+
+/// Translates a response whose head and body depend on each other.
+async fn united(
+    exchange: &Exchange,
+    plan: &MessagePlan,
+    method: &Method,
+    form: Form,
+    on_error: OnError,
+    mut head: http::response::Parts,
+    body: Body,
+) -> Result<Response<Body>, Failure> {
+    head.version = Version::HTTP_11;
+    let original = head.status;
+    // What the answer to HEAD stands for has a body, and the answer has none.
+    let has_none = has_no_body(method, original);
+    let content = if has_none {
+        Content::Nothing
+    } else if form.forbids_transform {
+        Content::Opaque(body)
+    } else {
+        Content::read(exchange, form, Side::Backend, body).await?
+    };
+    let before = (on_error == OnError::BestEffort).then(|| head.headers.clone());
+    let values = exchange.response_values(plan, on_error);
+    let translated = plan
+        .whole_response(original, &mut head.headers, content.document(), &values, exchange.json_limits())
+        .and_then(|whole| content.admit(whole));
+    let whole = match (translated, before) {
+        (Ok(whole), _) => whole,
+        (Err(error), None) => return Err(Failure::translation(Side::Backend, &error)),
+        (Err(error), Some(before)) => {
+            metrics::translate_failure(&exchange.route.config.name, error.change.as_deref(), error.code.name());
+            head.headers = before;
+            mark_partial(&mut head.headers);
+            return Ok(Response::from_parts(head, content.into_body()));
+        }
+    };
+    translated_head(exchange, &mut head, whole.head);
+    if whole.is_partial {
+        mark_partial(&mut head.headers);
+    }
+    let is_own = matches!(content, Content::Document(..))
+        || has_none && (form.media_type == MediaType::Json || original == StatusCode::NOT_MODIFIED);
+    if is_own {
+        head.headers.remove(header::CONTENT_LENGTH);
+        validators::own(&mut head.headers, &exchange.mark());
+    }
+    let new = whole.body.filter(|_| !has_none && !has_no_body(method, head.status));
+    let body = content.replace(new, &mut head.headers);
+    Ok(Response::from_parts(head, body.unwrap_or_else(body::empty)))
 }
 
 fn mark_partial(headers: &mut HeaderMap) {

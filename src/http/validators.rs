@@ -63,13 +63,23 @@ pub(crate) fn map_back(headers: &mut HeaderMap, mark: &Mark) {
     map_list(headers, &header::IF_MATCH, |tag| Some(mark.unmark(tag).unwrap_or_else(|| tag.to_owned())));
 }
 
+/// The entity tags of a list: a comma within quotes belongs to its tag (RFC 9110, section 8.8.3).
+fn tags(line: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    let parts = line.split(move |c| {
+        is_quoted ^= c == '"';
+        c == ',' && !is_quoted
+    });
+    parts.map(str::trim).filter(|tag| !tag.is_empty())
+}
+
 fn map_list(headers: &mut HeaderMap, name: &HeaderName, map: impl Fn(&str) -> Option<String>) {
     if !headers.contains_key(name) {
         return;
     }
-    let tags: Vec<String> = super::headers::tokens(headers, name)
-        .filter_map(|tag| if tag == "*" { Some(tag.to_owned()) } else { map(tag) })
-        .collect();
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    let tags: Vec<String> =
+        lines.flat_map(tags).filter_map(|tag| if tag == "*" { Some(tag.to_owned()) } else { map(tag) }).collect();
     headers.remove(name);
     if !tags.is_empty() {
         super::headers::insert(headers, name.clone(), &tags.join(", "));
@@ -96,13 +106,13 @@ mod tests {
     fn conditions_are_mapped_back() {
         let mark = Mark::new("rules", "2", "1");
         let mut headers = HeaderMap::new();
-        let list = format!("{}, \"other\"", mark.mark("\"a\"").unwrap());
+        let list = format!("{}, \"other\"", mark.mark("\"a,b\"").unwrap());
         headers.insert(header::IF_NONE_MATCH, list.parse().unwrap());
         headers.insert(header::IF_MATCH, list.parse().unwrap());
         headers.insert(header::RANGE, "bytes=0-1".parse().unwrap());
         map_back(&mut headers, &mark);
-        assert_eq!(headers[header::IF_NONE_MATCH], "\"a\"");
-        assert_eq!(headers[header::IF_MATCH], "\"a\", \"other\"");
+        assert_eq!(headers[header::IF_NONE_MATCH], "\"a,b\"");
+        assert_eq!(headers[header::IF_MATCH], "\"a,b\", \"other\"");
         assert_eq!(headers[header::ACCEPT_ENCODING], "identity");
         assert!(!headers.contains_key(header::RANGE));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Values;
 use super::convert::{Conversion, Way};
+use super::jq::Filter;
 use super::text::quoted;
 use super::valid::{Items, Kind};
 
@@ -197,6 +198,45 @@ pub enum Edit {
         /// In order.
         entries: Vec<Entry>,
     },
+    /// Edits within values at `at`, within those that are inside them, and so on.
+    Recurse {
+        /// Values of one form.
+        at: Path,
+        /// The form: a position in `nest`.
+        form: usize,
+        /// Which values to look into, and which to edit.
+        nest: Arc<Nest>,
+        /// In order.
+        entries: Vec<Entry>,
+        /// Which of two values comes first if one is inside the other. `nest` is about values that were not edited
+        /// yet where the inner ones come first, and about values that were where the outer ones do.
+        order: Order,
+    },
+}
+
+/// Forms of values that are inside each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nest {
+    /// By number.
+    pub forms: Vec<Form>,
+}
+
+/// A form of values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// Whether values of this form are edited.
+    pub is_edited: bool,
+    /// What is inside a value of this form: where, never empty, and of which form.
+    pub inside: Vec<(Path, usize)>,
+}
+
+/// Which of two values is edited first if one is inside the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The inner one.
+    InnerFirst,
+    /// The outer one.
+    OuterFirst,
 }
 
 /// What to do where a place is taken.
@@ -274,6 +314,14 @@ pub enum Case {
     Snake,
     /// `createdAt`
     Camel,
+}
+
+impl Case {
+    /// A name written this way.
+    #[must_use]
+    pub fn write(self, name: &str) -> String {
+        String::from_utf8_lossy(&super::apply::written(name.as_bytes(), self)).into_owned()
+    }
 }
 
 /// How one value becomes another.
@@ -368,6 +416,38 @@ pub enum ValueEdit {
         /// Names that stay, with everything in their values.
         except: Vec<String>,
     },
+    /// A value may not exceed a bound; values of another type pass.
+    Limit {
+        /// The bound.
+        bound: Bound,
+        /// For values above it.
+        over: Over,
+    },
+    /// What a program makes of the value.
+    Jq {
+        /// The program.
+        program: Arc<Filter>,
+    },
+}
+
+/// What becomes of a value above a bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Over {
+    /// It is cut to the bound.
+    Cut,
+    /// As values without a counterpart.
+    Otherwise(Otherwise),
+}
+
+/// The most that a value may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// Code points of a string.
+    Characters(usize),
+    /// A number: JSON text.
+    Number(Vec<u8>),
+    /// Elements of an array.
+    Elements(usize),
 }
 
 /// Which element of several an array collapses to.
@@ -394,7 +474,8 @@ pub enum Empty {
     Fail,
 }
 
-/// A value of a rule: JSON text in which the strings `"$now"` and `"$version"` stand for what a message gives.
+/// A value of a rule: JSON text in which the strings `"$now"`, `"$version"` and `"$uuid"` stand for what a
+/// message gives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Literal(Vec<Piece>);
 
@@ -403,6 +484,7 @@ enum Piece {
     Text(Vec<u8>),
     Now,
     Version,
+    Uuid,
 }
 
 impl Literal {
@@ -412,6 +494,15 @@ impl Literal {
         let mut literal = Self::default();
         literal.push_value(json);
         literal
+    }
+
+    /// JSON text as the rule has it, with `"$now"` and `"$version"` in their places.
+    #[must_use]
+    pub fn text(&self) -> Vec<u8> {
+        let values = Values { now: "$now".to_owned(), version: "$version".into(), ..Values::default() };
+        let mut text = Vec::new();
+        self.render(&values, &mut text);
+        text
     }
 
     /// A literal whose text is joined from others.
@@ -445,6 +536,7 @@ impl Literal {
         match Kind::of(json) {
             Kind::String if json == b"\"$now\"" => self.0.push(Piece::Now),
             Kind::String if json == b"\"$version\"" => self.0.push(Piece::Version),
+            Kind::String if json == b"\"$uuid\"" => self.0.push(Piece::Uuid),
             Kind::Object | Kind::Array => {
                 let mut copied = 0;
                 for item in Items::new(json, 0) {
@@ -465,6 +557,7 @@ impl Literal {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Now => super::text::quote(values.now.as_bytes(), out),
                 Piece::Version => super::text::quote(values.version.as_bytes(), out),
+                Piece::Uuid => super::text::quote(values.uuids.next().as_bytes(), out),
             }
         }
     }
@@ -476,6 +569,7 @@ impl std::fmt::Display for Literal {
             Piece::Text(text) => f.write_str(&String::from_utf8_lossy(text)),
             Piece::Now => f.write_str("$now"),
             Piece::Version => f.write_str("$version"),
+            Piece::Uuid => f.write_str("$uuid"),
         })
     }
 }

@@ -99,6 +99,12 @@ codes! {
     RequiredValueMissing = "required_value_missing",
     /// The receiver must not see the message.
     Dropped = "dropped",
+    /// A JSON Patch touches what the other version has at no single place.
+    UntranslatablePatch = "untranslatable_patch",
     /// An array element cannot be taken out by its index.
     CannotRemoveIndex = "cannot_remove_index",
+    /// A jq program failed, or did not make exactly one JSON value.
+    JqFailed = "jq_failed",
+    /// A jq program took more steps, or nested deeper, than it may.
+    JqExhausted = "jq_exhausted",
 }

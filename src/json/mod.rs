@@ -9,31 +9,42 @@
 //!
 //! `scanner` finds tokens in chunks. `translator` walks the program's steps along the document. Where a scope must
 //! be held, `tree` makes a sparse tree of it and `apply` edits that. `valid`, `text` and `convert` work on text
-//! that is known to be JSON.
+//! that is known to be JSON, and `jq` runs programs on it.
 
 mod apply;
 mod convert;
+mod cost;
 pub mod edit;
 mod error;
 mod fuse;
+#[cfg(feature = "jq")]
+mod jq;
+#[cfg(not(feature = "jq"))]
+#[path = "no_jq.rs"]
+mod jq;
 mod output;
 mod program;
 mod scanner;
 mod text;
 mod translator;
 mod tree;
+mod uuid;
 mod valid;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub(crate) use apply::{is_bound, written};
 pub use convert::{Conversion, Way};
 pub use error::{Code, Error};
+pub use jq::{Filter, Mistake};
 pub use program::{Class, Program};
 pub(crate) use text::{quote, unescape};
 pub use translator::Translator;
-pub(crate) use valid::{Items, Kind, same};
+pub use uuid::Uuids;
+pub(crate) use uuid::is_uuid;
+pub(crate) use valid::{Item, Items, Kind, same};
 
 /// Bounds on one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +78,8 @@ pub struct Values {
     pub now: String,
     /// `$version`: the label of the version that receives the document.
     pub version: Arc<str>,
+    /// Each `$uuid` is another of these.
+    pub uuids: Uuids,
     /// What to do with values that have no translation.
     pub on_error: OnError,
 }

@@ -10,7 +10,7 @@ use super::text::{name_is, quote};
 use super::valid::{Items, Kind};
 
 /// A node of the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct NodeId(u32);
 
 /// A member of an object or an element of an array.

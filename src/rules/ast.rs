@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostic::Span;
+use crate::diagnostic::{Severity, Span};
 use crate::json::edit::Keys;
 use crate::route::Template;
 use crate::version::{Resolver, VersionId, Versions};
 
 use super::lens::Op;
-use super::{Side, StatusRange};
+use super::{Place, Side, StatusRange};
 
 /// One API's files.
 #[derive(Debug)]
@@ -28,10 +28,101 @@ pub struct ApiFiles {
     pub problems: BTreeMap<VersionId, Vec<u8>>,
     /// How a plain-JSON PATCH body is read.
     pub patch: PatchMode,
+    /// What checks are told.
+    pub checks: Checks,
+    /// Where `api.yaml` says that the shapes are, relative to the API's folder.
+    pub shapes_file: Option<(String, Span)>,
+    /// Where each named shape occurs.
+    pub shapes: Vec<Shape>,
+    /// How each version writes several values of one name in a query.
+    pub query_arrays: Vec<QueryArrays>,
     /// In file order.
     pub changes: Vec<Change>,
     /// Whole-chain tests.
     pub tests: Vec<Test>,
+}
+
+/// What a project tells its checks.
+#[derive(Debug)]
+pub struct Checks {
+    /// Another severity for findings of a code; `None`: they are not shown.
+    pub severities: Vec<(String, Option<Severity>)>,
+    /// Calls that are to be cheap, each with its place.
+    pub hot: Vec<(Template, Span)>,
+    /// The file that says so.
+    pub file: Arc<str>,
+}
+
+impl Checks {
+    /// The severity of a code, if it is another than usual.
+    #[must_use]
+    pub fn severity(&self, code: &str) -> Option<Option<Severity>> {
+        self.severities.iter().find(|(other, _)| other == code).map(|(_, severity)| *severity)
+    }
+}
+
+/// A part that many messages have in common, under a name.
+#[derive(Debug)]
+pub struct Shape {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it occurs, in the words of the oldest version.
+    pub occurrences: Vec<Occurrence>,
+    /// The file that says so.
+    pub file: Arc<str>,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// One place of a shape.
+#[derive(Debug)]
+pub struct Occurrence {
+    /// What it is in.
+    pub host: Host,
+    /// Where in it; a path of the body.
+    pub at: Place,
+    /// Where the occurrence stands.
+    pub span: Span,
+}
+
+/// What a shape can be in.
+#[derive(Debug)]
+pub enum Host {
+    /// The requests of some calls; empty: of every call.
+    Request(Vec<Template>),
+    /// The responses of some calls; empty: of every call.
+    Response(Vec<Template>, StatusRange),
+    /// A message of a socket.
+    Frame {
+        /// The handshake's path.
+        path: Template,
+        /// Who sends it.
+        side: Side,
+        /// What it is called.
+        name: String,
+    },
+    /// A Socket.IO event, or its acknowledgement.
+    Event {
+        /// The namespace.
+        namespace: String,
+        /// Who sends the event.
+        side: Side,
+        /// What it is called.
+        name: String,
+        /// Which of its lists of arguments.
+        list: ArgumentList,
+    },
+    /// Another shape, or the same one.
+    Shape(String),
+}
+
+/// One of the two lists of arguments that a Socket.IO event has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgumentList {
+    /// Those it is sent with.
+    Event,
+    /// Those of its acknowledgement.
+    Ack,
 }
 
 /// What happens to messages that cannot be translated.
@@ -87,6 +178,18 @@ pub enum PatchMode {
     Full,
 }
 
+/// How a query writes several values of one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueryArrays {
+    /// `a=1&a=2`
+    #[default]
+    Repeat,
+    /// `a=1,2`; a comma within a value is `%2C`.
+    Comma,
+    /// `a[]=1&a[]=2`
+    Brackets,
+}
+
 /// One version change.
 #[derive(Debug)]
 pub struct Change {
@@ -102,10 +205,18 @@ pub struct Change {
     pub http: Vec<HttpBlock>,
     /// Sockets.
     pub ws: Vec<WsBlock>,
+    /// Socket.IO namespaces.
+    pub socketio: Vec<SocketIoBlock>,
+    /// Shapes. What they say is among the other blocks too, once their places have been found.
+    pub shapes: Vec<ShapeBlock>,
     /// Paths whose loss is accepted, up and down.
     pub accept_loss: (Vec<String>, Vec<String>),
+    /// Where they stand.
+    pub accept_loss_span: Option<Span>,
     /// What the change cannot translate, in words.
-    pub incompatible: Vec<String>,
+    pub incompatible: Vec<(String, Span)>,
+    /// A hash of what the file says, its tests apart.
+    pub hash: u128,
     /// Its inline tests.
     pub tests: Vec<Test>,
     /// Its file.
@@ -125,8 +236,73 @@ pub struct HttpBlock {
     pub request: Vec<Op>,
     /// Ops on responses, by status.
     pub response: Vec<(StatusRange, Vec<Op>)>,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// Which of the two versions lacks the calls, and how it says so.
+    pub absence: Option<Absence>,
     /// Where the block stands.
     pub span: Span,
+}
+
+/// Who wrote a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// The author of the change.
+    #[default]
+    File,
+    /// The compiler, for a block about a shape: it applies beside those of the author.
+    Shape,
+}
+
+/// What changes in a shape, wherever it occurs.
+#[derive(Debug)]
+pub struct ShapeBlock {
+    /// The shape.
+    pub name: String,
+    /// What changes in it.
+    pub ops: Vec<Op>,
+    /// How many blocks of each kind stand before it in its change.
+    pub before: Before,
+    /// Where its name stands.
+    pub name_span: Span,
+    /// Where the block stands.
+    pub span: Span,
+}
+
+/// A position among blocks that are kept apart by kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Before {
+    /// Blocks of calls.
+    pub http: usize,
+    /// Blocks of sockets.
+    pub ws: usize,
+    /// Blocks of namespaces.
+    pub socketio: usize,
+}
+
+impl HttpBlock {
+    /// Whether only the newer version has its calls, which are then spelled as it does.
+    #[must_use]
+    pub fn is_added(&self) -> bool {
+        self.absence.as_ref().is_some_and(|absence| absence.lifetime == Lifetime::Added)
+    }
+
+    /// Whether only the older version has its calls.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.absence.as_ref().is_some_and(|absence| absence.lifetime == Lifetime::Removed)
+    }
+}
+
+/// What is answered to a call that only one of two versions has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absence {
+    /// Which of the two has it.
+    pub lifetime: Lifetime,
+    /// The status.
+    pub status: u16,
+    /// What the answer says; a sentence of Legato's own if there is none.
+    pub detail: Option<String>,
 }
 
 /// What changes in the messages of some sockets.
@@ -138,6 +314,8 @@ pub struct WsBlock {
     pub client: Option<Frames>,
     /// What the backend sends.
     pub server: Option<Frames>,
+    /// Who wrote it.
+    pub origin: Origin,
     /// Where the block stands.
     pub span: Span,
 }
@@ -191,7 +369,53 @@ impl Frame {
     }
 }
 
-/// In which versions a kind of message exists.
+/// What changes in the events of a Socket.IO namespace.
+#[derive(Debug)]
+pub struct SocketIoBlock {
+    /// The namespace, such as `/chat`.
+    pub namespace: String,
+    /// What the client sends.
+    pub client: Vec<Event>,
+    /// What the backend sends.
+    pub server: Vec<Event>,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// Where the block stands.
+    pub span: Span,
+}
+
+impl SocketIoBlock {
+    /// The events of one side.
+    #[must_use]
+    pub fn side(&self, side: Side) -> &[Event] {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+}
+
+/// One kind of event. As a message it is the list of its arguments.
+#[derive(Debug)]
+pub struct Event {
+    /// Its names, what changes in its arguments, and whether both versions have it.
+    pub frame: Frame,
+    /// What changes in the arguments of its acknowledgement.
+    pub ack: Vec<Op>,
+}
+
+impl Event {
+    /// What changes in one of its lists of arguments.
+    #[must_use]
+    pub fn ops(&self, list: ArgumentList) -> &[Op] {
+        match list {
+            ArgumentList::Event => &self.frame.ops,
+            ArgumentList::Ack => &self.ack,
+        }
+    }
+}
+
+/// In which versions a kind of message or a call exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lifetime {
     /// In both.
@@ -225,6 +449,8 @@ pub enum Subject {
     Http(HttpTest),
     /// A socket's message.
     Ws(WsTest),
+    /// A Socket.IO event or acknowledgement.
+    SocketIo(SocketIoTest),
 }
 
 /// A test of a call. Bodies are by version; those of inline tests are the change's two.
@@ -238,6 +464,8 @@ pub struct HttpTest {
     pub status: u16,
     /// And in the newer.
     pub new_status: Option<u16>,
+    /// The status of the answer that it gets because one of the versions lacks the call.
+    pub answers: Option<u16>,
     /// The request, if it is tested.
     pub request: Option<HttpMessage>,
     /// The response, if it is tested.
@@ -265,5 +493,22 @@ pub struct WsTest {
     /// Who sends it.
     pub side: Side,
     /// JSON texts; `None`: that version never sees it.
+    pub messages: Vec<(VersionId, Option<Vec<u8>>)>,
+}
+
+/// A test of a Socket.IO event or of its acknowledgement.
+#[derive(Debug)]
+pub struct SocketIoTest {
+    /// The namespace.
+    pub namespace: String,
+    /// Who sends the event.
+    pub side: Side,
+    /// Which of its lists of arguments is tested.
+    pub list: ArgumentList,
+    /// The event's name in the oldest of the versions.
+    pub event: String,
+    /// And in the newest, if the test says it.
+    pub new_event: Option<String>,
+    /// JSON texts of lists; `None`: that version never sees it.
     pub messages: Vec<(VersionId, Option<Vec<u8>>)>,
 }

@@ -10,20 +10,14 @@ use crate::version::VersionId;
 
 use super::ast::{Change, HttpBlock, PatchMode};
 use super::head::HeadPlan;
-use super::lens::{Lowered, Mode, Op, lower_ops};
+use super::lens::{Lowered, Mode, Op, body_in_message, lower_ops};
 use super::path::Part;
-use super::plan::{CallPlan, MessagePlan, Pair, ResponsePlans};
-use super::{Api, Direction, StatusRange, socket};
-
-/// A change on the way from one version to another.
-#[derive(Clone, Copy)]
-struct Step<'a> {
-    change: &'a Change,
-    direction: Direction,
-}
+use super::plan::{Absent, CallPlan, MessagePlan, Pair, ResponsePlans};
+use super::step::{Side, Step, by_place, literals, renamed};
+use super::{Api, Direction, StatusRange, socket, socketio};
 
 /// The way of requests from a client's version to a backend's.
-fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
+pub(super) fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
     let Some(direction) = Direction::between(client, backend) else { return Vec::new() };
     let (older, newer) = (client.min(backend), client.max(backend));
     let between = api.changes.iter().filter(|change| change.since > older && change.since <= newer);
@@ -36,27 +30,33 @@ fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
 
 /// Compiles everything between a client's version and a backend's.
 pub(super) fn pair(api: &Api, client: VersionId, backend: VersionId) -> Pair {
-    compile(api, &steps(api, client, backend))
+    compile(api, &steps(api, client, backend), (client, backend))
 }
 
 /// Compiles one change alone, for clients on the side from which `direction` leads.
 pub(super) fn change_pair(api: &Api, change: &Change, direction: Direction) -> Pair {
-    compile(api, &[Step { change, direction }])
+    let (older, newer) = (VersionId(change.since.0 - 1), change.since);
+    let versions = if direction == Direction::Up { (older, newer) } else { (newer, older) };
+    compile(api, &[Step { change, direction }], versions)
 }
 
-fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
+fn compile(api: &Api, steps: &[Step<'_>], (client, backend): (VersionId, VersionId)) -> Pair {
+    let arrays = |version: VersionId| api.query_arrays.get(usize::from(version.0)).copied().unwrap_or_default();
     let mut calls = Vec::new();
     let mut router = Router::new();
-    for template in templates(steps).unwrap_or_default() {
+    for template in templates(steps, Vec::new()).unwrap_or_default() {
         router.insert(&template, calls.len());
         calls.push(call(api, steps, &template));
     }
     let every = Template { method: None, segments: vec![Segment::Rest] };
+    let changes: Vec<_> = steps.iter().map(|step| (step.change, step.direction)).collect();
     Pair {
         router,
         calls,
         default: call(api, steps, &every),
-        sockets: socket::compile(&steps.iter().map(|step| (step.change, step.direction)).collect::<Vec<_>>()),
+        sockets: socket::compile(&changes),
+        namespaces: socketio::compile(&changes),
+        arrays: (arrays(client), arrays(backend)),
     }
 }
 
@@ -64,17 +64,20 @@ fn compile(api: &Api, steps: &[Step<'_>]) -> Pair {
 const MOST_MEETINGS: usize = 2000;
 
 /// Every call that some change on the way touches, as the client spells it, and where two such templates overlap,
-/// what they have in common: there the rules of both apply. `None` if these are too many.
-fn templates(steps: &[Step<'_>]) -> Option<Vec<Template>> {
+/// what they have in common: there the rules of both apply. `more` are further calls, as the client spells them.
+/// `None` if these are too many.
+pub(super) fn templates(steps: &[Step<'_>], more: Vec<Template>) -> Option<Vec<Template>> {
     let mut all = Distinct::default();
     for (at, step) in steps.iter().enumerate() {
-        for call in step.change.http.iter().flat_map(|block| &block.calls) {
-            let near = match step.direction {
-                Direction::Up => call.clone(),
-                Direction::Down => step.route(call, Side::Far),
-            };
+        for (block, call) in step.change.http.iter().flat_map(|block| block.calls.iter().map(move |call| (block, call)))
+        {
+            let is_near = block.is_added() == (step.direction == Direction::Down);
+            let near = if is_near { call.clone() } else { step.route(call, Side::Far) };
             all.add(steps[..at].iter().rev().fold(near, |template, earlier| earlier.route(&template, Side::Far)));
         }
+    }
+    for call in more {
+        all.add(call);
     }
     let named = all.templates.len();
     let mut at = 1;
@@ -94,7 +97,7 @@ fn templates(steps: &[Step<'_>]) -> Option<Vec<Template>> {
 
 /// Whether the calls of an API's changes overlap in too many ways.
 pub(super) fn overlaps_too_much(api: &Api) -> bool {
-    templates(&steps(api, VersionId(0), api.versions.latest())).is_none()
+    templates(&steps(api, VersionId(0), api.versions.latest()), Vec::new()).is_none()
 }
 
 /// Templates of different shapes, in the order in which they came.
@@ -137,103 +140,26 @@ pub(super) fn meet(a: &Template, b: &Template) -> Option<Template> {
     Some(Template { method, segments })
 }
 
-/// Which side of a step a template is spelled for: where the request comes from, or where it goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Near,
-    Far,
-}
-
-impl<'s> Step<'s> {
-    /// The template on the other side of the step; `side` is where it comes from.
-    fn route(&self, template: &Template, side: Side) -> Template {
-        let routes = self.change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?)));
-        let older_to_newer = (self.direction == Direction::Up) == (side == Side::Near);
-        let sides = routes.map(|(old, new)| if older_to_newer { (old, new) } else { (new, old) });
-        let best = sides
-            .filter(|(from, _)| from.covers(template))
-            .reduce(|best, next| if next.0.more_specific(best.0) { next } else { best });
-        best.map_or_else(|| template.clone(), |(from, to)| rewrite(template, from, to))
-    }
-
-    /// Whether a block or a route of the step may be about a call, as the near side spells it. What this says of a
-    /// call is asked for every call and every change, so that it has to be cheap.
-    fn concerns(&self, near: &Template) -> bool {
-        let as_get = as_get(near);
-        let covers = |t: &Template| t.covers(near) || as_get.as_ref().is_some_and(|call| t.covers(call));
-        let http = &self.change.http;
-        http.iter().any(|block| block.calls.is_empty() || block.calls.iter().chain(&block.route).any(covers))
-    }
-
-    /// The template as the older version spells it, given how the near and the far side do.
-    fn older<'t>(&self, near: &'t Template, far: &'t Template) -> &'t Template {
-        match self.direction {
-            Direction::Up => near,
-            Direction::Down => far,
-        }
-    }
-
-    /// The blocks about a call that is spelled as in the older version: those of the most specific template that
-    /// covers it, and those about every call. HEAD is as GET where nothing else is said of it.
-    fn blocks(&self, call: &Template) -> Vec<&'s HttpBlock> {
-        let named = || self.change.http.iter().flat_map(|block| &block.calls);
-        let best =
-            |call: &Template| named().filter(|t| t.covers(call)).reduce(|a, b| if b.more_specific(a) { b } else { a });
-        let best = best(call).or_else(|| best(&as_get(call)?));
-        let applies = |block: &&HttpBlock| {
-            block.calls.is_empty() || best.is_some_and(|best| block.calls.iter().any(|t| t.same_shape(best)))
-        };
-        self.change.http.iter().filter(applies).collect()
-    }
-}
-
-/// A call with HEAD as one with GET.
-fn as_get(call: &Template) -> Option<Template> {
-    (call.method == Some(http::Method::HEAD))
-        .then(|| Template { method: Some(http::Method::GET), segments: call.segments.clone() })
-}
-
-/// `template`, which `from` covers, in the shape of `to`; parameters pair up by position.
-fn rewrite(template: &Template, from: &Template, to: &Template) -> Template {
-    let mut bound = Vec::new();
-    for (at, segment) in from.segments.iter().enumerate() {
-        match segment {
-            Segment::Literal(_) => {}
-            Segment::Param(_) => bound.push(template.segments[at..=at].to_vec()),
-            Segment::Rest => bound.push(template.segments[at..].to_vec()),
-        }
-    }
-    let mut bound = bound.into_iter();
-    let mut segments = Vec::new();
-    for segment in &to.segments {
-        match (segment, if matches!(segment, Segment::Literal(_)) { None } else { bound.next() }) {
-            // A parameter keeps the name that this side gives it.
-            (Segment::Param(_), Some(given)) if matches!(given.as_slice(), [Segment::Param(_)]) => {
-                segments.push(segment.clone());
-            }
-            (_, Some(given)) => segments.extend(given),
-            (_, None) => segments.push(segment.clone()),
-        }
-    }
-    let method = if to.method == from.method { template.method.clone() } else { to.method.clone() };
-    Template { method, segments }
-}
-
 /// Compiles one call.
 fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
     let mut here = template.clone();
     let (mut concerned, mut blocks) = (Vec::new(), Vec::new());
-    let mut request = Message::default();
+    let (mut request, mut patch) = (Message::default(), Message::default());
     for step in steps {
         if !step.concerns(&here) {
             continue;
         }
         let next = step.route(&here, Side::Near);
-        let older = step.older(&here, &next);
+        let (older, newer) = step.spellings(&here, &next);
         let found = step.blocks(older);
+        if let Some(absence) = step.absence(older, newer, &found) {
+            return CallPlan::absent(label(template), absence);
+        }
+        let way = step.way(&here, Side::Near);
+        request.add_params(way.map(|(from, to)| literals(&here, from, to)).unwrap_or_default());
         // Ops name parameters as the older side does.
         if step.direction == Direction::Down {
-            request.rename_params(by_order(&here, &next));
+            request.rename_params(renamed(&here, &next, way));
         }
         for block in in_order(&found, step.direction) {
             let names =
@@ -241,44 +167,46 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
             let back = names.iter().map(|(a, b)| (b.clone(), a.clone())).collect();
             request.rename_params(names);
             request.extend(&step.change.id, &block.request, step.direction, mode(api, &here));
+            patch.extend(&step.change.id, &block.request, step.direction, Mode::Full);
             request.rename_params(back);
         }
         if step.direction == Direction::Up {
-            request.rename_params(by_order(&here, &next));
+            request.rename_params(renamed(&here, &next, way));
         }
         concerned.push(*step);
         blocks.push(found);
         here = next;
     }
     let far = here;
-    let label = if template.method.is_none() && template.has_rest() && template.segments.len() == 1 {
-        "*".to_owned()
-    } else {
-        template.to_string()
-    };
+    let may_patch = template.method.as_ref().is_none_or(|method| *method == http::Method::PATCH);
     CallPlan {
-        label,
+        label: label(template),
         request: request.compile(),
+        patch: if may_patch { patch.of_body() } else { Vec::new() },
+        absence: None,
         route: (far != *template || !keeps_path(&far)).then(|| (template.clone(), far)),
         responses: responses(&concerned, &blocks),
     }
 }
 
-/// The names that change where parameters pair up by their order.
-fn by_order(from: &Template, to: &Template) -> Vec<(String, String)> {
-    from.params().zip(to.params()).filter(|(a, b)| a != b).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+fn label(template: &Template) -> String {
+    let is_every = template.method.is_none() && template.has_rest() && template.segments.len() == 1;
+    if is_every { "*".to_owned() } else { template.to_string() }
 }
 
-/// The names that the parameters of a template have in another that covers it. One that the other has no name for
-/// gets a name that no parameter can have.
-fn by_place(template: &Template, other: &Template) -> Vec<(String, String)> {
-    let pairs =
-        template.segments.iter().enumerate().filter_map(|(at, segment)| match (segment, other.segments.get(at)) {
-            (Segment::Param(name), Some(Segment::Param(own))) => Some((name.clone(), own.clone())),
-            (Segment::Param(name), _) => Some((name.clone(), format!("*{name}"))),
-            (Segment::Literal(_) | Segment::Rest, _) => None,
-        });
-    pairs.filter(|(a, b)| a != b).collect()
+impl CallPlan {
+    /// The plan of a call that is never sent on.
+    fn absent(label: String, absence: Absent) -> Self {
+        let nothing = || Message::default().compile();
+        Self {
+            label,
+            request: nothing(),
+            route: None,
+            responses: ResponsePlans(vec![(100, nothing())]),
+            absence: Some(absence),
+            patch: Vec::new(),
+        }
+    }
 }
 
 /// Whether a template has nothing that an op on `path:` could change.
@@ -286,7 +214,7 @@ fn keeps_path(template: &Template) -> bool {
     template.params().count() == 0 || template.has_rest()
 }
 
-fn in_order<T>(list: &[T], direction: Direction) -> Vec<&T> {
+pub(super) fn in_order<T>(list: &[T], direction: Direction) -> Vec<&T> {
     match direction {
         Direction::Up => list.iter().collect(),
         Direction::Down => list.iter().rev().collect(),
@@ -300,41 +228,74 @@ fn mode(api: &Api, call: &Template) -> Mode {
     }
 }
 
-/// The edits of one message, part by part.
+/// The edits of one message, in order.
 #[derive(Debug, Default, Clone, PartialEq)]
-struct Message {
-    head: Vec<Entry>,
-    body: Vec<Entry>,
-}
+struct Message(Vec<Lowered>);
 
 impl Message {
     fn extend(&mut self, change: &Arc<str>, ops: &[Op], direction: Direction, mode: Mode) {
-        for Lowered { part, mut entry } in lower_ops(ops, direction, mode) {
-            entry.change = Some(Arc::clone(change));
-            match part {
-                Part::Head => self.head.push(entry),
-                Part::Body => self.body.push(entry),
-            }
-        }
+        self.0.extend(lower_ops(ops, direction, mode).into_iter().map(|mut lowered| {
+            lowered.entry.change = Some(Arc::clone(change));
+            lowered
+        }));
+    }
+
+    /// Gives the document parameters that the call has no name for.
+    fn add_params(&mut self, params: Vec<(String, String)>) {
+        self.0.extend(
+            params
+                .into_iter()
+                .map(|(name, text)| Lowered { part: Part::Head, entry: HeadPlan::add_param(name, &text) }),
+        );
+    }
+
+    /// The edits of the body alone.
+    fn of_body(self) -> Vec<Entry> {
+        self.0.into_iter().filter(|lowered| lowered.part == Part::Body).map(|lowered| lowered.entry).collect()
     }
 
     fn rename_params(&mut self, pairs: Vec<(String, String)>) {
         if !pairs.is_empty() {
-            self.head.push(HeadPlan::rename_params(pairs));
+            self.0.push(Lowered { part: Part::Head, entry: HeadPlan::rename_params(pairs) });
         }
     }
 
     fn compile(self) -> MessagePlan {
-        let uses_head = self.head.iter().any(|entry| entry.change.is_some());
-        MessagePlan { head: uses_head.then(|| HeadPlan::new(self.head)), body: Arc::new(Program::fuse(self.body)) }
+        if self.0.iter().any(|lowered| lowered.part == Part::Both) {
+            let entries = self.0.into_iter().map(|Lowered { part, entry }| match part {
+                Part::Head | Part::Both => entry,
+                Part::Body => body_in_message(entry),
+            });
+            let head = Some(HeadPlan::new(entries.collect()));
+            return MessagePlan { head, body: Arc::default(), is_united: true };
+        }
+        let (head, body): (Vec<_>, Vec<_>) = self.0.into_iter().partition(|lowered| lowered.part == Part::Head);
+        let entries = |lowered: Vec<Lowered>| lowered.into_iter().map(|lowered| lowered.entry).collect::<Vec<_>>();
+        let uses_head = head.iter().any(|lowered| lowered.entry.change.is_some());
+        MessagePlan {
+            head: uses_head.then(|| HeadPlan::new(entries(head))),
+            body: Arc::new(Program::fuse(entries(body))),
+            is_united: false,
+        }
     }
 }
 
 /// The responses' plans: one for each group of statuses that are treated alike.
 fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
+    let mut plans: Vec<(u16, Message)> = Vec::new();
+    for start in starts(blocks.iter().flatten().copied()) {
+        let message = response(steps, blocks, start);
+        if plans.last().is_none_or(|(_, last)| *last != message) {
+            plans.push((start, message));
+        }
+    }
+    ResponsePlans(plans.into_iter().map(|(start, message)| (start, message.compile())).collect())
+}
+
+/// The lowest statuses of groups that these blocks treat alike, from 100 up.
+pub(super) fn starts<'b>(blocks: impl Iterator<Item = &'b HttpBlock>) -> Vec<u16> {
     let mut starts: Vec<u16> = vec![100];
-    let all = blocks.iter().flatten().flat_map(|block| &block.response);
-    for (range, ops) in all {
+    for (range, ops) in blocks.flat_map(|block| &block.response) {
         starts.extend([range.first, range.last + 1]);
         for op in ops.iter().filter(|op| op.touches_status()) {
             match op.statuses() {
@@ -344,25 +305,51 @@ fn responses(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>]) -> ResponsePlans {
             }
         }
     }
+    starts.retain(|start| (100..600).contains(start));
     starts.sort_unstable();
     starts.dedup();
-    let mut plans: Vec<(u16, Message)> = Vec::new();
-    for start in starts.into_iter().filter(|start| (100..600).contains(start)) {
-        let message = response(steps, blocks, start);
-        if plans.last().is_none_or(|(_, last)| *last != message) {
-            plans.push((start, message));
-        }
-    }
-    ResponsePlans(plans.into_iter().map(|(start, message)| (start, message.compile())).collect())
+    starts.retain(|start| (100..600).contains(start));
+    starts
 }
 
 /// Ranges are of statuses as the older version has them.
-fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
+pub(super) fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16 {
     if direction == Direction::Up || !ops.iter().any(Op::touches_status) {
         return status;
     }
-    let lowered = lower_ops(ops, direction, Mode::Full).into_iter().filter(|lowered| lowered.part == Part::Head);
-    HeadPlan::status_after(&lowered.map(|lowered| lowered.entry).collect::<Vec<_>>(), status)
+    status_after(&lower_ops(ops, direction, Mode::Full), status)
+}
+
+/// What the edits of a message make of a status, as far as that depends on nothing else.
+pub(super) fn status_after(lowered: &[Lowered], status: u16) -> u16 {
+    let head = lowered.iter().filter(|lowered| lowered.part == Part::Head);
+    HeadPlan::status_after(head.map(|lowered| lowered.entry.clone()).collect(), status)
+}
+
+/// What a block says of responses with this status: the narrowest range that fits decides.
+pub(super) fn response_ops(block: &HttpBlock, direction: Direction, status: u16) -> &[Op] {
+    let fits = |(range, ops): &&(StatusRange, Vec<Op>)| range.contains(older_status(ops, direction, status));
+    block.response.iter().filter(fits).min_by_key(|(range, _)| range.width()).map_or(&[], |(_, ops)| ops)
+}
+
+/// Appends what a change's blocks do to a response with this status, and returns the status it has then.
+fn response_step(
+    step: Step<'_>,
+    blocks: &[&HttpBlock],
+    direction: Direction,
+    status: u16,
+    message: &mut Message,
+) -> u16 {
+    let before = message.0.len();
+    for block in in_order(blocks, direction) {
+        message.extend(&step.change.id, response_ops(block, direction, status), direction, Mode::Full);
+    }
+    status_after(&message.0[before..], status)
+}
+
+/// The status that the older version has where the newer has this one.
+pub(super) fn status_below(step: Step<'_>, blocks: &[&HttpBlock], status: u16) -> u16 {
+    response_step(step, blocks, Direction::Down, status, &mut Message::default())
 }
 
 /// The edits of a response with this status, from the backend back to the client.
@@ -370,16 +357,7 @@ fn response(steps: &[Step<'_>], blocks: &[Vec<&HttpBlock>], status: u16) -> Mess
     let mut message = Message::default();
     let mut status = status;
     for (step, blocks) in steps.iter().zip(blocks).rev() {
-        let direction = step.direction.turned();
-        let before = message.head.len();
-        for block in in_order(blocks, direction) {
-            let fits = |(range, ops): &&(StatusRange, Vec<Op>)| range.contains(older_status(ops, direction, status));
-            let ops = block.response.iter().filter(fits).min_by_key(|(range, _)| range.width());
-            if let Some((_, ops)) = ops {
-                message.extend(&step.change.id, ops, direction, Mode::Full);
-            }
-        }
-        status = HeadPlan::status_after(&message.head[before..], status);
+        status = response_step(*step, blocks, step.direction.turned(), status, &mut message);
     }
     message
 }

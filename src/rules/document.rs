@@ -9,12 +9,13 @@ use crate::json::{Code, Error, Items, Kind, quote, unescape};
 pub(super) struct Document<'a>(pub(super) &'a [u8]);
 
 impl Document<'_> {
-    fn member(&self, name: &str) -> Option<&[u8]> {
+    pub(super) fn member(&self, name: &str) -> Option<&[u8]> {
         Items::new(self.0, 0)
             .find(|item| *unescape(&self.0[item.name.clone()]) == *name.as_bytes())
             .map(|item| &self.0[item.value])
     }
 
+    /// The members of one of its members.
     pub(super) fn members(&self, name: &str) -> Vec<(String, &[u8])> {
         let Some(object) = self.member(name) else { return Vec::new() };
         Items::new(object, 0)
@@ -37,12 +38,16 @@ pub(super) fn decode(raw: &str) -> Vec<u8> {
     percent_decode_str(raw).collect()
 }
 
-/// Appends the value of a parameter or header: a string, or an array where it stands several times.
+/// Appends the value of a parameter, header or cookie: a string, or an array where it stands several times.
 pub(super) fn write_values(values: &[String], out: &mut Vec<u8>) {
-    if let [one] = values {
-        quote(one.as_bytes(), out);
-        return;
+    match values {
+        [one] => quote(one.as_bytes(), out),
+        several => write_list(several, out),
     }
+}
+
+/// Appends an array of strings.
+pub(super) fn write_list(values: &[String], out: &mut Vec<u8>) {
     out.push(b'[');
     for (at, value) in values.iter().enumerate() {
         if at > 0 {

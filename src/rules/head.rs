@@ -1,39 +1,41 @@
-//! A message's head as a document: `{"query": {...}, "header": {...}, "path": {...}, "status": 200}`.
+//! A message's head as a document: `{"query": {...}, "header": {...}, "cookie": {...}, "path": {...}, "status": 200}`.
 //!
-//! The ops on `query:`, `header:`, `path:` and `status:` are the same edits as those of bodies, run on this document
-//! by the same engine. Only what an edit names goes into it; everything else stays where it is, byte for byte.
-//! A value is a string; a parameter or header that stands several times is an array of strings.
+//! The ops on `query:`, `header:`, `cookie:`, `path:` and `status:` are the same edits as those of bodies, run on this
+//! document by the same engine. Only what an edit names goes into it; everything else stays where it is, byte for
+//! byte. A value is a string; what stands several times is an array of strings.
+//!
+//! Where an op has a foot in the head and one in the body, all ops of the message run on one document, in which the
+//! body is the member `body`. A message without a body has no such member; one that comes to be is its new body.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::json::edit::{Edit, Entry, Token};
-use crate::json::{Error, Limits, Program, Values, quote, translate};
-use crate::route::Template;
+use crate::json::edit::{Condition, Edit, Entry, Literal, Occupied, Path, Source, Test, Token};
+use crate::json::{Error, Limits, Program, Values, quote, translate, validate};
 
-use super::document::{Document, decode, read_values, scalar, write_values, wrong};
+use super::cookie;
+use super::document::{Document, decode, read_values, write_values, wrong};
 use super::path::{Location, is_framing};
-use super::query;
 
-/// What a request becomes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The method the backend is asked with.
-    pub method: Method,
-    /// Path and query, percent-encoded.
-    pub path_and_query: String,
-}
-
-/// The edits of a head.
+/// The edits of a head, or of a whole message.
 #[derive(Debug)]
 pub(super) struct HeadPlan {
     program: Arc<Program>,
-    query: Names,
+    pub(super) query: Names,
     header: Names,
+    cookie: Names,
+    /// The edits without their guards, if some are about cookies.
+    cookie_edits: Vec<Entry>,
+}
+
+/// What came of running a plan.
+pub(super) struct Ran {
+    document: Vec<u8>,
+    /// Whether an edit was skipped.
+    pub(super) is_partial: bool,
 }
 
 /// Which parameters or headers an edit may look at.
@@ -58,6 +60,10 @@ impl Names {
         Self::These(names)
     }
 
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::These(names) if names.is_empty())
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         match self {
             Self::All => true,
@@ -66,23 +72,66 @@ impl Names {
     }
 }
 
-/// Every path that an entry reads or writes.
-fn paths(entry: &Entry) -> Vec<Vec<Token>> {
-    let join = |scope: &[Token], keys: &[String]| {
-        scope.iter().cloned().chain(keys.iter().cloned().map(Token::Key)).collect::<Vec<_>>()
+/// The member of a document that says whether the message came with a body. No path leads to it.
+const HAS_BODY: &str = "has body";
+
+/// An edit that may empty a location and take it away, as if it were a parent like others, and one that puts it back:
+/// a message without parameters still has a query, and one that had a body still has one.
+fn keep_location(entry: Entry) -> Vec<Entry> {
+    let emptied = match &entry.edit {
+        Edit::Move { scope, from: keys, .. } | Edit::Take { scope, at: keys, prune: true, .. } if scope.is_empty() => {
+            keys.first().cloned()
+        }
+        _ => None,
     };
-    let mut paths: Vec<Vec<Token>> = entry.guard.iter().map(|condition| join(&[], &condition.path)).collect();
-    match &entry.edit {
+    let had_body = Condition { path: vec![HAS_BODY.to_owned()], test: Test::Exists(true) };
+    let put_back = emptied.map(|location| Entry {
+        guard: if location == Location::Body.name() { vec![had_body] } else { Vec::new() },
+        edit: Edit::Put {
+            scope: Vec::new(),
+            at: vec![location],
+            value: Source::Literal(Literal::new(b"{}")),
+            create: false,
+            if_present: Occupied::Keep,
+        },
+        change: None,
+    });
+    std::iter::once(entry).chain(put_back).collect()
+}
+
+/// Every path that an entry reads or writes.
+fn paths(entry: &Entry) -> Vec<Path> {
+    [guards(entry), edited(&entry.edit)].concat()
+}
+
+/// What decides whether an entry runs.
+pub(super) fn guards(entry: &Entry) -> Vec<Path> {
+    entry.guard.iter().map(|condition| join(&[], &condition.path)).collect()
+}
+
+fn join(scope: &[Token], keys: &[String]) -> Path {
+    scope.iter().cloned().chain(keys.iter().cloned().map(Token::Key)).collect()
+}
+
+/// Every path that an edit reads or writes.
+pub(super) fn edited(edit: &Edit) -> Vec<Path> {
+    let mut paths: Vec<Path> = Vec::new();
+    match edit {
         Edit::Rename { at, pairs } => paths.extend(
             pairs
                 .iter()
                 .flat_map(|(old, new)| [join(at, std::slice::from_ref(old)), join(at, std::slice::from_ref(new))]),
         ),
         Edit::Move { scope, from, to, .. } => paths.extend([join(scope, from), join(scope, to)]),
-        Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } | Edit::Presence { scope, at, .. } => {
-            paths.push(join(scope, at));
+        Edit::Put { scope, at, value, .. } => paths.extend([join(scope, at)].into_iter().chain(copied(scope, value))),
+        Edit::Presence { scope, at, null, missing } => {
+            let sources = null.iter().chain(missing);
+            paths.extend([join(scope, at)].into_iter().chain(sources.filter_map(|source| copied(scope, source))));
         }
-        Edit::Change { at, .. } | Edit::Each { at, .. } | Edit::DropElements { at, .. } => paths.push(at.clone()),
+        Edit::Take { scope, at, .. } => paths.push(join(scope, at)),
+        Edit::Change { at, .. } | Edit::Each { at, .. } | Edit::Recurse { at, .. } | Edit::DropElements { at, .. } => {
+            paths.push(at.clone());
+        }
         Edit::Split { scope, key, into: parts, .. } | Edit::Join { scope, from: parts, key, .. } => {
             paths.extend(parts.iter().chain([key]).map(|name| join(scope, std::slice::from_ref(name))));
         }
@@ -94,32 +143,24 @@ fn paths(entry: &Entry) -> Vec<Vec<Token>> {
     paths
 }
 
-/// What must be encoded in a path segment (RFC 3986, section 3.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b':')
-    .remove(b'@')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b';')
-    .remove(b'=');
+/// What a source reads.
+fn copied(scope: &[Token], source: &Source) -> Option<Path> {
+    match source {
+        Source::Copy(keys) => Some(join(scope, keys)),
+        Source::Literal(_) | Source::Absent | Source::Refuse => None,
+    }
+}
 
 impl HeadPlan {
     pub(super) fn new(entries: Vec<Entry>) -> Self {
+        let cookie = Names::of(Location::Cookie, &entries);
+        let unguarded = |entry: &Entry| Entry { guard: Vec::new(), ..entry.clone() };
         Self {
             query: Names::of(Location::Query, &entries),
             header: Names::of(Location::Header, &entries),
-            program: Arc::new(Program::fuse(entries)),
+            cookie_edits: if cookie.is_empty() { Vec::new() } else { entries.iter().map(unguarded).collect() },
+            cookie,
+            program: Arc::new(Program::fuse(entries.into_iter().flat_map(keep_location).collect())),
         }
     }
 
@@ -132,33 +173,67 @@ impl HeadPlan {
         }
     }
 
+    /// The edit that adds a path parameter, as it is written in a template.
+    pub(super) fn add_param(name: String, text: &str) -> Entry {
+        let mut value = Vec::new();
+        quote(&decode(text), &mut value);
+        Entry {
+            guard: Vec::new(),
+            edit: Edit::Put {
+                scope: Vec::new(),
+                at: vec![Location::Path.name().to_owned(), name],
+                value: Source::Literal(Literal::new(&value)),
+                create: true,
+                if_present: Occupied::Keep,
+            },
+            change: None,
+        }
+    }
+
     /// What edits make of a status, as far as that depends on nothing else.
-    pub(super) fn status_after(entries: &[Entry], status: u16) -> u16 {
-        let program = Arc::new(Program::fuse(entries.to_vec()));
+    pub(super) fn status_after(entries: Vec<Entry>, status: u16) -> u16 {
+        let program = Arc::new(Program::fuse(entries));
         let document = Bytes::from(format!("{{\"status\":{status}}}"));
         let after = translate(&program, &Values::default(), Limits::default(), document).ok();
         after.and_then(|done| Document(&done.body).status()).map_or(status, |status| status.as_u16())
     }
 
-    fn run(&self, document: Vec<u8>, values: &Values) -> Result<Vec<u8>, Error> {
-        let done = translate(&self.program, values, Limits::default(), document.into());
-        done.map(|done| done.body)
-            .map_err(|error| Error { pointer: error.pointer.map(|pointer| as_place(&pointer)), ..error })
+    /// Runs the edits on a document that lacks its last members, the body's among them, and its end.
+    pub(super) fn run(
+        &self,
+        mut document: Vec<u8>,
+        body: Option<&[u8]>,
+        values: &Values,
+        limits: Limits,
+    ) -> Result<Ran, Error> {
+        if let Some(body) = body {
+            // Only what is one document by itself is one member of another.
+            validate(body, limits)?;
+            document.extend_from_slice(b",\"has body\":true,\"body\":");
+            document.extend_from_slice(body);
+        }
+        document.push(b'}');
+        let limits = Limits { depth: limits.depth.saturating_add(1), buffer: limits.buffer.max(document.len()) };
+        let done = translate(&self.program, values, limits, document.into())
+            .map_err(|error| Error { pointer: error.pointer.map(|pointer| as_place(&pointer)), ..error })?;
+        Ok(Ran { document: done.body, is_partial: done.partial })
     }
 
     pub(super) fn response(
         &self,
         status: StatusCode,
         headers: &mut HeaderMap,
+        body: Option<&[u8]>,
         values: &Values,
-    ) -> Result<StatusCode, Error> {
+        limits: Limits,
+    ) -> Result<(StatusCode, Ran), Error> {
         let mut document = format!("{{\"status\":{},", status.as_u16()).into_bytes();
-        self.write_headers(headers, &mut document)?;
-        document.push(b'}');
-        let done = self.run(document, values)?;
-        let done = Document(&done);
-        self.read_headers(&done, headers)?;
-        done.status().ok_or_else(|| wrong("status:", "the status is no number from 200 to 599"))
+        self.write_headers(cookie::Side::Response, headers, &mut document)?;
+        let ran = self.run(document, body, values, limits)?;
+        self.read_headers(cookie::Side::Response, &ran.document(), headers)?;
+        let status =
+            ran.document().status().ok_or_else(|| wrong("status:", "the status is no number from 200 to 599"))?;
+        Ok((status, ran))
     }
 
     /// Whether the document has a header: one that the edits may look at.
@@ -166,8 +241,13 @@ impl HeadPlan {
         self.header.has(name.as_str()) && !is_framing(name.as_str())
     }
 
-    /// Appends `"header":{...}`.
-    fn write_headers(&self, headers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), Error> {
+    /// Appends `"header":{...},"cookie":{...}`.
+    pub(super) fn write_headers(
+        &self,
+        side: cookie::Side,
+        headers: &HeaderMap,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         out.extend_from_slice(b"\"header\":{");
         let names = headers.keys().filter(|name| self.has_header(name));
         for (at, name) in names.enumerate() {
@@ -180,12 +260,17 @@ impl HeadPlan {
             let all: Result<Vec<String>, _> = headers.get_all(name).iter().map(text).collect();
             write_values(&all.map_err(|_| wrong(&format!("header:/{name}"), "the value is not UTF-8"))?, out);
         }
-        out.push(b'}');
-        Ok(())
+        out.extend_from_slice(b"},");
+        side.write(headers, &self.cookie, out)
     }
 
-    /// Puts the headers of the document in the place of those that were written into it.
-    fn read_headers(&self, done: &Document<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+    /// Puts the headers and cookies of the document in the place of those that were written into it.
+    pub(super) fn read_headers(
+        &self,
+        side: cookie::Side,
+        done: &Document<'_>,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Error> {
         let members = done.members("header");
         let gone: Vec<HeaderName> = headers
             .keys()
@@ -217,97 +302,30 @@ impl HeadPlan {
                 );
             }
         }
-        Ok(())
+        if self.cookie.is_empty() {
+            return Ok(());
+        }
+        side.read(done, headers, &self.cookie, &self.cookie_edits)
     }
 }
 
-/// A pointer into the head's document as rules write it: `/query/page` is `query:/page`.
+impl Ran {
+    pub(super) fn document(&self) -> Document<'_> {
+        Document(&self.document)
+    }
+
+    /// The body after edits of a whole message.
+    pub(super) fn body(&self) -> Option<Vec<u8>> {
+        self.document().member("body").map(<[u8]>::to_vec)
+    }
+}
+
+/// A pointer into the document as rules write it: `/query/page` is `query:/page`, and `/body/page` is `/page`.
 fn as_place(pointer: &str) -> String {
-    let names = pointer.strip_prefix('/').unwrap_or(pointer);
+    if let Some(inside) = pointer.strip_prefix("/body") {
+        return inside.to_owned();
+    }
+    let Some(names) = pointer.strip_prefix('/') else { return pointer.to_owned() };
     let at = names.find('/').unwrap_or(names.len());
     format!("{}:{}", &names[..at], &names[at..])
-}
-
-/// Translates a request's head. `route` is the call as the client and as the backend spell it, `params` the values
-/// of the client's parameters, percent-encoded.
-pub(super) fn request(
-    plan: Option<&HeadPlan>,
-    route: Option<&(Template, Template)>,
-    params: &[&str],
-    method: &Method,
-    path_and_query: &str,
-    headers: &mut HeaderMap,
-    values: &Values,
-) -> Result<Target, Error> {
-    let (path, query) =
-        path_and_query.split_once('?').map_or((path_and_query, None), |(path, query)| (path, Some(query)));
-    let method = route
-        .and_then(|(near, far)| if near.method == far.method { None } else { far.method.clone() })
-        .unwrap_or_else(|| method.clone());
-    let Some(plan) = plan else {
-        let path = match route {
-            Some((near, far)) if near != far => far.expand(params),
-            _ => path.to_owned(),
-        };
-        return Ok(Target { method, path_and_query: join(&path, query.unwrap_or_default(), query.is_some()) });
-    };
-    let pairs = query::parse(query.unwrap_or_default());
-    let mut document = b"{\"path\":{".to_vec();
-    let near: Vec<&str> = route.map(|(near, _)| near.params().collect()).unwrap_or_default();
-    write_params(&near, params, &mut document);
-    document.extend_from_slice(b"},\"query\":{");
-    query::write(&pairs, &plan.query, &mut document)?;
-    document.extend_from_slice(b"},");
-    plan.write_headers(headers, &mut document)?;
-    document.push(b'}');
-    let done = plan.run(document, values)?;
-    let done = Document(&done);
-    plan.read_headers(&done, headers)?;
-    let path = match route {
-        Some((_, far)) => far_path(far, &done, params)?,
-        None => path.to_owned(),
-    };
-    let new_query = query::read(&pairs, &plan.query, &done)?;
-    let keep_mark = query.is_some() && (query == Some("") || !new_query.is_empty());
-    Ok(Target { method, path_and_query: join(&path, &new_query, keep_mark || !new_query.is_empty()) })
-}
-
-fn join(path: &str, query: &str, has_query: bool) -> String {
-    if has_query { format!("{path}?{query}") } else { path.to_owned() }
-}
-
-fn write_params(names: &[&str], params: &[&str], out: &mut Vec<u8>) {
-    let values = params.iter().map(|raw| decode(raw));
-    let mut is_first = true;
-    // What is no text cannot be looked at, and passes as it is.
-    for (name, value) in names.iter().zip(values).filter(|(_, value)| std::str::from_utf8(value).is_ok()) {
-        if !std::mem::take(&mut is_first) {
-            out.push(b',');
-        }
-        quote(name.as_bytes(), out);
-        out.push(b':');
-        quote(&value, out);
-    }
-}
-
-/// The backend's path. A parameter whose value has not changed is written as the client wrote it.
-fn far_path(far: &Template, done: &Document<'_>, params: &[&str]) -> Result<String, Error> {
-    let members = done.members("path");
-    let mut values = Vec::new();
-    for (at, name) in far.params().enumerate() {
-        let pointer = format!("path:/{name}");
-        if let Some(raw) = params.get(at).filter(|raw| std::str::from_utf8(&decode(raw)).is_err()) {
-            values.push((*raw).to_owned());
-            continue;
-        }
-        let (_, value) =
-            members.iter().find(|(n, _)| n == name).ok_or_else(|| wrong(&pointer, "the path needs this parameter"))?;
-        let text = scalar(value, &pointer)?;
-        if text.is_empty() && params.get(at).is_none_or(|raw| !raw.is_empty()) {
-            return Err(wrong(&pointer, "a path parameter cannot be empty"));
-        }
-        let unchanged = params.get(at).filter(|raw| decode(raw) == text.as_bytes());
-        values.push(unchanged.map_or_else(|| utf8_percent_encode(&text, SEGMENT).to_string(), |raw| (*raw).to_owned()));
-    }
-    Ok(far.expand(&values.iter().map(String::as_str).collect::<Vec<_>>()))
 }

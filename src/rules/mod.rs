@@ -1,25 +1,36 @@
 //! Rule files to plans.
 //!
-//! YAML text becomes an API's [`ast`] or diagnostics; `chain` puts its changes in order and, for a pair of client
-//! and backend version, makes a [`Pair`]: for each call the edits of every change on the way, fused to one program
-//! per message. [`Call`] and [`Socket`] are what the data plane uses. Nothing here does I/O.
+//! YAML text becomes an API's [`ast`] or diagnostics; `order` puts its changes in order, and `shapes` follows what
+//! they say of shapes to calls and messages. For a pair of client and backend version `chain` makes a [`Pair`]: for
+//! each call the edits of every change on the way, fused to one program per message. [`Call`], [`Socket`] and
+//! [`Namespace`] are what the data plane uses. Nothing here does I/O.
 
 pub mod ast;
 mod chain;
 mod check;
+mod cookie;
 pub mod diagnostics;
 mod document;
+mod edits;
+mod event_test;
 mod head;
+mod json_patch;
 pub mod lens;
+mod messages;
 mod ops;
 mod order;
 mod parse;
 mod path;
 mod plan;
 mod query;
+mod reach;
 pub mod schema;
+mod shapes;
 mod socket;
+mod socketio;
 mod status;
+mod step;
+mod target;
 pub mod test;
 
 use std::collections::BTreeMap;
@@ -28,14 +39,17 @@ use std::sync::{Arc, OnceLock};
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::version::{Resolver, VersionId, Versions};
 
-pub use ast::{AfterSunset, OnError, OnErrorPolicy, OnFrame};
-pub use head::Target;
+pub use ast::{AfterSunset, Lifetime, OnError, OnErrorPolicy, OnFrame};
+pub use check::lock;
+pub use edits::{CallEdits, OpEdits};
 pub use lens::Mode;
 pub use ops::Ops;
-pub use path::Place;
-pub use plan::{Call, MessagePlan, Pair};
+pub use path::{Location, Part, Place};
+pub use plan::{Absent, Call, MessagePlan, Pair, Whole};
 pub use socket::{Outcome, Side, Socket};
+pub use socketio::{Namespace, Translated};
 pub use status::StatusRange;
+pub use target::Target;
 
 /// Which way through a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,6 +61,15 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// As in rule files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+
     /// The other direction.
     #[must_use]
     pub fn turned(self) -> Self {
@@ -93,6 +116,12 @@ pub struct Api {
     pub problems: BTreeMap<VersionId, Vec<u8>>,
     /// How a plain-JSON PATCH body is read.
     patch: ast::PatchMode,
+    /// What checks are told.
+    checks: ast::Checks,
+    /// How each version writes several values of one name in a query.
+    query_arrays: Vec<ast::QueryArrays>,
+    /// Where each named shape occurs in the oldest version.
+    shapes: Vec<ast::Shape>,
     /// In the order in which they apply.
     changes: Vec<ast::Change>,
     /// Whole-chain tests.
@@ -134,11 +163,14 @@ pub fn compile(files: &[Source]) -> Compiled {
     let mut diagnostics = Vec::new();
     let mut apis = BTreeMap::new();
     for (folder, files) in by_api(files) {
-        if let Some(api) = parse::api(folder, &files, &mut diagnostics) {
-            let api = order::order(api, &mut diagnostics);
-            check::check(&api, &mut diagnostics);
+        let mut found = Vec::new();
+        if let Some(api) = parse::api(folder, &files, &mut found) {
+            let mut api = order::order(api, &mut found);
+            shapes::expand(&mut api, &mut found);
+            check::check(&api, &files, &mut found);
             apis.insert(api.name.clone(), Arc::new(api));
         }
+        diagnostics.append(&mut found);
     }
     diagnostics.iter_mut().for_each(diagnostics::clip);
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::json::Program;
+use crate::json::edit::Token;
 use crate::yaml::{self, Reader};
 
 use super::Direction;
 use super::diagnostics::clip;
-use super::lens::{Mode, Op, code, lower_ops, parse_ops};
+use super::lens::{Carried, Mode, Op, carry_ops, code, lower_ops, parse_ops};
 use super::path::Part;
 
 /// Ops that run on one body, in order.
@@ -34,6 +35,12 @@ impl Ops {
         let mut diagnostics = reader.into_diagnostics();
         diagnostics.iter_mut().for_each(clip);
         if diagnostics.iter().any(|d| d.severity == Severity::Error) { Err(diagnostics) } else { Ok(Self(ops)) }
+    }
+
+    /// Where the value at a path of the body stands after the ops.
+    #[must_use]
+    pub fn carry(&self, direction: Direction, path: &[Token]) -> Carried {
+        carry_ops(&self.0, direction, path)
     }
 
     /// The ops of one direction, fused.

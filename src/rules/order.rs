@@ -12,12 +12,40 @@ use super::diagnostics as code;
 
 /// Puts an API's changes in order.
 pub(super) fn order(files: ApiFiles, diagnostics: &mut Vec<Diagnostic>) -> Api {
-    let ApiFiles { name, versions, resolver, on_error, after_sunset, problems, patch, mut changes, tests } = files;
+    let ApiFiles {
+        name,
+        versions,
+        resolver,
+        on_error,
+        after_sunset,
+        problems,
+        patch,
+        shapes_file: _,
+        shapes,
+        query_arrays,
+        checks,
+        mut changes,
+        tests,
+    } = files;
     changes.sort_by(|a, b| (a.since, &a.file).cmp(&(b.since, &b.file)));
     check_names(&changes, diagnostics);
     let changes = sort_by_after(changes, diagnostics);
     let pairs = (0..versions.0.len() * versions.0.len()).map(|_| OnceLock::new()).collect();
-    Api { name, versions, resolver, on_error, after_sunset, problems, patch, changes, tests, pairs }
+    Api {
+        name,
+        versions,
+        resolver,
+        on_error,
+        after_sunset,
+        problems,
+        patch,
+        checks,
+        query_arrays,
+        shapes,
+        changes,
+        tests,
+        pairs,
+    }
 }
 
 fn check_names(changes: &[Change], diagnostics: &mut Vec<Diagnostic>) {

@@ -18,17 +18,21 @@ pub enum Location {
     Header,
     /// The path template's parameters.
     Path,
+    /// The cookies: of a request those it sends, of a response those it sets.
+    Cookie,
     /// A response's status.
     Status,
 }
 
-/// The two parts of a message. They are translated one after the other, so no op has a foot in both.
+/// The two parts of a message. They are translated one after the other, unless an op has a foot in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
     /// Target, headers and status.
     Head,
     /// The body, or a WebSocket message.
     Body,
+    /// Both at once, in one document with a member for each location.
+    Both,
 }
 
 impl Location {
@@ -40,12 +44,15 @@ impl Location {
             Self::Query => "query",
             Self::Header => "header",
             Self::Path => "path",
+            Self::Cookie => "cookie",
             Self::Status => "status",
         }
     }
 
     fn find(name: &str) -> Option<Self> {
-        [Self::Body, Self::Query, Self::Header, Self::Path, Self::Status].into_iter().find(|l| l.name() == name)
+        [Self::Body, Self::Query, Self::Header, Self::Path, Self::Cookie, Self::Status]
+            .into_iter()
+            .find(|l| l.name() == name)
     }
 }
 
@@ -71,18 +78,21 @@ impl Place {
         }
         let tokens = pointer.split('/').skip(1).map(|token| parse_token(token, text)).collect::<Result<Path, _>>()?;
         let place = Self { location, tokens: lower_header(location, tokens) };
-        place.check_header(text)?;
+        place.check_name(text)?;
         place.check_depth(text)?;
         Ok(place)
     }
 
-    fn check_header(&self, text: &str) -> Result<(), String> {
+    fn check_name(&self, text: &str) -> Result<(), String> {
         match (self.location, self.tokens.first()) {
             (Location::Header, Some(Token::Key(name))) if is_framing(name) => {
                 Err(format!("`{name}` is about the connection and cannot be changed, found `{text}`"))
             }
             (Location::Header, Some(Token::Key(name))) if !is_header_name(name) => {
                 Err(format!("`{name}` is no header name, found `{text}`"))
+            }
+            (Location::Cookie, Some(Token::Key(name))) if !is_cookie_name(name) => {
+                Err(format!("`{name}` is no cookie name, found `{text}`"))
             }
             _ => Ok(()),
         }
@@ -92,11 +102,11 @@ impl Place {
         match (self.location, self.tokens.len()) {
             (Location::Status, 1..) => Err(format!("a status has nothing inside: expected `status:`, found `{text}`")),
             (Location::Path, 2..) => Err(format!("a parameter of the path has nothing inside: found `{text}`")),
-            (Location::Query | Location::Header, 2..) if !self.is_one_of_several() => Err(format!(
+            (Location::Query | Location::Header | Location::Cookie, 2..) if !self.is_one_of_several() => Err(format!(
                 "a value of the {0} has nothing inside: expected `{0}:/name`, or `{0}:/name/*` for each of several, found `{text}`",
                 self.location.name()
             )),
-            (Location::Query | Location::Header | Location::Path, 0) => {
+            (Location::Query | Location::Header | Location::Path | Location::Cookie, 0) => {
                 Err(format!("expected the name of one, such as `{0}:/name`, found `{text}`", self.location.name()))
             }
             _ => Ok(()),
@@ -112,12 +122,42 @@ impl Place {
         }
     }
 
+    /// The whole body.
+    #[must_use]
+    pub(super) fn body() -> Self {
+        Self { location: Location::Body, tokens: Vec::new() }
+    }
+
+    /// A path in the document of the whole message as a place: the other way round from [`Place::in_message`].
+    #[must_use]
+    pub(super) fn of_message(path: &[Token]) -> Self {
+        let location = match path.first() {
+            Some(Token::Key(name)) => Location::find(name),
+            Some(Token::Any) | None => None,
+        };
+        Self { location: location.unwrap_or(Location::Body), tokens: path.get(1..).unwrap_or_default().to_vec() }
+    }
+
+    /// A member of the value here.
+    #[must_use]
+    pub(super) fn member(&self, name: &str) -> Self {
+        let mut tokens = self.tokens.clone();
+        tokens.push(Token::Key(name.to_owned()));
+        Self { location: self.location, tokens }
+    }
+
+    /// A place of the body that another names from here.
+    #[must_use]
+    pub(super) fn inside(&self, other: &Self) -> Self {
+        Self { location: self.location, tokens: [self.tokens.as_slice(), other.tokens.as_slice()].concat() }
+    }
+
     /// Which part of the message it is in.
     #[must_use]
     pub fn part(&self) -> Part {
         match self.location {
             Location::Body => Part::Body,
-            Location::Query | Location::Header | Location::Path | Location::Status => Part::Head,
+            Location::Query | Location::Header | Location::Path | Location::Cookie | Location::Status => Part::Head,
         }
     }
 
@@ -126,10 +166,15 @@ impl Place {
     pub fn in_part(&self) -> Path {
         match self.part() {
             Part::Body => self.tokens.clone(),
-            Part::Head => std::iter::once(Token::Key(self.location.name().to_owned()))
-                .chain(self.tokens.iter().cloned())
-                .collect(),
+            Part::Head | Part::Both => self.in_message(),
         }
+    }
+
+    /// The path in the document of the whole message, in which each location is a member.
+    #[must_use]
+    pub fn in_message(&self) -> Path {
+        let location = Token::Key(self.location.name().to_owned());
+        std::iter::once(location).chain(self.tokens.iter().cloned()).collect()
     }
 
     /// The path in the part's document, parted after its last wildcard: the scopes, and the names within one.
@@ -144,11 +189,23 @@ impl Place {
         let (scope, keys) = self.scoped();
         scope.is_empty().then_some(keys)
     }
+
+    /// The names of a path without wildcards, in the document of the whole message.
+    #[must_use]
+    pub fn keys_in_message(&self) -> Option<Keys> {
+        let (scope, keys) = part_after_last_wildcard(&self.in_message());
+        scope.is_empty().then_some(keys)
+    }
 }
 
 /// Whether a rule may give a header this name (RFC 9110, section 5.1).
 pub(super) fn is_header_name(name: &str) -> bool {
     http::HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| !is_framing(name.as_str()))
+}
+
+/// Whether a rule may give a cookie this name: a token (RFC 6265, section 4.1.1).
+pub(super) fn is_cookie_name(name: &str) -> bool {
+    http::HeaderName::from_bytes(name.as_bytes()).is_ok()
 }
 
 /// Headers that say where a message ends and what its connection is for. The proxy writes its own: a rule that
@@ -173,9 +230,8 @@ fn location(text: &str) -> Result<(Location, &str), String> {
     match text.split_once(':') {
         Some((name, pointer)) if !name.contains('/') => match Location::find(name) {
             Some(location) => Ok((location, pointer)),
-            None if name == "cookie" => Err("`cookie:` is not supported yet".to_owned()),
             None => Err(format!(
-                "unknown location `{name}:`: expected one of `body:`, `query:`, `header:`, `path:`, `status:`"
+                "unknown location `{name}:`: expected one of `body:`, `query:`, `header:`, `path:`, `cookie:`, `status:`"
             )),
         },
         _ if text.is_empty() => Err("expected a path; the whole body is `body:`".to_owned()),
@@ -239,6 +295,7 @@ mod tests {
             "query:/page",
             "header:/x-id",
             "path:/id",
+            "cookie:/sid",
             "status:",
             "/a/0",
             "/a:b",
@@ -255,7 +312,10 @@ mod tests {
         for (text, want) in [
             ("name", "expected a path such as `/name`, found `name`"),
             ("", "expected a path; the whole body is `body:`"),
-            ("bdy:/a", "unknown location `bdy:`: expected one of `body:`, `query:`, `header:`, `path:`, `status:`"),
+            (
+                "bdy:/a",
+                "unknown location `bdy:`: expected one of `body:`, `query:`, `header:`, `path:`, `cookie:`, `status:`",
+            ),
             ("/a~2", "`~` must be followed by `0`, `1` or `*` in the path `/a~2`: a `~` of a name is written `~0`"),
             ("status:/x", "a status has nothing inside: expected `status:`, found `status:/x`"),
             (

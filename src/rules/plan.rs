@@ -1,14 +1,19 @@
 //! What the data plane uses: for a pair of versions, each call's plan.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::json::{Error, Program, Values};
+use crate::json::edit::Entry;
+use crate::json::{Class, Error, Limits, Program, Values, translate};
 use crate::route::{Router, Template};
 
-use super::Socket;
-use super::head::{HeadPlan, Target};
+use super::ast::{Lifetime, QueryArrays};
+use super::head::HeadPlan;
+use super::target::{Asked, Target};
+use super::{Namespace, Socket};
 
 /// Everything for one client version before one backend version.
 #[derive(Debug)]
@@ -18,6 +23,9 @@ pub struct Pair {
     /// For calls that no change names.
     pub(super) default: CallPlan,
     pub(super) sockets: Router<Socket>,
+    pub(super) namespaces: BTreeMap<String, Namespace>,
+    /// How the client and the backend write several values of one name in a query.
+    pub(super) arrays: (QueryArrays, QueryArrays),
 }
 
 /// One call's plan.
@@ -28,6 +36,23 @@ pub(super) struct CallPlan {
     /// The call as the client and as the backend spell it, where the path has to be taken apart.
     pub(super) route: Option<(Template, Template)>,
     pub(super) responses: ResponsePlans,
+    /// Why the backend has no such call.
+    pub(super) absence: Option<Absent>,
+    /// The edits of a request's body when it is the whole document, for JSON Patch: those of PATCH.
+    pub(super) patch: Vec<Entry>,
+}
+
+/// A call that one version on the way does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// Which side of the change has it.
+    pub lifetime: Lifetime,
+    /// The status that says so.
+    pub status: u16,
+    /// What the answer says.
+    pub detail: String,
+    /// The change that took it away or added it.
+    pub change: Arc<str>,
 }
 
 /// Plans by the lowest status they are for, ascending; the first is for 100.
@@ -38,8 +63,10 @@ pub(super) struct ResponsePlans(pub(super) Vec<(u16, MessagePlan)>);
 #[derive(Debug)]
 pub struct MessagePlan {
     pub(super) head: Option<HeadPlan>,
-    /// The body's edit; the identity where no rule touches the body.
+    /// The body's edit; the identity where no rule touches the body, or where head and body are translated together.
     pub body: Arc<Program>,
+    /// Whether the edits of the head are those of the body too, and need both.
+    pub(super) is_united: bool,
 }
 
 /// A request's plan, found by method and path.
@@ -47,6 +74,18 @@ pub struct MessagePlan {
 pub struct Call<'a> {
     plan: &'a CallPlan,
     params: Vec<&'a str>,
+    arrays: (QueryArrays, QueryArrays),
+}
+
+/// A message that was translated as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole<H> {
+    /// A request's target, or a response's status.
+    pub head: H,
+    /// Its body, if it has one.
+    pub body: Option<Vec<u8>>,
+    /// Whether an edit was skipped.
+    pub is_partial: bool,
 }
 
 impl Pair {
@@ -54,8 +93,8 @@ impl Pair {
     #[must_use]
     pub fn find<'a>(&'a self, method: &Method, path: &'a str) -> Call<'a> {
         match self.router.find(method, path) {
-            Some(found) => Call { plan: &self.calls[*found.value], params: found.params },
-            None => Call { plan: &self.default, params: Vec::new() },
+            Some(found) => Call { plan: &self.calls[*found.value], params: found.params, arrays: self.arrays },
+            None => Call { plan: &self.default, params: Vec::new(), arrays: self.arrays },
         }
     }
 
@@ -65,9 +104,20 @@ impl Pair {
         self.sockets.find(&Method::GET, path).map(|found| found.value).filter(|socket| !socket.is_empty())
     }
 
-    /// Every call that a change names, for reports: its label, request plan, and response plans by lowest status.
+    /// The event rules of a Socket.IO namespace such as `/chat`; `None` where events pass as they are.
+    #[must_use]
+    pub fn socketio(&self, namespace: &str) -> Option<&Namespace> {
+        self.namespaces.get(namespace)
+    }
+
+    /// Every call that a version on the way lacks, for reports: its label, and why.
+    pub fn absences(&self) -> impl Iterator<Item = (&str, &Absent)> {
+        self.calls.iter().filter_map(|call| Some((call.label.as_str(), call.absence.as_ref()?)))
+    }
+
+    /// Every other call that a change names, for reports: its label, request plan, and response plans by lowest status.
     pub fn calls(&self) -> impl Iterator<Item = (&str, &MessagePlan, impl Iterator<Item = (u16, &MessagePlan)>)> {
-        let all = self.calls.iter().chain([&self.default]);
+        let all = self.calls.iter().chain([&self.default]).filter(|call| call.absence.is_none());
         all.map(|call| {
             (call.label.as_str(), &call.request, call.responses.0.iter().map(|(first, plan)| (*first, plan)))
         })
@@ -81,10 +131,16 @@ impl<'a> Call<'a> {
         &self.plan.label
     }
 
+    /// Why the call cannot be sent on, if a version on the way does not have it.
+    #[must_use]
+    pub fn absent(&self) -> Option<&'a Absent> {
+        self.plan.absence.as_ref()
+    }
+
     /// Whether some response's body has rules.
     #[must_use]
     pub fn translates_responses(&self) -> bool {
-        self.plan.responses.0.iter().any(|(_, plan)| !plan.body.is_identity())
+        self.plan.responses.0.iter().any(|(_, plan)| plan.is_united || !plan.body.is_identity())
     }
 
     /// The request's plan.
@@ -101,10 +157,10 @@ impl<'a> Call<'a> {
         &plans[after.saturating_sub(1)].1
     }
 
-    /// Translates a request's target and headers.
+    /// Translates a request's target and headers, where they are not [united](MessagePlan::is_united) with the body.
     ///
     /// # Errors
-    /// As the ops on `query:`, `header:` and `path:` fail.
+    /// As the ops on `query:`, `header:`, `cookie:` and `path:` fail.
     pub fn request_head(
         &self,
         method: &Method,
@@ -112,15 +168,53 @@ impl<'a> Call<'a> {
         headers: &mut HeaderMap,
         values: &Values,
     ) -> Result<Target, Error> {
-        super::head::request(
-            self.plan.request.head.as_ref(),
-            self.plan.route.as_ref(),
-            &self.params,
-            method,
-            path_and_query,
-            headers,
-            values,
-        )
+        let limits = Limits::default();
+        Ok(self.asked().translate(method, path_and_query, headers, None, values, limits)?.0)
+    }
+
+    /// Translates a whole request. `body`: a JSON document, if it has one.
+    ///
+    /// # Errors
+    /// As ops fail; any [`Code`](crate::json::Code) of a document.
+    pub fn whole_request(
+        &self,
+        method: &Method,
+        path_and_query: &str,
+        headers: &mut HeaderMap,
+        body: Option<&[u8]>,
+        values: &Values,
+        limits: Limits,
+    ) -> Result<Whole<Target>, Error> {
+        let plan = &self.plan.request;
+        let (head, ran) =
+            self.asked().translate(method, path_and_query, headers, body.filter(|_| plan.is_united), values, limits)?;
+        match ran.filter(|_| plan.is_united) {
+            Some(ran) => Ok(Whole { head, body: ran.body(), is_partial: ran.is_partial }),
+            None => plan.with_body(head, body, values, limits),
+        }
+    }
+
+    /// Whether a body that is a JSON Patch has rules.
+    #[must_use]
+    pub fn edits_patches(&self) -> bool {
+        !self.plan.patch.is_empty()
+    }
+
+    /// Translates a request's body that is a JSON Patch (RFC 6902).
+    ///
+    /// # Errors
+    /// [`Code::UntranslatablePatch`](crate::json::Code::UntranslatablePatch), or as the values of its operations fail.
+    pub fn json_patch(&self, patch: &[u8], values: &Values, limits: Limits) -> Result<Vec<u8>, Error> {
+        super::json_patch::translate(&self.plan.patch, patch, values, limits)
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            plan: self.plan.request.head.as_ref(),
+            route: self.plan.route.as_ref(),
+            params: &self.params,
+            arrays: self.arrays,
+        }
     }
 }
 
@@ -131,10 +225,22 @@ impl MessagePlan {
         self.head.is_none() && self.body.is_identity()
     }
 
-    /// Translates a response's status and headers.
+    /// What must be held of the body.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        if self.is_united { Class::S3 } else { self.body.class() }
+    }
+
+    /// Whether head and body are translated together, so that the head has to wait for the body.
+    #[must_use]
+    pub fn is_united(&self) -> bool {
+        self.is_united
+    }
+
+    /// Translates a response's status and headers, where they are not [united](Self::is_united) with the body.
     ///
     /// # Errors
-    /// As the ops on `status:` and `header:` fail.
+    /// As the ops on `status:`, `header:` and `cookie:` fail.
     pub fn response_head(
         &self,
         status: StatusCode,
@@ -142,8 +248,34 @@ impl MessagePlan {
         values: &Values,
     ) -> Result<StatusCode, Error> {
         match &self.head {
-            Some(head) => head.response(status, headers, values),
+            Some(head) => Ok(head.response(status, headers, None, values, Limits::default())?.0),
             None => Ok(status),
         }
+    }
+
+    /// Translates a whole response. `body`: a JSON document, if it has one.
+    ///
+    /// # Errors
+    /// As ops fail; any [`Code`](crate::json::Code) of a document.
+    pub fn whole_response(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        body: Option<&[u8]>,
+        values: &Values,
+        limits: Limits,
+    ) -> Result<Whole<StatusCode>, Error> {
+        let Some(head) = self.head.as_ref().filter(|_| self.is_united) else {
+            let status = self.response_head(status, headers, values)?;
+            return self.with_body(status, body, values, limits);
+        };
+        let (status, ran) = head.response(status, headers, body, values, limits)?;
+        Ok(Whole { head: status, body: ran.body(), is_partial: ran.is_partial })
+    }
+
+    fn with_body<H>(&self, head: H, body: Option<&[u8]>, values: &Values, limits: Limits) -> Result<Whole<H>, Error> {
+        let Some(body) = body else { return Ok(Whole { head, body: None, is_partial: false }) };
+        let done = translate(&self.body, values, limits, Bytes::copy_from_slice(body))?;
+        Ok(Whole { head, body: Some(done.body), is_partial: done.partial })
     }
 }

@@ -11,7 +11,7 @@ use crate::json::{Code, Error, Items, Kind, Limits, OnError, Program, Values, qu
 use crate::route::{Router, Template};
 
 use super::Direction;
-use super::ast::{Change, Frame, Frames, WsBlock};
+use super::ast::{Change, Frame, Frames, Origin, WsBlock};
 use super::lens::{Mode, lower_ops};
 
 /// Which side a message comes from.
@@ -181,7 +181,12 @@ pub(super) fn compile(steps: &[(&Change, Direction)]) -> Router<Socket> {
         }
     }
     for path in paths {
-        let about: Vec<_> = blocks.iter().filter(|(_, block, _)| block.path.covers(path)).copied().collect();
+        let about = |block: &WsBlock| match block.origin {
+            Origin::File => block.path.covers(path),
+            // What is said of a shape was said of every path by itself.
+            Origin::Shape => block.path.same_shape(path),
+        };
+        let about: Vec<_> = blocks.iter().filter(|(_, block, _)| about(block)).copied().collect();
         let client =
             about.iter().filter_map(|(id, block, direction)| Some((*id, block.side(Side::Client)?, *direction)));
         let server = about
@@ -205,7 +210,7 @@ impl Events {
     /// Of the steps in the order in which messages pass them.
     fn compile(steps: &Steps<'_>) -> Self {
         let mut events = Self::default();
-        for name in sender_names(steps) {
+        for name in sender_names(steps.iter().map(|(_, frames, direction)| (frames.frames.iter(), *direction))) {
             let keys = discriminator(steps, &name);
             let known = events.discriminators.iter().position(|other| *other == keys);
             let discriminator = known.unwrap_or(events.discriminators.len());
@@ -264,14 +269,18 @@ fn path_of(value: &[u8], wanted: &[u8]) -> Option<Keys> {
     }
 }
 
-/// The names, as the sender spells them, of all events that have rules.
-fn sender_names(steps: &Steps<'_>) -> Vec<String> {
+/// The names, as the sender spells them, of all events that have rules. A step is what one block says of one side.
+pub(super) fn sender_names<'f, F>(steps: impl Iterator<Item = (F, Direction)>) -> Vec<String>
+where
+    F: Iterator<Item = &'f Frame> + Clone,
+{
+    let steps: Vec<(F, Direction)> = steps.collect();
     let mut names: Vec<String> = Vec::new();
-    for (at, (_, frames, direction)) in steps.iter().enumerate() {
-        for frame in &frames.frames {
+    for (at, (frames, direction)) in steps.iter().enumerate() {
+        for frame in frames.clone() {
             let mut name = near_name(frame, *direction).map(str::to_owned);
-            for (_, earlier, direction) in steps[..at].iter().rev() {
-                name = name.and_then(|name| name_before(earlier, &name, *direction));
+            for (earlier, direction) in steps[..at].iter().rev() {
+                name = name.and_then(|name| name_before(earlier.clone(), &name, *direction));
             }
             names.extend(name.filter(|name| !names.contains(name)));
         }
@@ -280,24 +289,28 @@ fn sender_names(steps: &Steps<'_>) -> Vec<String> {
 }
 
 /// A frame's name on the side that its messages come from, if that side has it.
-fn near_name(frame: &Frame, direction: Direction) -> Option<&str> {
+pub(super) fn near_name(frame: &Frame, direction: Direction) -> Option<&str> {
     match direction {
         Direction::Up => frame.older_name(),
         Direction::Down => frame.newer_name(),
     }
 }
 
-fn far_name(frame: &Frame, direction: Direction) -> Option<&str> {
+pub(super) fn far_name(frame: &Frame, direction: Direction) -> Option<&str> {
     near_name(frame, direction.turned())
 }
 
 /// What an event was called before a step, if anything was.
-fn name_before(frames: &Frames, name: &str, direction: Direction) -> Option<String> {
-    if let Some(frame) = frames.frames.iter().find(|frame| far_name(frame, direction) == Some(name)) {
+fn name_before<'f>(
+    frames: impl Iterator<Item = &'f Frame> + Clone,
+    name: &str,
+    direction: Direction,
+) -> Option<String> {
+    if let Some(frame) = frames.clone().find(|frame| far_name(frame, direction) == Some(name)) {
         return near_name(frame, direction).map(str::to_owned);
     }
     // A name that the step gives away does not come through as it is.
-    let taken = frames.frames.iter().any(|frame| near_name(frame, direction) == Some(name));
+    let taken = frames.into_iter().any(|frame| near_name(frame, direction) == Some(name));
     (!taken).then(|| name.to_owned())
 }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::diagnostic::Diagnostic;
-use crate::json::{Limits, OnError, Values, same, translate};
+use crate::json::{Items, Kind, Limits, OnError, Uuids, Values, is_uuid, same, unescape};
 use crate::version::VersionId;
 
-use super::ast::{Change, HttpMessage, HttpTest, Subject, Test, WsTest};
-use super::plan::{MessagePlan, Pair};
+use super::ast::{ArgumentList, Change, HttpMessage, HttpTest, SocketIoTest, Subject, Test, WsTest};
+use super::event_test::EventTest;
+use super::plan::Pair;
 use super::{Api, Direction, Outcome, RuleSet, Side, chain};
 
 /// `$now` in tests.
@@ -107,6 +107,7 @@ fn run_test(plans: &dyn Plans, test: &Test, report: &mut Report) {
     let outcomes = match &test.subject {
         Subject::Http(http) => runner.http(http),
         Subject::Ws(ws) => runner.ws(ws),
+        Subject::SocketIo(event) => runner.socketio(event),
     };
     if outcomes.is_empty() {
         let message = "the test compares nothing: give the message of at least two versions, or `new_target`";
@@ -143,7 +144,8 @@ impl Runner<'_> {
     }
 
     fn values(&self, receiver: VersionId) -> Values {
-        Values { now: NOW.to_owned(), version: Arc::clone(self.plans.label(receiver)), on_error: OnError::Reject }
+        let version = Arc::clone(self.plans.label(receiver));
+        Values { now: NOW.to_owned(), version, uuids: Uuids::default(), on_error: OnError::Reject }
     }
 
     fn wanted(&self, from: VersionId, to: VersionId) -> bool {
@@ -157,6 +159,14 @@ impl Runner<'_> {
 
     fn http(&self, test: &HttpTest) -> Outcomes {
         let mut outcomes = Vec::new();
+        if let Some(status) = test.answers {
+            let (older, newer) = (self.plans.oldest(), self.plans.newest());
+            for (from, to) in [(older, newer), (newer, older)] {
+                if self.wanted(from, to) {
+                    outcomes.push((self.what("request", from, to), self.answer(test, (from, to), status)));
+                }
+            }
+        }
         if let Some(message) = &test.request {
             outcomes.extend(self.target(test, message));
             for (from, to, body, want) in pairs(&message.bodies) {
@@ -177,6 +187,15 @@ impl Runner<'_> {
         outcomes
     }
 
+    /// Whether a call that one of the versions lacks is answered with this status.
+    fn answer(&self, test: &HttpTest, (from, to): (VersionId, VersionId), want: u16) -> Result<(), String> {
+        match self.plans.pair(from, to).find(&test.method, path(&test.target)).absent() {
+            Some(absent) if absent.status == want => Ok(()),
+            Some(absent) => Err(format!("expected the status {want}, found {}", absent.status)),
+            None => Err(format!("expected an answer of {want}, and both versions have the call")),
+        }
+    }
+
     /// The test's target as a version spells it.
     fn target_in(&self, test: &HttpTest, version: VersionId) -> Result<(http::Method, String), String> {
         let oldest = self.plans.oldest();
@@ -186,8 +205,9 @@ impl Runner<'_> {
         let call = self.plans.pair(oldest, version).find(&test.method, path(&test.target));
         let mut headers = HeaderMap::new();
         let target = call
-            .request_head(&test.method, &test.target, &mut headers, &self.values(version))
-            .map_err(|e| e.to_string())?;
+            .whole_request(&test.method, &test.target, &mut headers, None, &self.values(version), Limits::default())
+            .map_err(|e| e.to_string())?
+            .head;
         Ok((target.method, target.path_and_query))
     }
 
@@ -216,7 +236,9 @@ impl Runner<'_> {
         let (method, target) = self.target_in(test, version)?;
         let status = StatusCode::from_u16(test.status).map_err(|e| e.to_string())?;
         let plan = self.plans.pair(version, oldest).find(&method, path(&target)).response(status);
-        plan.response_head(status, &mut HeaderMap::new(), &self.values(version)).map_err(|e| e.to_string())
+        let (mut headers, values) = (HeaderMap::new(), self.values(version));
+        let whole = plan.whole_response(status, &mut headers, None, &values, Limits::default());
+        whole.map(|whole| whole.head).map_err(|e| e.to_string())
     }
 
     fn target(&self, test: &HttpTest, message: &HttpMessage) -> Option<(String, Result<(), String>)> {
@@ -240,9 +262,11 @@ impl Runner<'_> {
         let call = self.plans.pair(from, to).find(&method, path(&target));
         let (before, after) = (self.headers(message, from), self.headers(message, to));
         let mut found = header_map(before)?;
-        call.request_head(&method, &target, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
+        let whole = call
+            .whole_request(&method, &target, &mut found, Some(body), &self.values(to), Limits::default())
+            .map_err(|e| e.to_string())?;
         compare_headers(&found, after)?;
-        self.body(call.request(), to, body, want)
+        compare(&whole.body.unwrap_or_default(), want)
     }
 
     fn response(
@@ -259,18 +283,14 @@ impl Runner<'_> {
         let plan = call.response(status);
         let (before, after) = (self.headers(message, from), self.headers(message, to));
         let mut found = header_map(before)?;
-        let status = plan.response_head(status, &mut found, &self.values(to)).map_err(|e| e.to_string())?;
-        if status != want_status {
-            return Err(format!("expected the status {}, found {}", want_status.as_u16(), status.as_u16()));
+        let whole = plan
+            .whole_response(status, &mut found, Some(body), &self.values(to), Limits::default())
+            .map_err(|e| e.to_string())?;
+        if whole.head != want_status {
+            return Err(format!("expected the status {}, found {}", want_status.as_u16(), whole.head.as_u16()));
         }
         compare_headers(&found, after)?;
-        self.body(plan, to, body, want)
-    }
-
-    fn body(&self, plan: &MessagePlan, to: VersionId, body: &[u8], want: &[u8]) -> Result<(), String> {
-        let done = translate(&plan.body, &self.values(to), Limits::default(), Bytes::copy_from_slice(body))
-            .map_err(|e| e.to_string())?;
-        compare(&done.body, want)
+        compare(&whole.body.unwrap_or_default(), want)
     }
 
     fn ws(&self, test: &WsTest) -> Outcomes {
@@ -312,6 +332,23 @@ impl Runner<'_> {
     }
 }
 
+impl Runner<'_> {
+    fn socketio(&self, test: &SocketIoTest) -> Outcomes {
+        let (oldest, pair) = (self.plans.oldest(), &|client, backend| self.plans.pair(client, backend));
+        let event = EventTest { test, oldest, pair };
+        let part = match test.list {
+            ArgumentList::Event => "event",
+            ArgumentList::Ack => "acknowledgement",
+        };
+        let messages = pairs(&test.messages).into_iter().filter(|(from, to, ..)| self.wanted(*from, *to));
+        let compare = |(from, to, message, want): (_, _, &Option<Vec<u8>>, &Option<Vec<u8>>)| {
+            let outcome = event.compare((from, to), message.as_ref()?, want.as_deref(), &self.values(to));
+            Some((self.what(part, from, to), outcome))
+        };
+        messages.filter_map(compare).collect()
+    }
+}
+
 /// Every ordered pair of different versions.
 fn pairs<T>(messages: &[(VersionId, T)]) -> Vec<(VersionId, VersionId, &T, &T)> {
     let all = messages.iter().flat_map(|from| messages.iter().map(move |to| (from, to)));
@@ -335,7 +372,8 @@ fn header_map(headers: Headers<'_>) -> Result<HeaderMap, String> {
 fn compare_headers(found: &HeaderMap, want: Headers<'_>) -> Result<(), String> {
     for (name, value) in want {
         let found = found.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-        if found.as_deref() != Some(value) {
+        let fits = |found: &str| found == value || value == "$uuid" && is_uuid(format!("\"{found}\"").as_bytes());
+        if !found.as_deref().is_some_and(fits) {
             return Err(format!(
                 "expected the header `{name}: {value}`, found {}",
                 found.map_or("none".to_owned(), |v| format!("`{v}`"))
@@ -346,8 +384,31 @@ fn compare_headers(found: &HeaderMap, want: Headers<'_>) -> Result<(), String> {
 }
 
 fn compare(found: &[u8], want: &[u8]) -> Result<(), String> {
-    if same(found, want) {
+    if fits(found, want) {
         return Ok(());
     }
     Err(format!("expected {}\n   found {}", String::from_utf8_lossy(want), String::from_utf8_lossy(found)))
+}
+
+/// Whether two documents are the same, where the string `$uuid` is whatever UUID was found.
+fn fits(found: &[u8], want: &[u8]) -> bool {
+    let alike_in_size = || Items::new(found, 0).count() == Items::new(want, 0).count();
+    match (Kind::of(found), Kind::of(want)) {
+        (Kind::String, Kind::String) if want == b"\"$uuid\"" => found == want || is_uuid(found),
+        (Kind::Array, Kind::Array) => {
+            let mut pairs = Items::new(found, 0).zip(Items::new(want, 0));
+            alike_in_size() && pairs.all(|(x, y)| fits(&found[x.value], &want[y.value]))
+        }
+        (Kind::Object, Kind::Object) => {
+            let mut wanted = Items::new(want, 0);
+            alike_in_size()
+                && wanted.all(|wanted| {
+                    let name = unescape(&want[wanted.name]);
+                    let mut hits = Items::new(found, 0).filter(|item| unescape(&found[item.name.clone()]) == name);
+                    let hit = hits.next().filter(|_| hits.next().is_none());
+                    hit.is_some_and(|item| fits(&found[item.value], &want[wanted.value.clone()]))
+                })
+        }
+        _ => same(found, want),
+    }
 }

@@ -55,7 +55,7 @@ impl Reading {
             };
             if metadata.is_dir() {
                 self.directory(&path, &relative, depth + 1)?;
-            } else if metadata.is_file() && is_rule_file(name) {
+            } else if metadata.is_file() && (is_rule_file(name) || is_contract(&relative)) {
                 self.file(&path, relative, metadata.len())?;
             }
         }
@@ -86,6 +86,11 @@ fn is_rule_file(name: &str) -> bool {
     has_extension(name, "yaml") || has_extension(name, "yml") || name == "legato.lock"
 }
 
+/// Contracts may be JSON.
+fn is_contract(relative: &str) -> bool {
+    has_extension(relative, "json") && relative.rsplit('/').nth(1) == Some("openapi")
+}
+
 fn has_extension(name: &str, extension: &str) -> bool {
     Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
@@ -106,6 +111,7 @@ mod tests {
     fn rule_files_are_read_in_order_without_leftovers() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("chat/changes/2")).unwrap();
+        fs::create_dir_all(root.path().join("chat/openapi")).unwrap();
         let files = [
             "chat/changes/2/b.yaml",
             "chat/api.yaml",
@@ -116,11 +122,16 @@ mod tests {
             "chat/4913",
             "chat/notes.md",
             "chat/legato.lock",
+            "chat/openapi/1.json",
+            "chat/samples.json",
         ];
         for name in files {
             fs::write(root.path().join(name), name).unwrap();
         }
-        assert_eq!(names(root.path()), ["chat/api.yaml", "chat/changes/2/b.yaml", "chat/legato.lock"]);
+        assert_eq!(
+            names(root.path()),
+            ["chat/api.yaml", "chat/changes/2/b.yaml", "chat/legato.lock", "chat/openapi/1.json"]
+        );
     }
 
     #[cfg(unix)]

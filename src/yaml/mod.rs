@@ -5,6 +5,7 @@
 //! tree; [`reader`] takes it apart and reports everything that is wrong with it at once.
 
 mod anchored;
+mod comments;
 mod json;
 mod offsets;
 mod parse;
@@ -14,6 +15,7 @@ mod scalar;
 mod tests;
 
 pub use crate::diagnostic::Span;
+pub use comments::{Comment, comments};
 pub use json::NotJson;
 pub use parse::{Limits, parse, parse_partial};
 pub use reader::{Fields, Reader};

@@ -2,7 +2,7 @@
 //!
 //! A case is a file of `tests/data/diagnostics`: a rules directory, each file below a line `=== its/name`, and below
 //! `=== want` what is printed. An API without an `api.yaml` of its own gets [`API`]; a directory without errors is
-//! tested too, as `legato test` does. `LEGATO_BLESS=1` writes what was found into the cases: read it before keeping it.
+//! tested too, as `legato test` does, and its contracts are compared. `LEGATO_BLESS=1` writes what was found into the cases: read it before keeping it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use legato_proxy::diagnostic::{Diagnostic, Source, line_column, render};
+use legato_proxy::openapi;
 use legato_proxy::rules::{self, compile};
 
 use crate::support::cases;
@@ -48,6 +49,7 @@ fn findings(sources: &[Source]) -> Vec<Diagnostic> {
     let mut findings = compiled.diagnostics;
     if let Some(rules) = compiled.rules {
         findings.extend(rules::test::run(&rules).failures);
+        findings.extend(rules.apis.values().flat_map(|api| openapi::replay(api, sources)));
     }
     findings
 }
@@ -82,7 +84,7 @@ fn every_code_of_rule_files_has_a_case() {
         .filter(|(name, _)| name == "want")
         .map(|(_, text)| text.as_str())
         .collect();
-    let codes = cases::diagnostic_codes(&["src/rules", "src/yaml"]);
+    let codes = cases::diagnostic_codes(&["src/rules", "src/yaml", "src/openapi"]);
     assert!(codes.len() > 15, "found {codes:?} only");
     let missing: BTreeSet<&String> = codes.iter().filter(|code| !shown.contains(&format!("[{code}]"))).collect();
     assert!(missing.is_empty(), "no case shows {missing:?}");

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use legato_proxy::diagnostic::{Source, render};
 use legato_proxy::failure::Kind;
-use legato_proxy::json::{Code, Limits, OnError, Values, translate};
+use legato_proxy::json::{Code, Limits, OnError, Uuids, Values, translate};
+use legato_proxy::openapi;
 use legato_proxy::rules::{Direction, Mode, Ops, compile, test};
+use legato_proxy::version::VersionId;
 use legato_proxy::yaml;
 
 use crate::support::cases;
@@ -14,6 +16,7 @@ use crate::support::cases;
 const RULES: &str = include_str!("../../docs/rules.md");
 const DIAGNOSTICS: &str = include_str!("../../docs/diagnostics.md");
 const ERRORS: &str = include_str!("../../docs/errors.md");
+const CONTRACTS: &str = include_str!("../../docs/openapi.md");
 const README: &str = include_str!("../../README.md");
 
 /// The fenced blocks of a page, each with its language.
@@ -30,7 +33,12 @@ fn fenced(page: &str) -> Vec<(&str, String)> {
 }
 
 fn run(ops: &Ops, direction: Direction, document: &str) -> String {
-    let values = Values { now: "2026-03-01T00:00:00Z".to_owned(), version: "2".into(), on_error: OnError::Reject };
+    let values = Values {
+        now: "2026-03-01T00:00:00Z".to_owned(),
+        version: "2".into(),
+        uuids: Uuids::default(),
+        on_error: OnError::Reject,
+    };
     let program = ops.program(direction, Mode::Full);
     let done = translate(&program, &values, Limits::default(), Bytes::copy_from_slice(document.as_bytes()));
     let done = done.unwrap_or_else(|error| panic!("{error}: {document}"));
@@ -84,14 +92,34 @@ fn the_api_of_the_page_compiles_and_passes_its_tests() {
             Some(Source { file, text: body })
         })
         .collect();
-    assert_eq!(files.len(), 3);
+    assert_eq!(files.len(), 8);
     let compiled = compile(&files);
     let told = render(&compiled.diagnostics, &files, false);
     let rules = compiled.rules.unwrap_or_else(|| panic!("{told}"));
     assert!(told.is_empty(), "{told}");
     let report = test::run(&rules);
     assert!(report.failures.is_empty(), "{}", render(&report.failures, &files, false));
-    assert!(report.passed >= 11, "{}", report.passed);
+    assert!(report.passed >= 23, "{}", report.passed);
+}
+
+#[test]
+fn the_contract_of_the_page_derives_as_it_says() {
+    let blocks = fenced(CONTRACTS);
+    let file = |(_, body): &(&str, String)| {
+        let file = body.lines().next()?.strip_prefix("# rules/")?.to_owned();
+        Some(Source { file, text: body.clone() })
+    };
+    let mut files: Vec<Source> = blocks.iter().filter_map(file).collect();
+    let api = "legato: 1\napi: shop\nversions: [{id: \"1\"}, {id: \"2\"}]\nclient_version: [{default: \"1\"}]\n";
+    files.push(Source { file: "shop/api.yaml".into(), text: api.into() });
+    files.sort_by(|a, b| a.file.cmp(&b.file));
+    let compiled = compile(&files);
+    let rules = compiled.rules.unwrap_or_else(|| panic!("{}", render(&compiled.diagnostics, &files, false)));
+    let api = &rules.apis["shop"];
+    let contracts = openapi::Contracts::read(api, &files).0;
+    let derived = contracts.document(api, VersionId(1)).expect("a document");
+    let want = blocks.iter().find_map(|(_, body)| body.strip_prefix("# legato openapi --api shop --version 2\n"));
+    assert_eq!(Some(openapi::to_yaml(&derived.value).as_str()), want);
 }
 
 /// Every fenced block of YAML in the guide is YAML.
@@ -100,9 +128,11 @@ fn yaml_in_the_guide_is_yaml() {
     let pages = [
         RULES,
         ERRORS,
+        CONTRACTS,
         include_str!("../../docs/websocket.md"),
         include_str!("../../docs/configuration.md"),
         include_str!("../../docs/getting-started.md"),
+        include_str!("../../docs/diff.md"),
         README,
     ];
     for (_, body) in pages.iter().flat_map(|page| fenced(page)).filter(|(language, _)| *language == "yaml") {
@@ -120,13 +150,15 @@ fn every_diagnostic_code_has_a_paragraph() {
 }
 
 /// The kinds of failure beside [`Code`], as `Kind::code` names them. Its `match` has no other list of them.
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 21] = [
     Kind::BadRequest,
     Kind::MethodNotSupported,
     Kind::NoRoute,
     Kind::UnknownVersion,
     Kind::AmbiguousVersion,
     Kind::VersionGone,
+    Kind::Gone(410),
+    Kind::Added(404),
     Kind::NoRules,
     Kind::UnsupportedCharset,
     Kind::UnknownCoding,
@@ -157,7 +189,7 @@ fn every_problem_code_is_listed() {
 #[test]
 fn links_lead_somewhere() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (folder, page) in [("docs", RULES), ("docs", DIAGNOSTICS), ("docs", ERRORS)] {
+    for (folder, page) in [("docs", RULES), ("docs", DIAGNOSTICS), ("docs", ERRORS), ("docs", CONTRACTS)] {
         let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.contains("://")) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
@@ -180,15 +212,5 @@ fn links_lead_somewhere() {
                 "{target}: no such heading"
             );
         }
-    }
-}
-
-/// What the page names as not supported is refused by that code.
-#[test]
-fn what_is_not_supported_is_refused() {
-    for name in ["limit", "jq"] {
-        assert!(RULES.contains(&format!("`{name}`")), "{name}");
-        let found = Ops::parse(&format!("[{{{name}: {{}}}}]"), "ops.yaml").expect_err("not supported");
-        assert_eq!(found.iter().map(|d| d.code).collect::<Vec<_>>(), ["RL001"], "{name}");
     }
 }

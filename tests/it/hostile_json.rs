@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use legato_proxy::json::{Code, Limits, OnError, Program, Translator, Values, validate};
+use legato_proxy::json::{Code, Limits, OnError, Program, Translator, Uuids, Values, validate};
 use legato_proxy::rules::{Direction, Mode, Ops};
 
 use crate::support::random::Random;
@@ -66,7 +66,7 @@ fn unit(text: &str) -> Vec<u8> {
 type Outcome = Result<Vec<u8>, (Code, u64)>;
 
 fn translate(program: &Arc<Program>, document: &[u8], limits: Limits, mut size: impl FnMut() -> usize) -> Outcome {
-    let values = Values { now: String::new(), version: "2".into(), on_error: OnError::Reject };
+    let values = Values { now: String::new(), version: "2".into(), uuids: Uuids::default(), on_error: OnError::Reject };
     let mut translator = Translator::new(Arc::clone(program), values, limits);
     let mut rest = Bytes::copy_from_slice(document);
     let mut out = Vec::new();

@@ -8,8 +8,11 @@
 //! ```
 //!
 //! `request C > B` is a client's of version C to a backend of B, `response B > C: GET /a 200` a backend's back to the
-//! client, for the call as the client spells it; `client /ws C > B` and `server /ws B > C` are messages of a socket.
-//! `best effort` after the versions translates what can be. What is not said of a message is not there; the result
+//! client, for the call as the client spells it; `client /ws C > B` and `server /ws B > C` are messages of a socket,
+//! `client event /chat C > B` and `server event /chat B > C` events of a namespace: a list of the event's name and its
+//! arguments. `client ack /chat B > C` is the acknowledgement of a client's event, which it names as the client does.
+//! `patch C > B` is a JSON Patch of a client for `PATCH /users/1`, and `gone` or `added` what answers a call that a version
+//! lacks. `best effort` after the versions translates what can be. What is not said of a message is not there; the result
 //! `= ` is the same again, `dropped` and `fails CODE POINTER` are what they say. `#` begins a remark.
 
 use std::fmt::Write as _;
@@ -17,11 +20,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use legato_proxy::diagnostic::{Source, render};
-use legato_proxy::json::{Error, Limits, OnError, Program, Values, translate};
-use legato_proxy::rules::{Api, Outcome, Side, compile};
+use legato_proxy::json::{Error, Limits, OnError, Uuids, Values};
+use legato_proxy::rules::{Api, Lifetime, Outcome, Side, Translated, compile};
 use legato_proxy::version::VersionId;
 
 use crate::support::cases;
@@ -96,13 +98,12 @@ impl<'a> Message<'a> {
 
 impl Case<'_> {
     fn values(&self) -> Values {
-        Values { now: "2026-03-01T00:00:00Z".to_owned(), version: self.receiver.into(), on_error: self.on_error }
-    }
-
-    fn body(&self, program: &Arc<Program>, body: Option<&str>) -> Result<Option<String>, Error> {
-        let Some(body) = body else { return Ok(None) };
-        let done = translate(program, &self.values(), Limits::default(), Bytes::copy_from_slice(body.as_bytes()))?;
-        Ok(Some(String::from_utf8(done.body).expect("UTF-8")))
+        Values {
+            now: "2026-03-01T00:00:00Z".to_owned(),
+            version: self.receiver.into(),
+            uuids: Uuids::default(),
+            on_error: self.on_error,
+        }
     }
 
     fn request(&self, line: &str) -> Result<String, Error> {
@@ -111,9 +112,15 @@ impl Case<'_> {
         let method: Method = method.parse().expect("a method");
         let path = target.split_once('?').map_or(target, |(path, _)| path);
         let call = self.api.pair(self.pair.0, self.pair.1).find(&method, path);
-        let done = call.request_head(&method, target, &mut headers, &self.values())?;
-        let body = self.body(&call.request().body, body)?;
-        Ok(Message::print(&format!("{} {}", done.method, done.path_and_query), &headers, body.as_deref()))
+        if let Some(absent) = call.absent() {
+            let kind = if absent.lifetime == Lifetime::Added { "added" } else { "gone" };
+            return Ok(format!("{kind} {} {}", absent.status, absent.detail));
+        }
+        let body = body.map(str::as_bytes);
+        let done = call.whole_request(&method, target, &mut headers, body, &self.values(), Limits::default())?;
+        let body = done.body.map(|body| String::from_utf8(body).expect("UTF-8"));
+        let first = format!("{} {}", done.head.method, done.head.path_and_query);
+        Ok(Message::print(&first, &headers, body.as_deref()))
     }
 
     fn response(&self, line: &str) -> Result<String, Error> {
@@ -123,9 +130,16 @@ impl Case<'_> {
         let status: StatusCode = status.parse().expect("a status");
         let plan =
             self.api.pair(self.pair.0, self.pair.1).find(&method.parse().expect("a method"), path).response(status);
-        let status = plan.response_head(status, &mut headers, &self.values())?;
-        let body = self.body(&plan.body, body)?;
-        Ok(Message::print(&format!("{call} {}", status.as_u16()), &headers, body.as_deref()))
+        let body = body.map(str::as_bytes);
+        let done = plan.whole_response(status, &mut headers, body, &self.values(), Limits::default())?;
+        let body = done.body.map(|body| String::from_utf8(body).expect("UTF-8"));
+        Ok(Message::print(&format!("{call} {}", done.head.as_u16()), &headers, body.as_deref()))
+    }
+
+    fn patch(&self, patch: &str) -> Result<String, Error> {
+        let call = self.api.pair(self.pair.0, self.pair.1).find(&Method::PATCH, "/users/1");
+        let done = call.json_patch(patch.as_bytes(), &self.values(), Limits::default())?;
+        Ok(String::from_utf8(done).expect("UTF-8"))
     }
 
     fn socket(&self, side: Side, path: &str, message: &str) -> Result<String, Error> {
@@ -138,21 +152,58 @@ impl Case<'_> {
     }
 }
 
+/// An event's name and its arguments, as one list.
+fn event(message: &str) -> (String, String) {
+    let mut list: Vec<serde_json::Value> = serde_json::from_str(message).expect("a list");
+    let name = list.remove(0);
+    (name.as_str().expect("a name").to_owned(), serde_json::Value::from(list).to_string())
+}
+
+impl Case<'_> {
+    fn event(&self, side: Side, is_ack: bool, namespace: &str, message: &str) -> Result<String, Error> {
+        let (name, arguments) = event(message);
+        let Some(events) = self.api.pair(self.pair.0, self.pair.1).socketio(namespace) else {
+            return Ok(message.to_owned());
+        };
+        let (values, limits) = (self.values(), Limits::default());
+        let translated = if is_ack {
+            events.translate_ack(side, &name, arguments.as_bytes(), &values, limits)?
+        } else {
+            events.translate_event(side, &name, arguments.as_bytes(), &values, limits)?
+        };
+        Ok(match translated {
+            Translated::Pass => message.to_owned(),
+            Translated::Dropped => "dropped".to_owned(),
+            Translated::To { name, arguments } => {
+                let mut list: Vec<serde_json::Value> = serde_json::from_slice(&arguments).expect("a list");
+                list.insert(0, name.into());
+                serde_json::Value::from(list).to_string()
+            }
+        })
+    }
+}
+
 /// `request 1 > 2 best effort: ...` to what came of it.
 fn run(api: &Api, line: &str) -> String {
     let (how, message) = line.split_once(": ").unwrap_or_else(|| panic!("no `: ` in `{line}`"));
     let words: Vec<&str> = how.split(' ').collect();
     let (kind, rest) = words.split_first().expect("a word");
+    let (about, rest) = if matches!(rest[0], "event" | "ack") { (rest[0], &rest[1..]) } else { ("", rest) };
     let (path, rest) = if rest[0].starts_with('/') { (rest[0], &rest[1..]) } else { ("", rest) };
     let [from, ">", to, more @ ..] = rest else { panic!("no versions in `{line}`") };
     let id = |label: &str| api.versions.find(label).unwrap_or_else(|| panic!("no version `{label}`"));
-    let from_client = matches!(*kind, "request" | "client");
+    let from_client = matches!(*kind, "request" | "client" | "patch") != (about == "ack");
     let pair = if from_client { (id(from), id(to)) } else { (id(to), id(from)) };
     let on_error = if more.is_empty() { OnError::Reject } else { OnError::BestEffort };
     let case = Case { api, receiver: to, on_error, pair };
     let outcome = match *kind {
         "request" => case.request(message),
         "response" => case.response(message),
+        "client" | "server" if !about.is_empty() => {
+            let side = if *kind == "client" { Side::Client } else { Side::Server };
+            case.event(side, about == "ack", path, message)
+        }
+        "patch" => case.patch(message),
         "client" => case.socket(Side::Client, path, message),
         "server" => case.socket(Side::Server, path, message),
         other => panic!("unknown kind `{other}`"),
@@ -209,6 +260,36 @@ fn queries_headers_and_paths_are_documents_too() {
 }
 
 #[test]
+fn values_cross_between_head_and_body() {
+    check("crossing.txt");
+}
+
+#[test]
+fn cookies_keep_their_places_and_attributes() {
+    check("cookies.txt");
+}
+
+#[test]
+fn versions_write_several_values_their_own_way() {
+    check("query_arrays.txt");
+}
+
+#[test]
+fn calls_that_a_version_lacks_are_answered() {
+    check("gone.txt");
+}
+
+#[test]
+fn parameters_of_a_route_may_come_from_the_query() {
+    check("route_params.txt");
+}
+
+#[test]
+fn json_patches_are_about_the_other_places() {
+    check("json_patch.txt");
+}
+
+#[test]
 fn statuses_choose_and_change() {
     check("statuses.txt");
 }
@@ -229,8 +310,38 @@ fn ops_that_hold_what_they_edit() {
 }
 
 #[test]
+fn bounds_hold_one_way() {
+    check("limits.txt");
+}
+
+#[test]
+fn programs_run_where_no_op_can_say_it() {
+    check("jq.txt");
+}
+
+#[test]
 fn socket_events_follow_their_names() {
     check("sockets.txt");
+}
+
+#[test]
+fn namespace_events_have_arguments_and_acknowledgements() {
+    check("events.txt");
+}
+
+#[test]
+fn shapes_are_followed_through_earlier_ops() {
+    check("shapes.txt");
+}
+
+#[test]
+fn shapes_apply_beside_other_blocks() {
+    check("shapes_beside.txt");
+}
+
+#[test]
+fn shapes_may_be_inside_themselves() {
+    check("shapes_inside.txt");
 }
 
 #[test]
@@ -241,7 +352,7 @@ fn best_effort_translates_the_rest() {
 /// A query of as many parameters as a head may have takes no longer than reading it.
 #[test]
 fn a_query_of_very_many_parameters_is_read_once() {
-    let change = "change: a\nsince: \"2\"\nsummary: a\napply: [{http: GET /a, request: [{rename: {\"query:/a\": b}}, {add: {at: \"query:/c\", default: {value: x}}}]}]\n";
+    let change = "change: a\nsince: \"2\"\nsummary: a\napply: [{http: GET /a, request: [{rename: {\"query:/a\": b}}, {add: {at: \"query:/c\", default: {value: x}, lose: fail}}]}]\n";
     let api = api(&[("chat/changes/2/20250101_a.yaml".to_owned(), change.to_owned())]);
     let many = 20_000;
     for (query, want) in [("c=1&".repeat(many), "c=1&".repeat(many)), ("a&".repeat(many), "c=x&".to_owned())] {

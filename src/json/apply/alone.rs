@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::super::edit::{Edit, Entry, Otherwise, ValueEdit};
+use super::super::edit::{Edit, Entry, Otherwise, Over, ValueEdit};
 use super::super::valid::{Kind, same};
+use super::limit::{Limited, limit};
 
 /// Appends what the edits make of a value, if they are only about the value itself and all of them succeed. Says
 /// whether it did; if not, nothing is appended.
@@ -49,6 +50,11 @@ fn change<'p>(how: &'p ValueEdit, text: &[u8]) -> Option<Changed<'p>> {
             }
             otherwise
         }
+        ValueEdit::Limit { bound, over } => match (limit(bound, text), over) {
+            (Limited::Within, _) => return Some(Changed::Same),
+            (Limited::Over { cut, .. }, Over::Cut) => return Some(Changed::Made(cut)),
+            (Limited::Over { .. }, Over::Otherwise(over)) => over,
+        },
         ValueEdit::ToArray { .. }
         | ValueEdit::FromArray { .. }
         | ValueEdit::ToMember { .. }
@@ -57,7 +63,8 @@ fn change<'p>(how: &'p ValueEdit, text: &[u8]) -> Option<Changed<'p>> {
         | ValueEdit::FromEntries { .. }
         | ValueEdit::ToObject { .. }
         | ValueEdit::ToTuple { .. }
-        | ValueEdit::Recase { .. } => return None,
+        | ValueEdit::Recase { .. }
+        | ValueEdit::Jq { .. } => return None,
     };
     match otherwise {
         _ if Kind::of(text) == Kind::Null => Some(Changed::Same),

@@ -1,9 +1,11 @@
 //! Runs primitive edits on a held scope.
 
 mod alone;
+mod limit;
 mod many;
 mod members;
 mod names;
+mod nested;
 mod parts;
 mod shapes;
 mod values;
@@ -41,6 +43,8 @@ pub(super) fn apply<'a>(
 }
 
 pub(super) use alone::edit_alone;
+pub(crate) use limit::is_bound;
+pub(crate) use names::written;
 
 /// What an edit made of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +98,8 @@ impl<'a> Editor<'a> {
     }
 
     fn may_skip(&self, error: &Error) -> bool {
-        self.values.on_error == OnError::BestEffort && !matches!(error.code, Code::TooLarge | Code::Dropped)
+        self.values.on_error == OnError::BestEffort
+            && !matches!(error.code, Code::TooLarge | Code::TooDeep | Code::JqExhausted | Code::Dropped)
     }
 
     fn name_change(&self, mut error: Error, entry: &Entry) -> Error {
@@ -177,6 +182,9 @@ impl<'a> Editor<'a> {
             }
             Edit::DropMessage { .. } => Ok(Became::Same),
             Edit::Each { at, entries } => self.visit(root, at, &mut |e, node| e.within(node, entries)),
+            Edit::Recurse { at, form, nest, entries, order } => {
+                self.visit(root, at, &mut |e, node| e.nested(node, *form, nest, entries, *order))
+            }
         }
     }
 

@@ -78,7 +78,7 @@ fn after_value(text: &[u8], pos: usize) -> usize {
 }
 
 /// A name written another way. What is written like that already, and acronyms, do not come back as they were.
-fn written(name: &[u8], to: Case) -> Vec<u8> {
+pub(crate) fn written(name: &[u8], to: Case) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len() + 4);
     let mut at = 0;
     while let Some(&byte) = name.get(at) {

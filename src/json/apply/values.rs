@@ -1,10 +1,11 @@
 //! Edits of a value: mapped, converted, wrapped, unwrapped.
 
 use super::super::convert::Way;
-use super::super::edit::{Empty, Literal, Many, Otherwise, ValueEdit};
+use super::super::edit::{Empty, Literal, Many, Otherwise, Over, ValueEdit};
 use super::super::error::{Code, Error};
 use super::super::tree::NodeId;
 use super::super::valid::{Kind, same};
+use super::limit::{Limited, limit};
 use super::{Became, Done, Editor};
 
 impl Editor<'_> {
@@ -58,6 +59,22 @@ impl Editor<'_> {
             | ValueEdit::ToObject { otherwise, .. }
             | ValueEdit::ToTuple { otherwise, .. } => self.reshape(node, how, otherwise),
             ValueEdit::Recase { to, except } => self.recase(node, *to, except),
+            ValueEdit::Jq { program } => {
+                let made = program.run(&self.tree.text(node))?;
+                Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&made))))
+            }
+            ValueEdit::Limit { bound, over } => {
+                let limited = limit(bound, &self.tree.text(node));
+                match (limited, over) {
+                    (Limited::Within, _) => Ok(Became::Same),
+                    (Limited::Over { cut, .. }, Over::Cut) => {
+                        Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&cut))))
+                    }
+                    (Limited::Over { told, .. }, Over::Otherwise(over)) => {
+                        self.fall_back(over, Code::InformationLost, || told)
+                    }
+                }
+            }
         }
     }
 

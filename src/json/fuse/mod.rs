@@ -7,7 +7,9 @@
 
 mod members;
 
-use super::edit::{Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Path, Source, Token, ValueEdit};
+use std::sync::Arc;
+
+use super::edit::{Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Over, Path, Source, Token, ValueEdit};
 use members::Members;
 
 use super::program::{Program, Step, StepId};
@@ -192,6 +194,9 @@ fn above(entry: &Entry, prefix: &Path) -> Option<Entry> {
         }
         Edit::Change { at, how } => Edit::Change { at: join(at), how: how.clone() },
         Edit::Each { at, entries } => Edit::Each { at: join(at), entries: entries.clone() },
+        Edit::Recurse { at, form, nest, entries, order } => {
+            Edit::Recurse { at: join(at), form: *form, nest: Arc::clone(nest), entries: entries.clone(), order: *order }
+        }
         Edit::Presence { scope, at, null, missing } => {
             Edit::Presence { scope: join(scope), at: at.clone(), null: null.clone(), missing: missing.clone() }
         }
@@ -223,6 +228,13 @@ fn below(entry: &Entry, token: &Token) -> Option<Entry> {
         Edit::Rename { at, pairs } => Edit::Rename { at: strip(at)?, pairs: pairs.clone() },
         Edit::Change { at, how } => Edit::Change { at: strip(at)?, how: how.clone() },
         Edit::Each { at, entries } => Edit::Each { at: strip(at)?, entries: entries.clone() },
+        Edit::Recurse { at, form, nest, entries, order } => Edit::Recurse {
+            at: strip(at)?,
+            form: *form,
+            nest: Arc::clone(nest),
+            entries: entries.clone(),
+            order: *order,
+        },
         Edit::Move { scope, from, to, conflict, patch } => {
             let (scope, keys) = strip_scope(scope, &[from, to], token)?;
             let [from, to] = <[Keys; 2]>::try_from(keys).ok()?;
@@ -299,9 +311,11 @@ fn first_key(edit: &Edit) -> Option<String> {
         Some(Token::Any) | None => None,
     };
     match edit {
-        Edit::Rename { at, .. } | Edit::Change { at, .. } | Edit::Each { at, .. } | Edit::DropElements { at, .. } => {
-            of_path(at)
-        }
+        Edit::Rename { at, .. }
+        | Edit::Change { at, .. }
+        | Edit::Each { at, .. }
+        | Edit::Recurse { at, .. }
+        | Edit::DropElements { at, .. } => of_path(at),
         Edit::Presence { scope, at, .. } if scope.is_empty() => at.first().cloned(),
         Edit::Move { scope, from, .. } if scope.is_empty() => from.first().cloned(),
         Edit::Put { scope, at, .. } | Edit::Take { scope, at, .. } if scope.is_empty() => at.first().cloned(),
@@ -323,7 +337,9 @@ fn first_key(edit: &Edit) -> Option<String> {
 fn may_remove(entry: &Entry) -> bool {
     match &entry.edit {
         Edit::Change { at, how } => at.is_empty() && value_may_go(how),
-        Edit::Each { at, entries } => at.is_empty() && entries.iter().any(may_remove),
+        Edit::Each { at, entries } | Edit::Recurse { at, entries, .. } => {
+            at.is_empty() && entries.iter().any(may_remove)
+        }
         Edit::Open { otherwise, .. } => *otherwise == Otherwise::Drop,
         Edit::Rename { .. }
         | Edit::Move { .. }
@@ -352,6 +368,9 @@ fn value_may_go(how: &ValueEdit) -> bool {
         | ValueEdit::FromEntries { otherwise, .. }
         | ValueEdit::ToObject { otherwise, .. }
         | ValueEdit::ToTuple { otherwise, .. } => *otherwise == Otherwise::Drop,
-        ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } => false,
+        ValueEdit::Limit { over, .. } => *over == Over::Otherwise(Otherwise::Drop),
+        ValueEdit::ToArray { .. } | ValueEdit::ToMember { .. } | ValueEdit::Recase { .. } | ValueEdit::Jq { .. } => {
+            false
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::json::edit::{Edit, Occupied, Source};
 use crate::rules::Direction;
-use crate::rules::path::Place;
+use crate::rules::path::{Part, Place};
 use crate::yaml::{Fields, Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, Parameter, SOURCE, Takes};
-use super::{Edits, Lens, Mode, literal, member, place};
+use super::{Edits, Lens, Mode, code, literal, member, place};
 
 /// What there is to say of `add`.
 pub(super) const DEFINITION: Definition = Definition {
@@ -74,11 +74,21 @@ impl Add {
             .unwrap_or(Occupied::Keep);
         let refuse = fields.get("lose").is_some_and(|node| reader.one_of(node, "`lose`", &[("fail", ())]).is_some());
         fields.finish(reader);
-        Some(Self { at: at?, default: default?, create, if_present, refuse })
+        let (at, default) = (at?, default?);
+        refuse_copy(reader, args, &at, &default)?;
+        Some(Self { at, default, create, if_present, refuse })
     }
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// Going down, the member's value, unless it refuses to.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        match direction {
+            Direction::Down if !self.refuse => vec![self.at.clone()],
+            Direction::Down | Direction::Up => Vec::new(),
+        }
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
@@ -105,6 +115,17 @@ impl Add {
         let (scope, at) = self.at.scoped();
         vec![(self.at.part(), Edit::Take { scope, at, prune: self.create, refuse: self.refuse })]
     }
+}
+
+/// What is copied is another value of the same object, and only the body has objects.
+pub(super) fn refuse_copy(reader: &mut Reader, args: &Node, at: &Place, source: &Source) -> Option<()> {
+    if at.part() == Part::Body || !matches!(source, Source::Copy(_)) {
+        return Some(());
+    }
+    reader
+        .error(code::PARTS, args.span, format!("`from` copies within the body, and `{at}` is not in it"))
+        .help("to take a value from the body into the head, `move` it");
+    None
 }
 
 pub(super) fn source(reader: &mut Reader, node: &Node) -> Option<Source> {
@@ -149,11 +170,7 @@ fn value_or_copy(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<Source>
     let place = place(reader, node)?;
     let keys = place.keys().filter(|_| place.location == crate::rules::path::Location::Body);
     if keys.is_none() {
-        reader.error(
-            super::code::PATH,
-            node.span,
-            "`from` names one other value of the same object: a body path without `*`",
-        );
+        reader.error(code::PATH, node.span, "`from` names one other value of the same object: a body path without `*`");
     }
     keys.map(Source::Copy)
 }

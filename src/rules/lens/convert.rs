@@ -8,7 +8,7 @@ use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, ELSE, ELSE_DOWN, Example, Parameter, Takes};
 use super::split::separator;
-use super::{Edits, Fallback, Lens, place};
+use super::{Edits, Fallback, Lens, loses_value, place};
 
 /// More decimals than any currency or unit has.
 const MOST_DECIMALS: u64 = 38;
@@ -103,6 +103,11 @@ impl Convert {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// Nothing but the spelling of what the other format can express.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        if loses_value(&self.fallback.of(direction)) { vec![self.at.clone()] } else { Vec::new() }
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {

@@ -94,6 +94,10 @@ pub enum Takes {
     Null,
     /// `true` or `false`.
     Boolean,
+    /// A number.
+    Number,
+    /// A whole number that is not negative.
+    Count,
     /// A whole number, this at most.
     Integer(u64),
     /// Any string.
@@ -124,8 +128,12 @@ pub enum Takes {
     Either(&'static [Takes]),
 }
 
-const VALUE: Takes =
-    Takes::Mapping(&[Parameter::required("value", Takes::Literal, "this; `$now` and `$version` are filled in")]);
+/// A value that is put in the place of another.
+pub(super) const VALUE: Takes = Takes::Mapping(&[Parameter::required(
+    "value",
+    Takes::Literal,
+    "this; `$now`, `$version` and `$uuid` are filled in",
+)]);
 
 /// What to do with a value that has no translation.
 pub(super) const FALLBACK: Takes = Takes::Either(&[Takes::Word(&["fail", "keep", "drop"]), VALUE]);

@@ -59,9 +59,8 @@ pub struct Drop {
 impl Drop {
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
         let mut fields = reader.fields(args, "`drop`")?;
-        let body = Place { location: Location::Body, tokens: Vec::new() };
         let at_node = fields.get("at");
-        let at = at_node.map_or(Some(body), |node| place(reader, node));
+        let at = at_node.map_or(Some(Place::body()), |node| place(reader, node));
         let when = fields.require(reader, "when").map(|node| parse_guards(reader, node));
         let on = fields
             .get("on")
@@ -88,6 +87,11 @@ impl Drop {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// The elements, or the message.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        if direction == self.on { vec![self.at.clone()] } else { Vec::new() }
     }
 
     /// Whether it is about a message as a whole.

@@ -1,8 +1,10 @@
 //! `each`: ops run within every value at a path.
 
-use crate::json::edit::Edit;
+use std::sync::Arc;
+
+use crate::json::edit::{Edit, Nest, Order, Path};
 use crate::rules::Direction;
-use crate::rules::path::{Part, Place};
+use crate::rules::path::{Location, Part, Place};
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes};
@@ -34,9 +36,17 @@ pub(super) const DEFINITION: Definition = Definition {
 pub struct Each {
     at: Place,
     ops: Vec<Op>,
+    /// Where the values may be inside each other: what is inside what, and the form of those at `at`. No file says
+    /// this; it comes from blocks about shapes.
+    nest: Option<(Arc<Nest>, usize)>,
 }
 
 impl Each {
+    /// Ops within each value at a path of the body.
+    pub(super) fn new(at: Path, ops: Vec<Op>, nest: Option<(Arc<Nest>, usize)>) -> Self {
+        Self { at: Place { location: Location::Body, tokens: at }, ops, nest }
+    }
+
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
         let mut fields = reader.fields(args, "`each`")?;
         let at = fields.require(reader, "at").and_then(|node| body_place(reader, node));
@@ -47,16 +57,44 @@ impl Each {
             reader.error(code::PARTS, op.span, "an op inside `each` has paths of the body only");
             return None;
         }
-        Some(Self { at, ops })
+        Some(Self { at, ops, nest: None })
     }
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
     }
 
+    /// The ops, whose paths begin at `at`.
+    pub(super) fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        let lost = super::lost_by(&self.ops, direction);
+        lost.into_iter().map(|(_, place)| self.at.inside(&place)).collect()
+    }
+
+    /// See [`super::unknown_losses`].
+    pub(super) fn unknown_losses(&self) -> Vec<Place> {
+        super::unknown_losses(&self.ops).iter().map(|place| self.at.inside(place)).collect()
+    }
+
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
         let entries = lower_ops(&self.ops, direction, mode).into_iter().map(|lowered| lowered.entry).collect();
-        vec![(Part::Body, Edit::Each { at: self.at.in_part(), entries })]
+        let at = self.at.in_part();
+        let edit = match &self.nest {
+            None => Edit::Each { at, entries },
+            Some((nest, form)) => {
+                // The nest is that of the older version: there before the ops going up, and again after them going
+                // down.
+                let order = match direction {
+                    Direction::Up => Order::InnerFirst,
+                    Direction::Down => Order::OuterFirst,
+                };
+                Edit::Recurse { at, form: *form, nest: Arc::clone(nest), entries, order }
+            }
+        };
+        vec![(Part::Body, edit)]
     }
 }
 

@@ -6,7 +6,7 @@ use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes};
-use super::{Edits, Lens, otherwise, place};
+use super::{Edits, Lens, loses_value, otherwise, place};
 
 /// What there is to say of `entries`.
 pub(super) const DEFINITION: Definition = Definition {
@@ -71,6 +71,11 @@ impl Entries {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// Nothing, unless `else` replaces values of another kind.
+    pub(super) fn loses(&self) -> Vec<Place> {
+        if loses_value(&self.otherwise) { vec![self.at.clone()] } else { Vec::new() }
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {

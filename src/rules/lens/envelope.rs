@@ -2,11 +2,11 @@
 
 use crate::json::edit::{Edit, Literal, Otherwise};
 use crate::rules::Direction;
-use crate::rules::path::Part;
+use crate::rules::path::{Part, Place};
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes};
-use super::{Edits, Lens, otherwise, with};
+use super::{Edits, Lens, loses_value, otherwise, with};
 
 /// What there is to say of `envelope`.
 pub(super) const DEFINITION: Definition = Definition {
@@ -48,6 +48,16 @@ impl Envelope {
             return None;
         }
         Some(Self { key: key.to_owned(), with, otherwise })
+    }
+
+    /// Going down, what stands beside the member.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        let body = Place::body();
+        match direction {
+            Direction::Up => Vec::new(),
+            Direction::Down if loses_value(&self.otherwise) => vec![body],
+            Direction::Down => self.with.iter().map(|(name, _)| body.member(name)).collect(),
+        }
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {

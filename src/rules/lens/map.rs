@@ -1,12 +1,13 @@
 //! `map`: values correspond, pair by pair.
 
 use crate::json::edit::{Edit, ValueEdit};
+use crate::json::same;
 use crate::rules::Direction;
-use crate::rules::path::Place;
+use crate::rules::path::{Location, Place};
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, ELSE, ELSE_DOWN, Example, Parameter, Takes};
-use super::{Edits, Fallback, Lens, json, place};
+use super::{Edits, Fallback, Lens, code, json, loses_value, place};
 
 /// What there is to say of `map`.
 pub(super) const DEFINITION: Definition = Definition {
@@ -50,14 +51,40 @@ impl Map {
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
         let mut fields = reader.fields(args, "`map`")?;
         let at = fields.require(reader, "at").and_then(|node| place(reader, node));
-        let pairs = fields.require(reader, "pairs").and_then(|node| pairs(reader, node));
+        let nodes = fields.require(reader, "pairs");
+        let pairs = nodes.and_then(|node| pairs(reader, node));
         let fallback = Fallback::parse(reader, &mut fields);
         fields.finish(reader);
-        Some(Self { at: at?, pairs: pairs?, fallback })
+        let at = at?;
+        if at.location == Location::Status {
+            check_statuses(reader, nodes?)?;
+        }
+        Some(Self { at, pairs: pairs?, fallback })
     }
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// The value, where two that are told apart become one, or where `else` makes one value of all others.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        let pairs = self.pairs_of(direction);
+        let reached = pairs
+            .iter()
+            .enumerate()
+            .filter(|(at, (from, _))| !pairs[..*at].iter().any(|(other, _)| same(other, from)))
+            .map(|(_, (_, to))| to)
+            .collect::<Vec<_>>();
+        let merges = reached.iter().enumerate().any(|(at, to)| reached[..at].iter().any(|other| same(other, to)));
+        let loses = merges || loses_value(&self.fallback.of(direction));
+        if loses { vec![self.at.clone()] } else { Vec::new() }
+    }
+
+    fn pairs_of(&self, direction: Direction) -> Vec<(Vec<u8>, Vec<u8>)> {
+        match direction {
+            Direction::Up => self.pairs.clone(),
+            Direction::Down => self.pairs.iter().map(|(old, new)| (new.clone(), old.clone())).collect(),
+        }
     }
 
     /// Both sides of every pair, if all are small whole numbers.
@@ -67,13 +94,27 @@ impl Map {
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {
-        let pairs = match direction {
-            Direction::Up => self.pairs.clone(),
-            Direction::Down => self.pairs.iter().map(|(old, new)| (new.clone(), old.clone())).collect(),
-        };
-        let how = ValueEdit::Map { pairs, otherwise: self.fallback.of(direction) };
+        let how = ValueEdit::Map { pairs: self.pairs_of(direction), otherwise: self.fallback.of(direction) };
         vec![(self.at.part(), Edit::Change { at: self.at.in_part(), how })]
     }
+}
+
+/// Both sides are statuses that can end an exchange: there is a way back.
+fn check_statuses(reader: &mut Reader, pairs: &Node) -> Option<()> {
+    let sides = pairs.as_sequence().unwrap_or_default().iter().flat_map(|pair| pair.as_sequence().unwrap_or_default());
+    for node in sides {
+        let is_status =
+            |text: Vec<u8>| std::str::from_utf8(&text).ok()?.parse().ok().filter(|n| (200..600).contains(n));
+        let status: Option<u16> = node.to_json().ok().map(String::into_bytes).and_then(is_status);
+        if status.is_none() {
+            let found = node.to_json().unwrap_or_default();
+            reader
+                .error(code::OP, node.span, format!("expected a status from 200 to 599, found `{found}`"))
+                .help("statuses are numbers: `pairs: [[200, 201]]`");
+            return None;
+        }
+    }
+    Some(())
 }
 
 fn pairs(reader: &mut Reader, node: &Node) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {

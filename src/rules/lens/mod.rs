@@ -4,13 +4,18 @@
 //! going down, they are those of the op's inverse.
 
 mod add;
+mod carry;
 mod convert;
 mod definition;
 mod drop;
 mod each;
+mod effect;
 mod entries;
 mod envelope;
 mod guard;
+mod jq;
+mod limit;
+mod loss;
 mod map;
 mod presence;
 mod recase;
@@ -22,22 +27,26 @@ mod spread;
 mod tuple;
 mod wrap;
 
+use std::sync::Arc;
+
 use crate::diagnostic::Span;
-use crate::json::edit::{Condition, Edit, Entry, Literal, Otherwise, Path, Token};
+use crate::json::edit::{Condition, Edit, Entry, Literal, Nest, Otherwise, Path, Token};
 use crate::yaml::{Node, Reader};
 
 use super::Direction;
-use super::path::{Part, Place, part_after_last_wildcard};
+use super::path::{Location, Part, Place, part_after_last_wildcard};
 
+pub use carry::{Carried, carry_ops};
+pub(super) use carry::{Fit, carry, carry_all, fit};
 pub use definition::{Arguments, Definition, Documents, Example, Need, Parameter, Takes};
+pub(super) use effect::{Effect, Making, Stage};
 pub use guard::Guard;
 use guard::parse_guards;
+use loss::loses_value;
+pub use loss::{lost_by, unknown_losses};
 
 /// What stands beside an op: when it runs, and a remark.
 const KNOBS: &[&str] = &["where", "where_down", "note"];
-
-/// Ops that the rule language has and this release does not run yet.
-const LATER: &[&str] = &["limit", "jq"];
 
 /// The codes of diagnostics about ops.
 pub mod code {
@@ -49,6 +58,8 @@ pub mod code {
     pub const OP: &str = "RL003";
     /// An op or guard that reaches into both head and body.
     pub const PARTS: &str = "RL004";
+    /// A jq program that does not compile.
+    pub const JQ: &str = "RL011";
     /// The wildcards of `from` and `to` do not align.
     pub const WILDCARDS: &str = "CF206";
 }
@@ -101,8 +112,12 @@ pub enum Lens {
     Recase(recase::Recase),
     /// `drop`
     Drop(drop::Drop),
+    /// `limit`
+    Limit(limit::Limit),
     /// `each`
     Each(each::Each),
+    /// `jq`
+    Jq(jq::Jq),
 }
 
 /// How a request body that is a partial update is read.
@@ -158,7 +173,9 @@ impl Op {
         &presence::DEFINITION,
         &recase::DEFINITION,
         &drop::DEFINITION,
+        &limit::DEFINITION,
         &each::DEFINITION,
+        &jq::DEFINITION,
     ];
 
     /// The ops' names, in the order of the reference.
@@ -174,15 +191,13 @@ impl Op {
         let guard = guards(reader, "where").unwrap_or_default();
         let guard_down = guards(reader, "where_down");
         let lens = Lens::parse(reader, name, args)?;
-        let op = Self { lens, guard, guard_down, span: node.span };
-        op.check_parts(reader)?;
-        Some(op)
+        Some(Self { lens, guard, guard_down, span: node.span })
     }
 
     /// The one entry that is an op; the others say when it runs.
     fn only_one<'n>(reader: &mut Reader, node: &Node, entries: &'n [(Node, Node)]) -> Option<(&'n Node, &'n Node)> {
         let is_knob = |name: &str| KNOBS.contains(&name);
-        let is_op = |name: &str| Self::NAMES.contains(&name) || LATER.contains(&name);
+        let is_op = |name: &str| Self::NAMES.contains(&name);
         let others = || entries.iter().filter(|(name, _)| !name.text().is_some_and(is_knob));
         if let (Some((name, args)), 1) = (others().next(), others().count()) {
             return Some((name, args));
@@ -205,22 +220,24 @@ impl Op {
         None
     }
 
-    /// Head and body are translated at different times, so an op that would need both at once is refused.
-    fn check_parts(&self, reader: &mut Reader) -> Option<()> {
+    /// Whether it or its guards have a foot in the head and one in the body, so that both must be there when it runs.
+    /// The entries of a `rename` are independent of each other, and may each be in one.
+    #[must_use]
+    pub fn crosses(&self) -> bool {
         let has_guard = !self.guard.is_empty() || self.guard_down.is_some();
-        let both = self.reaches(Part::Head) && self.reaches(Part::Body);
-        // The entries of a rename are independent of each other, so that they may be in both.
-        if !both || matches!(self.lens, Lens::Rename(_)) && !has_guard {
-            return Some(());
-        }
-        reader
-            .error(
-                code::PARTS,
-                self.span,
-                "an op and its guards must stay within the body, or within query, headers, path and status",
-            )
-            .help("values cannot move between the body and the head yet, nor can one depend on the other");
-        None
+        let independent = matches!(self.lens, Lens::Rename(_)) && !has_guard;
+        !independent && self.reaches(Part::Head) && self.reaches(Part::Body)
+    }
+
+    /// Ops within each value at a path of the body.
+    pub(super) fn within(at: Path, ops: Vec<Self>, span: Span) -> Self {
+        Self { lens: Lens::Each(each::Each::new(at, ops, None)), guard: Vec::new(), guard_down: None, span }
+    }
+
+    /// Ops within values at a path of the body that have a form, and within those inside them.
+    pub(super) fn within_nested(at: Path, ops: Vec<Self>, nest: Arc<Nest>, form: usize, span: Span) -> Self {
+        let each = each::Each::new(at, ops, Some((nest, form)));
+        Self { lens: Lens::Each(each), guard: Vec::new(), guard_down: None, span }
     }
 
     /// Whether it or one of its guards is about a part of the message.
@@ -235,6 +252,15 @@ impl Op {
         self.lens.places().into_iter().chain(guards)
     }
 
+    /// The ops inside it, if it is an `each`.
+    #[must_use]
+    pub fn inner(&self) -> &[Op] {
+        match &self.lens {
+            Lens::Each(each) => each.ops(),
+            _ => &[],
+        }
+    }
+
     /// Whether it drops messages as a whole, which only sockets have.
     #[must_use]
     pub fn drops_message(&self) -> bool {
@@ -244,7 +270,7 @@ impl Op {
     /// Whether it may change a response's status.
     #[must_use]
     pub fn touches_status(&self) -> bool {
-        self.lens.places().iter().any(|place| place.location == super::path::Location::Status)
+        self.lens.places().iter().any(|place| place.location == Location::Status)
     }
 
     /// The statuses that it changes or makes, if it treats all others alike.
@@ -261,9 +287,17 @@ impl Op {
             (Direction::Down, Some(down)) => down,
             _ => &self.guard,
         };
+        let crosses = self.crosses();
+        let keys = |place: &Place| if crosses { place.keys_in_message() } else { place.keys() };
         let guard: Vec<Condition> =
-            guards.iter().filter_map(|g| Some(Condition { path: g.place.keys()?, test: g.test.clone() })).collect();
-        let lower = |(part, edit)| Lowered { part, entry: Entry { guard: guard.clone(), edit, change: None } };
+            guards.iter().filter_map(|g| Some(Condition { path: keys(&g.place)?, test: g.test.clone() })).collect();
+        let lower = |(part, edit)| {
+            let guard = guard.clone();
+            if crosses {
+                return Lowered { part: Part::Both, entry: Entry { guard, ..in_message(part, edit) } };
+            }
+            Lowered { part, entry: Entry { guard, edit, change: None } }
+        };
         self.lens.lower(direction, mode).into_iter().map(lower).collect()
     }
 }
@@ -278,6 +312,23 @@ const fn names<const N: usize>(definitions: &[&Definition]) -> [&'static str; N]
     names
 }
 
+/// An edit of one part as one of the whole message's document.
+#[must_use]
+pub(super) fn in_message(part: Part, edit: Edit) -> Entry {
+    let entry = Entry { guard: Vec::new(), edit, change: None };
+    match part {
+        Part::Head | Part::Both => entry,
+        Part::Body => body_in_message(entry),
+    }
+}
+
+/// An entry about the body as one about the whole message's document, which has it as a member.
+#[must_use]
+pub(super) fn body_in_message(entry: Entry) -> Entry {
+    let (at, change) = (vec![Token::Key(Location::Body.name().to_owned())], entry.change.clone());
+    Entry { guard: Vec::new(), edit: Edit::Each { at, entries: vec![entry] }, change }
+}
+
 /// A primitive edit and its part.
 type Edits = Vec<(Part, Edit)>;
 
@@ -286,10 +337,6 @@ impl Lens {
         let text = name.text()?;
         if let Some(definition) = Op::DEFINITIONS.iter().find(|definition| definition.name == text) {
             return (definition.parse)(reader, args);
-        }
-        if LATER.contains(&text) {
-            reader.error(code::NOT_YET, name.span, format!("the op `{text}` is not supported yet"));
-            return None;
         }
         let message = format!("unknown op `{}`", text.escape_debug());
         reader.error(code::OP, name.span, message).help(crate::yaml::reader::suggestion(text, Op::NAMES));
@@ -316,7 +363,9 @@ impl Lens {
             Self::Presence(_) => &presence::DEFINITION,
             Self::Recase(_) => &recase::DEFINITION,
             Self::Drop(_) => &drop::DEFINITION,
+            Self::Limit(_) => &limit::DEFINITION,
             Self::Each(_) => &each::DEFINITION,
+            Self::Jq(_) => &jq::DEFINITION,
         }
     }
 
@@ -344,7 +393,9 @@ impl Lens {
             Self::Presence(op) => op.places(),
             Self::Recase(op) => op.places(),
             Self::Drop(op) => op.places(),
+            Self::Limit(op) => op.places(),
             Self::Each(op) => op.places(),
+            Self::Jq(op) => op.places(),
         }
     }
 
@@ -366,7 +417,9 @@ impl Lens {
             Self::Presence(op) => op.lower(direction, mode),
             Self::Recase(op) => op.lower(direction),
             Self::Drop(op) => op.lower(direction),
+            Self::Limit(op) => op.lower(direction),
             Self::Each(op) => op.lower(direction, mode),
+            Self::Jq(op) => op.lower(direction),
         }
     }
 }
@@ -385,12 +438,7 @@ fn json(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
 }
 
 fn literal(reader: &mut Reader, node: &Node) -> Option<Literal> {
-    let text = json(reader, node)?;
-    if memchr::memmem::find(&text, b"\"$uuid\"").is_some() {
-        reader.error(code::NOT_YET, node.span, "`$uuid` is not supported yet");
-        return None;
-    }
-    Some(Literal::new(&text))
+    json(reader, node).map(|text| Literal::new(&text))
 }
 
 /// A path; malformed ones are reported.

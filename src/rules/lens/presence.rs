@@ -5,7 +5,7 @@ use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::add::source;
+use super::add::{refuse_copy, source};
 use super::definition::{Arguments, Definition, Documents, Example, Parameter, SOURCE, Takes};
 use super::{Edits, Lens, Mode, member};
 
@@ -62,11 +62,30 @@ impl Presence {
         if up.is_none() && down.is_none() {
             reader.bad_value(args, "`presence` says nothing").help("write `up: {missing: {value: 20}}`");
         }
-        Some(Self { at: at?, up: up.unwrap_or_default(), down: down.unwrap_or_default() })
+        let at = at?;
+        for fills in up.iter().chain(&down) {
+            for source in fills.null.iter().chain(&fills.missing) {
+                refuse_copy(reader, args, &at, source)?;
+            }
+        }
+        Some(Self { at, up: up.unwrap_or_default(), down: down.unwrap_or_default() })
     }
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// Absence or null, where what becomes of it does not turn into it again. Where both directions fill what is
+    /// missing, each makes its own default explicit, and nothing is lost.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        let (there, back) = match direction {
+            Direction::Up => (&self.up, &self.down),
+            Direction::Down => (&self.down, &self.up),
+        };
+        let null = loses(there.null.as_ref(), back.null.as_ref(), back.missing.as_ref());
+        let missing = there.missing.as_ref().filter(|what| **what != Source::Absent);
+        let missing = loses(missing, back.missing.as_ref(), back.null.as_ref());
+        if null || missing { vec![self.at.clone()] } else { Vec::new() }
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
@@ -99,4 +118,21 @@ fn fill(reader: &mut Reader, node: &Node) -> Option<Source> {
         return Some(Source::Literal(Literal::new(b"null")));
     }
     if node.as_str() == Some("keep") { None } else { source(reader, node) }
+}
+
+/// Whether null or absence does not come back, given what becomes of it, what becomes of it going back, and what
+/// becomes of the other one going back.
+fn loses(what: Option<&Source>, again: Option<&Source>, other: Option<&Source>) -> bool {
+    match what {
+        None | Some(Source::Refuse) => false,
+        Some(Source::Absent) => !is_null(other),
+        Some(Source::Literal(_)) if is_null(what) => other != Some(&Source::Absent),
+        Some(Source::Literal(_) | Source::Copy(_)) => {
+            !matches!(again, Some(Source::Literal(_) | Source::Copy(_))) || is_null(again)
+        }
+    }
+}
+
+fn is_null(source: Option<&Source>) -> bool {
+    matches!(source, Some(Source::Literal(literal)) if literal.to_string() == "null")
 }

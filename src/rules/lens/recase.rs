@@ -2,7 +2,7 @@
 
 use crate::json::edit::{Case, Edit, ValueEdit};
 use crate::rules::Direction;
-use crate::rules::path::{Location, Place};
+use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes, WHOLE_BODY};
@@ -46,8 +46,7 @@ pub struct Recase {
 impl Recase {
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
         let mut fields = reader.fields(args, "`recase`")?;
-        let body = Place { location: Location::Body, tokens: Vec::new() };
-        let at = fields.get("at").map_or(Some(body), |node| place(reader, node));
+        let at = fields.get("at").map_or(Some(Place::body()), |node| place(reader, node));
         let choices = [("snake", Case::Snake), ("camel", Case::Camel)];
         let from = fields.require(reader, "from").and_then(|node| reader.one_of(node, "`from`", &choices).copied());
         let to = fields.require(reader, "to").and_then(|node| reader.one_of(node, "`to`", &choices).copied());

@@ -2,7 +2,7 @@
 
 use crate::json::edit::{Edit, Keys, Occupied, Path};
 use crate::rules::Direction;
-use crate::rules::path::Place;
+use crate::rules::path::{Part, Place};
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes};
@@ -60,10 +60,12 @@ impl Move {
             .unwrap_or_default();
         fields.finish(reader);
         let (from, to) = (from?, to?);
-        if from.part() != to.part() {
-            return Some(Self { scope: Vec::new(), from_keys: Vec::new(), to_keys: Vec::new(), from, to, conflict });
-        }
-        let Some((scope, from_keys, to_keys)) = common_scope(&from.in_part(), &to.in_part()) else {
+        let (near, far) = if from.part() == to.part() {
+            (from.in_part(), to.in_part())
+        } else {
+            (from.in_message(), to.in_message())
+        };
+        let Some((scope, from_keys, to_keys)) = common_scope(&near, &far) else {
             reader
                 .error(code::WILDCARDS, args.span, format!("the wildcards of `{from}` and `{to}` do not align"))
                 .help("`from` and `to` must share their path up to the last `*`: a value moves within one element");
@@ -89,6 +91,7 @@ impl Move {
             conflict: self.conflict,
             patch,
         };
-        vec![(self.from.part(), edit)]
+        let part = if self.from.part() == self.to.part() { self.from.part() } else { Part::Both };
+        vec![(part, edit)]
     }
 }

@@ -46,6 +46,10 @@ impl Remove {
         self.0.places()
     }
 
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        self.0.loses(direction.turned())
+    }
+
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
         self.0.lower(direction.turned(), mode)
     }

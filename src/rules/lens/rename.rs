@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::json::edit::{Edit, Path, Token};
 use crate::rules::Direction;
-use crate::rules::path::{Place, is_header_name};
+use crate::rules::path::{Place, is_cookie_name, is_framing, is_header_name};
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example};
@@ -75,20 +75,35 @@ impl Rename {
 fn new_name(reader: &mut Reader, path: &Node, name: &Node) -> Option<String> {
     let text = reader.string(name, "a new name")?;
     if !text.starts_with('/') {
-        let header = path.as_str().is_some_and(|p| p.starts_with("header:"));
-        if header && !is_header_name(text) {
-            reader
-                .error(code::PATH, name.span, format!("`{}` is no header name", text.escape_debug()))
-                .help("a header's name has letters, digits and `-`");
+        let is_in = |location: &str| path.as_str().is_some_and(|path| path.starts_with(location));
+        let text = if is_in("header:") { text.to_ascii_lowercase() } else { text.to_owned() };
+        let wrong =
+            if is_in("header:") { wrong_header(&text) } else { wrong_cookie(&text).filter(|_| is_in("cookie:")) };
+        if let Some((message, help)) = wrong {
+            reader.error(code::PATH, name.span, format!("`{}` {message}", text.escape_debug())).help(help);
             return None;
         }
-        return Some(if header { text.to_ascii_lowercase() } else { text.to_owned() });
+        return Some(text);
     }
     let last = text.rsplit('/').next().unwrap_or_default();
     reader
         .error(code::PATH, name.span, format!("`rename` takes a name, found the path `{text}`"))
         .help(format!("write `{last}`; to change the place, use `move`"));
     None
+}
+
+fn wrong_header(name: &str) -> Option<(&'static str, &'static str)> {
+    if is_framing(name) {
+        return Some((
+            "is about the connection and cannot be changed",
+            "take a name that the proxy does not write itself",
+        ));
+    }
+    (!is_header_name(name)).then_some(("is no header name", "a header's name has letters, digits and `-`"))
+}
+
+fn wrong_cookie(name: &str) -> Option<(&'static str, &'static str)> {
+    (!is_cookie_name(name)).then_some(("is no cookie name", "a cookie's name has letters, digits, `-` and `_`"))
 }
 
 /// Two members of one object cannot become one.

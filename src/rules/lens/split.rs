@@ -6,7 +6,7 @@ use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, MISSING, Parameter, Takes};
-use super::{Edits, Lens, Mode, code, json, member, otherwise};
+use super::{Edits, Lens, Mode, code, json, loses_value, member, otherwise};
 
 /// What there is to say of `split`.
 pub(super) const DEFINITION: Definition = Definition {
@@ -75,6 +75,15 @@ impl Split {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at, &self.into[0], &self.into[1]]
+    }
+
+    /// Going down, where the boundary was.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        match direction {
+            Direction::Down => self.into.to_vec(),
+            Direction::Up if loses_value(&self.otherwise) => vec![self.at.clone()],
+            Direction::Up => Vec::new(),
+        }
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {

@@ -83,6 +83,12 @@ impl Spread {
                 .help("to change one place for another, use `move`");
             return None;
         };
+        if from.part() != to.part() {
+            reader
+                .error(code::PARTS, args.span, format!("`spread` stays within the body, found `{from}` and `{to}`"))
+                .help("`move` the value between head and body, and spread it there");
+            return None;
+        }
         Some(Self {
             from,
             to,
@@ -96,6 +102,15 @@ impl Spread {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.from, &self.to]
+    }
+
+    /// Going up, the value where the list is empty; going down, values that `collapse` does not choose.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        match direction {
+            Direction::Up if !self.refuse_empty => vec![self.from.clone()],
+            Direction::Down if self.collapse != Collapse::Same => vec![self.to.clone()],
+            Direction::Up | Direction::Down => Vec::new(),
+        }
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {

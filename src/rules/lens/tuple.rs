@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use crate::json::edit::{Edit, Otherwise, ValueEdit};
 use crate::rules::Direction;
-use crate::rules::path::{Location, Place};
+use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes, WHOLE_BODY};
-use super::{Edits, Lens, otherwise, place};
+use super::{Edits, Lens, loses_value, otherwise, place};
 
 /// What there is to say of `tuple`.
 pub(super) const DEFINITION: Definition = Definition {
@@ -47,8 +47,7 @@ pub struct Tuple {
 impl Tuple {
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
         let mut fields = reader.fields(args, "`tuple`")?;
-        let body = Place { location: Location::Body, tokens: Vec::new() };
-        let at = fields.get("at").map_or(Some(body), |node| place(reader, node));
+        let at = fields.get("at").map_or(Some(Place::body()), |node| place(reader, node));
         let keys = fields.require(reader, "keys").and_then(|node| names(reader, node));
         let drop_extra = fields
             .get("extra")
@@ -60,6 +59,11 @@ impl Tuple {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// What `extra: drop` drops.
+    pub(super) fn loses(&self) -> Vec<Place> {
+        if self.drop_extra || loses_value(&self.otherwise) { vec![self.at.clone()] } else { Vec::new() }
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {

@@ -6,7 +6,7 @@ use crate::rules::path::Place;
 use crate::yaml::{Fields, Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes};
-use super::{Edits, Lens, Mode, code, otherwise, place, with};
+use super::{Edits, Lens, Mode, code, loses_value, otherwise, place, with};
 
 /// What there is to say of `wrap`.
 pub(super) const DEFINITION: Definition = Definition {
@@ -113,6 +113,26 @@ impl Wrap {
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// Going down, elements beside the one that comes out, an empty array, members beside the one that comes out.
+    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        if direction == Direction::Up {
+            return Vec::new();
+        }
+        let whole = match &self.into {
+            Into::Array { keep_null, many, empty } => {
+                *many != Many::Fail || *empty == Empty::Absent || *keep_null && *empty == Empty::Null
+            }
+            Into::Member { .. } => false,
+        };
+        if whole || loses_value(&self.otherwise) {
+            return vec![self.at.clone()];
+        }
+        match &self.into {
+            Into::Array { .. } => Vec::new(),
+            Into::Member { with, .. } => with.iter().map(|(name, _)| self.at.member(name)).collect(),
+        }
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::rules::ast::{AfterSunset, ApiFiles, OnError, OnErrorPolicy, OnFrame, PatchMode};
+use crate::diagnostic::{Severity, Span};
+use crate::route::Template;
+use crate::rules::ast::{AfterSunset, ApiFiles, Checks, OnError, OnErrorPolicy, OnFrame, PatchMode, QueryArrays};
 use crate::rules::diagnostics as code;
 use crate::version::{ApiVersion, Resolver, Source, TellBackend, Unknown, VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader, code as yaml_code};
@@ -35,15 +37,18 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
         reader.one_of(node, "`patch`", &[("merge", PatchMode::Merge), ("full", PatchMode::Full)]).copied()
     });
     let problem_shapes = fields.get("problems");
-    if let Some(node) = fields.get("query_arrays").filter(|node| node.as_str() != Some("repeat")) {
-        unsupported(reader, node, "`query_arrays` other than `repeat`");
-    }
-    if let Some(node) = fields.get("shapes") {
-        unsupported(reader, node, "`shapes`");
-    }
+    let checks = Checks {
+        severities: fields.get("check").map(|node| severities(reader, node)).unwrap_or_default(),
+        hot: fields.get("hot").map(|node| hot(reader, node)).unwrap_or_default(),
+        file: reader.file().clone(),
+    };
+    let arrays = fields.get("query_arrays");
+    let shapes_file =
+        fields.get("shapes").and_then(|node| Some((reader.string(node, "`shapes`")?.to_owned(), node.span)));
     fields.finish(reader);
     let versions = versions?;
     let problems = problem_shapes.map(|node| problems(reader, node, &versions)).unwrap_or_default();
+    let query_arrays = query_arrays(reader, arrays, &versions);
     let (sources, default) = sources.map(|node| client_version(reader, node, &versions))?;
     let resolver = Resolver { sources, default, unknown, tell_backend };
     Some(ApiFiles {
@@ -54,6 +59,10 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
         after_sunset: after_sunset.unwrap_or_default(),
         problems,
         patch: patch.unwrap_or_default(),
+        checks,
+        shapes_file,
+        shapes: Vec::new(),
+        query_arrays,
         changes: Vec::new(),
         tests: Vec::new(),
     })
@@ -240,6 +249,55 @@ fn on_error(reader: &mut Reader, node: &Node) -> Option<OnErrorPolicy> {
     }
     fields.finish(reader);
     Some(policy)
+}
+
+/// `check: {CV304: off}`: findings that this project takes otherwise.
+fn severities(reader: &mut Reader, node: &Node) -> Vec<(String, Option<Severity>)> {
+    let choices = [
+        ("off", None),
+        ("hint", Some(Severity::Hint)),
+        ("warn", Some(Severity::Warning)),
+        ("error", Some(Severity::Error)),
+    ];
+    let mut severities = Vec::new();
+    for (key, value) in reader.mapping(node, "`check`").unwrap_or_default() {
+        let name = key.text().unwrap_or_default();
+        if !code::ADJUSTABLE.contains(&name) {
+            let message = format!("`{}` is no finding that can have another severity", name.escape_debug());
+            reader.bad_value(key, message).help(crate::yaml::reader::suggestion(name, &code::ADJUSTABLE));
+        } else if let Some(severity) = reader.one_of(value, "a severity", &choices) {
+            severities.push((name.to_owned(), *severity));
+        }
+    }
+    severities
+}
+
+/// `hot: [GET /messages]`: calls that are to be cheap.
+fn hot(reader: &mut Reader, node: &Node) -> Vec<(Template, Span)> {
+    let nodes = reader.list(node, "`hot`").unwrap_or_default();
+    nodes.iter().filter_map(|node| Some((super::blocks::template(reader, node)?, node.span))).collect()
+}
+
+/// One way for all versions, or one for each; a version that is not named repeats the name.
+fn query_arrays(reader: &mut Reader, node: Option<&Node>, versions: &Versions) -> Vec<QueryArrays> {
+    const WAYS: [(&str, QueryArrays); 3] =
+        [("repeat", QueryArrays::Repeat), ("comma", QueryArrays::Comma), ("brackets", QueryArrays::Brackets)];
+    let mut all = vec![QueryArrays::default(); versions.0.len()];
+    let Some(node) = node else { return all };
+    let Some(entries) = node.as_mapping() else {
+        all.fill(reader.one_of(node, "`query_arrays`", &WAYS).copied().unwrap_or_default());
+        return all;
+    };
+    for (label, way) in entries {
+        match label.text().and_then(|text| versions.find(text)) {
+            Some(version) => {
+                let way = reader.one_of(way, "a version's `query_arrays`", &WAYS).copied();
+                all[usize::from(version.0)] = way.unwrap_or_default();
+            }
+            None => unknown_version(reader, label, versions),
+        }
+    }
+    all
 }
 
 fn problems(reader: &mut Reader, node: &Node, versions: &Versions) -> BTreeMap<VersionId, Vec<u8>> {

@@ -1,57 +1,71 @@
-//! The blocks of a change: calls and sockets.
+//! The blocks of a change, with those about calls and sockets.
 
 use crate::json::edit::{Keys, Token};
-use crate::route::{Segment, Template};
-use crate::rules::ast::{Frame, Frames, HttpBlock, Lifetime, WsBlock};
+use crate::route::Template;
+use crate::rules::ast::{Before, Frame, Frames, HttpBlock, Lifetime, Origin, ShapeBlock, SocketIoBlock, WsBlock};
 use crate::rules::diagnostics as code;
 use crate::rules::lens::{self, parse_ops};
 use crate::rules::path::{Location, Part};
 use crate::rules::{Place, StatusRange};
 use crate::yaml::reader::suggestion;
-use crate::yaml::{Node, Reader};
+use crate::yaml::{Fields, Node, Reader};
 
-use super::unsupported;
+use super::{absence, route, shapes, socketio};
 
-pub(super) fn parse(reader: &mut Reader, node: &Node) -> (Vec<HttpBlock>, Vec<WsBlock>) {
-    let (mut http, mut ws) = (Vec::new(), Vec::new());
+/// What a change applies to, by kind; within a kind in file order.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    pub(super) http: Vec<HttpBlock>,
+    pub(super) ws: Vec<WsBlock>,
+    pub(super) socketio: Vec<SocketIoBlock>,
+    pub(super) shapes: Vec<ShapeBlock>,
+}
+
+/// Parses the blocks of a change that leads to the version `since`.
+pub(super) fn parse(reader: &mut Reader, node: &Node, since: Option<&str>) -> Blocks {
+    let mut blocks = Blocks::default();
     for node in reader.list(node, "`apply`").unwrap_or_default() {
         let has = |key: &str| {
             node.as_mapping().is_some_and(|entries| entries.iter().any(|(name, _)| name.text() == Some(key)))
         };
-        match (has("http"), has("ws")) {
-            (true, false) => http.extend(http_block(reader, node)),
-            (false, true) => ws.extend(ws_block(reader, node)),
-            _ if has("shape") || has("socketio") => {
-                unsupported(reader, node, if has("shape") { "a `shape` block" } else { "a `socketio` block" });
+        match ["http", "ws", "socketio", "shape"].map(has) {
+            [true, false, false, false] => blocks.http.extend(http_block(reader, node, since)),
+            [false, true, false, false] => blocks.ws.extend(ws_block(reader, node)),
+            [false, false, true, false] => blocks.socketio.extend(socketio::block(reader, node)),
+            [false, false, false, true] => {
+                let Blocks { http, ws, socketio, .. } = &blocks;
+                let before = Before { http: http.len(), ws: ws.len(), socketio: socketio.len() };
+                blocks.shapes.extend(shapes::block(reader, node, before));
             }
             _ => {
                 reader
-                    .error(code::BLOCK, node.span, "a block is about calls (`http:`) or a socket (`ws:`)")
-                    .help("write `- http: GET /path` or `- ws: /path`");
+                    .error(
+                        code::BLOCK,
+                        node.span,
+                        "a block is about calls (`http:`), a socket (`ws:`), a namespace (`socketio:`) or a shape (`shape:`)",
+                    )
+                    .help("write `- http: GET /path`, `- ws: /path`, `- socketio: /namespace` or `- shape: Name`");
             }
         }
     }
-    (http, ws)
+    blocks
 }
 
-fn http_block(reader: &mut Reader, node: &Node) -> Option<HttpBlock> {
+fn http_block(reader: &mut Reader, node: &Node, since: Option<&str>) -> Option<HttpBlock> {
     let mut fields = reader.fields(node, "an `http` block")?;
     let calls = fields.require(reader, "http").and_then(|node| calls(reader, node));
     let route = fields.get("route");
     let request = fields.get("request").map(|node| parse_ops(reader, node)).unwrap_or_default();
     let response = fields.get("response").map(|node| responses(reader, node)).unwrap_or_default();
-    for key in ["gone", "added"] {
-        if let Some((name, _)) = fields.entry(key) {
-            unsupported(reader, name, &format!("`{key}`"));
-        }
-    }
+    let absence = absence::parse(reader, &mut fields, since);
     fields.finish(reader);
     let calls = calls?;
     let route = match route {
-        Some(node) => Some(checked_route(reader, node, &calls)?),
+        Some(node) => Some(route::parse(reader, node, &calls, &request)?),
         None => None,
     };
-    let block = HttpBlock { calls, route, request, response, span: node.span };
+    let block = HttpBlock { calls, route, request, response, absence, origin: Origin::File, span: node.span };
+    absence::check(reader, &block);
     check_heads(reader, &block);
     Some(block)
 }
@@ -67,7 +81,7 @@ fn check_heads(reader: &mut Reader, block: &HttpBlock) {
     }
     for op in &block.request {
         for place in op.places() {
-            check_request_place(reader, op, place, &block.calls);
+            check_request_place(reader, op, place, block);
         }
     }
     for op in block.response.iter().flat_map(|(_, ops)| ops) {
@@ -79,14 +93,15 @@ fn check_heads(reader: &mut Reader, block: &HttpBlock) {
     }
 }
 
-fn check_request_place(reader: &mut Reader, op: &lens::Op, place: &Place, calls: &[Template]) {
+fn check_request_place(reader: &mut Reader, op: &lens::Op, place: &Place, block: &HttpBlock) {
     match (place.location, place.tokens.first()) {
         (Location::Status, _) => {
             reader.error(lens::code::PATH, op.span, "a request has no status").help("write the op below `response`");
         }
         (Location::Path, Some(Token::Key(name))) => {
             let lacks = |call: &&Template| !call.params().any(|param| param == name);
-            if let Some(call) = calls.iter().find(lacks) {
+            let is_new = block.route.as_ref().is_some_and(|route| route::gains(&block.calls, route, name));
+            if let Some(call) = block.calls.iter().find(lacks).filter(|_| !is_new) {
                 let known: Vec<&str> = call.params().collect();
                 let help = if known.is_empty() {
                     "write it with a parameter, such as `/users/{id}`".to_owned()
@@ -98,12 +113,12 @@ fn check_request_place(reader: &mut Reader, op: &lens::Op, place: &Place, calls:
                     .help(help);
             }
         }
-        (Location::Body | Location::Query | Location::Header | Location::Path, _) => {}
+        (Location::Body | Location::Query | Location::Header | Location::Cookie | Location::Path, _) => {}
     }
 }
 
 /// The calls of a block; none for `"*"`.
-fn calls(reader: &mut Reader, node: &Node) -> Option<Vec<Template>> {
+pub(super) fn calls(reader: &mut Reader, node: &Node) -> Option<Vec<Template>> {
     let nodes = node.as_sequence().unwrap_or(std::slice::from_ref(node));
     if node.as_str() == Some("*") {
         return Some(Vec::new());
@@ -117,7 +132,7 @@ fn calls(reader: &mut Reader, node: &Node) -> Option<Vec<Template>> {
     Some(templates)
 }
 
-fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
+pub(super) fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
     let text = reader.string(node, "a call")?;
     if text == "*" {
         reader.error(code::TEMPLATE, node.span, "`*` is every call, and stands alone").help("write `http: \"*\"`");
@@ -130,37 +145,6 @@ fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
             None
         }
     }
-}
-
-/// A route has one call on its older side, and as many parameters, so that they pair up by position.
-fn checked_route(reader: &mut Reader, node: &Node, calls: &[Template]) -> Option<Template> {
-    let route = template(reader, node)?;
-    let [call] = calls else {
-        reader
-            .error(code::BLOCK, node.span, "a block with a `route` is about one call")
-            .help("write one block for each call");
-        return None;
-    };
-    let rest = |t: &Template| t.segments.last() == Some(&Segment::Rest);
-    if call.method.is_none() != route.method.is_none() || rest(call) != rest(&route) {
-        reader
-            .error(
-                code::TEMPLATE,
-                node.span,
-                format!("`{route}` and `{call}` must both name a method or both not, and both end in `/*` or both not"),
-            )
-            .help(format!("write a route such as `{call}` with other words"));
-        return None;
-    }
-    if call.params().count() != route.params().count() {
-        let message =
-            format!("`{call}` has {} parameters and `{route}` has {}", call.params().count(), route.params().count());
-        reader
-            .error(code::TEMPLATE, node.span, message)
-            .help("parameters of a `route` pair up by position; moving one to the query is not supported yet");
-        return None;
-    }
-    Some(route)
 }
 
 fn responses(reader: &mut Reader, node: &Node) -> Vec<(StatusRange, Vec<lens::Op>)> {
@@ -186,10 +170,10 @@ fn ws_block(reader: &mut Reader, node: &Node) -> Option<WsBlock> {
     let client = fields.get("client").and_then(|node| frames(reader, node));
     let server = fields.get("server").and_then(|node| frames(reader, node));
     fields.finish(reader);
-    Some(WsBlock { path: path?, client, server, span: node.span })
+    Some(WsBlock { path: path?, client, server, origin: Origin::File, span: node.span })
 }
 
-fn socket_path(reader: &mut Reader, node: &Node) -> Option<Template> {
+pub(super) fn socket_path(reader: &mut Reader, node: &Node) -> Option<Template> {
     let text = reader.string(node, "a socket's path")?;
     match Template::parse_path(text) {
         Ok(template) => Some(template),
@@ -227,30 +211,35 @@ fn discriminator(reader: &mut Reader, node: &Node) -> Option<Keys> {
 fn frame(reader: &mut Reader, name: &Node, node: &Node) -> Option<Frame> {
     let mut fields = reader.fields(node, "a frame")?;
     let rename = fields.get("as").and_then(|node| reader.string(node, "`as`")).map(str::to_owned);
-    let ops = fields.get("ops").map(|node| body_ops(reader, node)).unwrap_or_default();
-    let added =
-        fields.get("added").and_then(|node| reader.one_of(node, "`added`", &[("drop", Lifetime::Added)]).copied());
-    let removed = fields
-        .get("removed")
-        .and_then(|node| reader.one_of(node, "`removed`", &[("drop", Lifetime::Removed)]).copied());
+    let ops = fields.get("ops").map(|node| body_ops(reader, node, "a message has a body only")).unwrap_or_default();
+    let lifetime = lifetime(reader, &mut fields);
     fields.finish(reader);
-    let lifetime = added.or(removed).unwrap_or_default();
-    if (added.is_some() && removed.is_some()) || (lifetime != Lifetime::Both && (rename.is_some() || !ops.is_empty())) {
-        reader.error(
-            code::BLOCK,
-            name.span,
-            "a frame that only one version has is `added` or `removed`, and nothing else",
-        );
+    let says_more = rename.is_some() || !ops.is_empty();
+    let Some(lifetime) = lifetime.filter(|lifetime| *lifetime == Lifetime::Both || !says_more) else {
+        let message = "a frame that only one version has is `added` or `removed`, and nothing else";
+        reader.error(code::BLOCK, name.span, message);
         return None;
-    }
+    };
     Some(Frame { name: name.text()?.to_owned(), rename, ops, lifetime, span: name.span })
 }
 
-fn body_ops(reader: &mut Reader, node: &Node) -> Vec<lens::Op> {
+/// `added: drop` or `removed: drop`; `None` where both are there.
+pub(super) fn lifetime(reader: &mut Reader, fields: &mut Fields<'_>) -> Option<Lifetime> {
+    let mut read = |key, lifetime| {
+        fields.get(key).and_then(|node| reader.one_of(node, &format!("`{key}`"), &[("drop", lifetime)]).copied())
+    };
+    match (read("added", Lifetime::Added), read("removed", Lifetime::Removed)) {
+        (Some(_), Some(_)) => None,
+        (added, removed) => Some(added.or(removed).unwrap_or_default()),
+    }
+}
+
+/// Ops on a message that has no head; `why` says so.
+pub(super) fn body_ops(reader: &mut Reader, node: &Node, why: &str) -> Vec<lens::Op> {
     let ops = parse_ops(reader, node);
     for op in &ops {
         if op.reaches(Part::Head) {
-            reader.error(lens::code::PARTS, op.span, "a message has a body only").help("use paths such as `/text`");
+            reader.error(lens::code::PARTS, op.span, why).help("use paths such as `/text`");
         }
     }
     ops

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Span;
 use crate::rules::ast::Change;
+use crate::rules::check::lock;
 use crate::rules::diagnostics as code;
 use crate::version::{VersionId, Versions};
 use crate::yaml::{Node, Reader};
@@ -15,13 +16,16 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
     let since = fields.require(reader, "since").and_then(|node| since(reader, node, folder, versions));
     let summary = fields.require(reader, "summary").and_then(|node| reader.string(node, "`summary`"));
     let after = fields.get("after").map(|node| after(reader, node)).unwrap_or_default();
-    let apply = fields.require(reader, "apply").map(|node| blocks::parse(reader, node));
-    let accept_loss = fields.get("accept_loss").and_then(|node| accept_loss(reader, node)).unwrap_or_default();
+    let label = since.map(|since| &*versions.get(since).label);
+    let apply = fields.require(reader, "apply").map(|node| blocks::parse(reader, node, label));
+    let losses = fields.entry("accept_loss");
+    let accept_loss_span = losses.map(|(key, node)| Span { start: key.span.start, end: node.span.end });
+    let accept_loss = losses.and_then(|(_, node)| accept_loss(reader, node)).unwrap_or_default();
     let incompatible =
-        fields.get("incompatible").map(|node| strings(reader, node, "`incompatible`")).unwrap_or_default();
+        fields.get("incompatible").map(|node| sentences(reader, node, "`incompatible`")).unwrap_or_default();
     let tests = fields.get("tests");
     fields.finish(reader);
-    let (since, (id, span), (http, ws)) = (since?, id?, apply?);
+    let (since, (id, span), blocks) = (since?, id?, apply?);
     let older = VersionId(since.0 - 1);
     let tests = tests.map(|node| tests::inline(reader, node, older, since)).unwrap_or_default();
     Some(Change {
@@ -29,10 +33,14 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
         since,
         summary: summary?.to_owned(),
         after,
-        http,
-        ws,
+        http: blocks.http,
+        ws: blocks.ws,
+        socketio: blocks.socketio,
+        shapes: blocks.shapes,
         accept_loss,
+        accept_loss_span,
         incompatible,
+        hash: lock::hash(node),
         tests,
         file: reader.file().clone(),
         span,
@@ -77,9 +85,9 @@ fn after(reader: &mut Reader, node: &Node) -> Vec<(String, Span)> {
     nodes.iter().filter_map(|node| Some((reader.string(node, "a change's name")?.to_owned(), node.span))).collect()
 }
 
-fn strings(reader: &mut Reader, node: &Node, what: &str) -> Vec<String> {
+fn sentences(reader: &mut Reader, node: &Node, what: &str) -> Vec<(String, Span)> {
     let nodes = reader.list(node, what).unwrap_or_default();
-    nodes.iter().filter_map(|node| reader.string(node, what).map(str::to_owned)).collect()
+    nodes.iter().filter_map(|node| Some((reader.string(node, what)?.to_owned(), node.span))).collect()
 }
 
 fn accept_loss(reader: &mut Reader, node: &Node) -> Option<(Vec<String>, Vec<String>)> {

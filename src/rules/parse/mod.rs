@@ -1,8 +1,12 @@
 //! Rule files to [`ApiFiles`]: every error of every file is reported.
 
+mod absence;
 mod api_file;
 mod blocks;
 mod change;
+mod route;
+mod shapes;
+mod socketio;
 mod tests;
 
 use crate::diagnostic::{Diagnostic, Source, Span};
@@ -28,10 +32,34 @@ pub(super) fn api(folder: &str, files: &[(&str, &Source)], diagnostics: &mut Vec
         return None;
     };
     let mut api = with_reader(source, diagnostics, |reader, node| api_file::parse(reader, node, folder))?;
+    let shapes = shapes_file(&api, source, files, diagnostics);
     for (name, source) in files {
-        file(&mut api, name, source, diagnostics);
+        if Some(*name) == shapes {
+            api.shapes =
+                with_reader(source, diagnostics, |reader, node| Some(shapes::file(reader, node))).unwrap_or_default();
+        } else {
+            file(&mut api, name, source, diagnostics);
+        }
     }
     Some(api)
+}
+
+/// The name of the file with the shapes, if there is one: the one that `api.yaml` names has to be there.
+fn shapes_file<'f>(
+    api: &ApiFiles,
+    source: &Source,
+    files: &[(&'f str, &Source)],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<&'f str> {
+    let wanted = api.shapes_file.as_ref().map_or("shapes.yaml", |(name, _)| name.as_str());
+    let found = files.iter().map(|(name, _)| *name).find(|name| *name == wanted);
+    if let (None, Some((name, span))) = (found, &api.shapes_file) {
+        let message = format!("there is no file `{}`", name.escape_debug());
+        let mut diagnostic = Diagnostic::error(code::LAYOUT, &source.file.as_str().into(), *span, message);
+        diagnostic.help("the name is relative to the folder of `api.yaml`, and ends in `.yaml`");
+        diagnostics.push(diagnostic);
+    }
+    found
 }
 
 fn file(api: &mut ApiFiles, name: &str, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
@@ -48,7 +76,6 @@ fn file(api: &mut ApiFiles, name: &str, source: &Source, diagnostics: &mut Vec<D
                 with_reader(source, diagnostics, |reader, node| Some(tests::chain(reader, node, &api.versions)));
             api.tests.extend(tests.into_iter().flatten());
         }
-        ["shapes.yaml"] => not_yet(source, "shapes", diagnostics),
         ["changes", ..] if is_yaml => {
             let message = "a change stands in `changes/<version>/<date>_<slug>.yaml`";
             let mut diagnostic =
@@ -71,19 +98,9 @@ fn not_read(source: &Source, name: &str) -> Diagnostic {
     let help = yaml::reader::suggestion(folder, &["changes", "tests"]);
     diagnostic.help(match help {
         help if help.starts_with("did you mean") && !rest.is_empty() && folder != "tests" => help,
-        _ => "rules stand in `api.yaml`, `changes/<version>/` and `tests/`".to_owned(),
+        _ => "rules stand in `api.yaml`, `shapes.yaml`, `changes/<version>/` and `tests/`".to_owned(),
     });
     diagnostic
-}
-
-fn not_yet(source: &Source, what: &str, diagnostics: &mut Vec<Diagnostic>) {
-    let message = format!("{what} are not supported yet");
-    diagnostics.push(Diagnostic::error(
-        super::lens::code::NOT_YET,
-        &source.file.as_str().into(),
-        Span::default(),
-        message,
-    ));
 }
 
 /// Parses a file and takes it apart. What can be read of a file that has errors comes back too, so that other files

@@ -2,13 +2,13 @@
 
 use http::HeaderName;
 
-use crate::rules::ast::{HttpMessage, HttpTest, Subject, Test, WsTest};
+use crate::rules::ast::{ArgumentList, HttpMessage, HttpTest, SocketIoTest, Subject, Test, WsTest};
 use crate::rules::diagnostics as code;
 use crate::rules::{Direction, Side};
 use crate::version::{VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader};
 
-use super::{unknown_version, unsupported};
+use super::{socketio, unknown_version};
 
 /// What a message that the other version never sees is written as.
 const DROPPED: &str = "$dropped";
@@ -45,18 +45,19 @@ fn test(reader: &mut Reader, node: &Node, labels: &Labels) -> Option<Test> {
     let only = fields
         .get("only")
         .and_then(|node| reader.one_of(node, "`only`", &[("up", Direction::Up), ("down", Direction::Down)]).copied());
-    let (http, ws, socketio) = (fields.get("http"), fields.get("ws"), fields.entry("socketio"));
+    let (http, ws, socketio) = (fields.get("http"), fields.get("ws"), fields.get("socketio"));
     let (subject, about) = match (http, ws, socketio) {
         (Some(call), None, None) => (http_test(reader, &mut fields, call, labels)?, call.text()?),
         (None, Some(path), None) => (ws_test(reader, &mut fields, path, labels)?, path.text()?),
-        (None, None, Some((key, _))) => {
-            unsupported(reader, key, "a test of `socketio`");
-            return None;
-        }
+        (None, None, Some(namespace)) => (socketio_test(reader, &mut fields, namespace, labels)?, namespace.text()?),
         _ => {
             reader
-                .error(code::TEST, node.span, "a test is about one call (`http:`) or one socket (`ws:`)")
-                .help("write `- http: GET /path` or `- ws: /path`");
+                .error(
+                    code::TEST,
+                    node.span,
+                    "a test is about one call (`http:`), one socket (`ws:`) or one namespace (`socketio:`)",
+                )
+                .help("write `- http: GET /path`, `- ws: /path` or `- socketio: /namespace`");
             return None;
         }
     };
@@ -86,9 +87,10 @@ fn http_test(reader: &mut Reader, fields: &mut Fields<'_>, call: &Node, labels: 
     let new_status = fields.get("new_status").and_then(|node| status(reader, node));
     let request = fields.get("request").and_then(|node| message(reader, node, labels));
     let response = fields.get("response").and_then(|node| message(reader, node, labels));
-    if request.is_none() && response.is_none() {
+    let answers = fields.get("answers").and_then(|node| status(reader, node));
+    if request.is_none() && response.is_none() && answers.is_none() {
         reader
-            .error(code::TEST, call.span, "the test has neither `request` nor `response`")
+            .error(code::TEST, call.span, "the test has none of `request`, `response` and `answers`")
             .help("write `response: {old: ..., new: ...}`");
         return None;
     }
@@ -97,6 +99,7 @@ fn http_test(reader: &mut Reader, fields: &mut Fields<'_>, call: &Node, labels: 
         target: target.to_owned(),
         status: old_status.unwrap_or(200),
         new_status,
+        answers,
         request,
         response,
     }))
@@ -166,13 +169,54 @@ fn ws_test(reader: &mut Reader, fields: &mut Fields<'_>, path: &Node, labels: &L
         return None;
     };
     let mut inner = reader.fields(node, "a message of a test")?;
+    let messages = messages(reader, node, &mut inner, labels)?;
+    labels.finish(reader, inner);
+    Some(Subject::Ws(WsTest { path: text.to_owned(), side, messages }))
+}
+
+/// By version; `None`: that version never sees it.
+fn messages<'n>(
+    reader: &mut Reader,
+    node: &'n Node,
+    fields: &mut Fields<'n>,
+    labels: &Labels,
+) -> Option<Vec<(VersionId, Option<Vec<u8>>)>> {
     let mut messages = Vec::new();
-    for (version, node) in labels.bodies(reader, node, &mut inner) {
+    for (version, node) in labels.bodies(reader, node, fields) {
         let text = if node.as_str() == Some(DROPPED) { None } else { Some(json(reader, node)?) };
         messages.push((version, text));
     }
+    Some(messages)
+}
+
+fn socketio_test(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node, labels: &Labels) -> Option<Subject> {
+    let namespace = socketio::namespace(reader, node);
+    let kinds = [
+        ("client", Side::Client, ArgumentList::Event),
+        ("server", Side::Server, ArgumentList::Event),
+        ("client_ack", Side::Client, ArgumentList::Ack),
+        ("server_ack", Side::Server, ArgumentList::Ack),
+    ];
+    let mut given = kinds.into_iter().filter_map(|(key, side, list)| Some((fields.get(key)?, side, list)));
+    let (Some((message, side, list)), None) = (given.next(), given.next()) else {
+        reader
+            .error(
+                code::TEST,
+                node.span,
+                "a test of a namespace has one of `client`, `server`, `client_ack`, `server_ack`",
+            )
+            .help(
+                "name the side that sends the event; `client_ack` is the acknowledgement of an event of the client's",
+            );
+        return None;
+    };
+    let mut inner = reader.fields(message, "an event of a test")?;
+    let event = inner.require(reader, "event").and_then(|node| reader.string(node, "`event`"));
+    let new_event = inner.get("new_event").and_then(|node| reader.string(node, "`new_event`")).map(str::to_owned);
+    let messages = messages(reader, message, &mut inner, labels)?;
     labels.finish(reader, inner);
-    Some(Subject::Ws(WsTest { path: text.to_owned(), side, messages }))
+    let (namespace, event) = (namespace?, event?.to_owned());
+    Some(Subject::SocketIo(SocketIoTest { namespace, side, list, event, new_event, messages }))
 }
 
 impl Labels {
@@ -185,7 +229,7 @@ impl Labels {
         for (key, value) in node.as_mapping().unwrap_or_default() {
             match key.text().and_then(|text| versions.find(text)) {
                 Some(version) => bodies.push((version, value)),
-                None if matches!(key.text(), Some("header" | "new_header" | "new_target")) => {}
+                None if matches!(key.text(), Some("header" | "new_header" | "new_target" | "event" | "new_event")) => {}
                 None => {
                     unknown_version(reader, key, versions);
                 }

@@ -7,6 +7,7 @@ mod ops;
 
 use serde_json::{Map, Value, json};
 
+use super::diagnostics;
 use crate::yaml;
 
 /// The schema of a version change.
@@ -23,6 +24,7 @@ pub fn change() -> Value {
 #[must_use]
 pub fn api() -> Value {
     let mut schema = written(include_str!("api.yaml"));
+    schema["properties"]["check"]["propertyNames"] = json!({"enum": diagnostics::ADJUSTABLE});
     define(&mut schema, written(include_str!("common.yaml")));
     schema
 }

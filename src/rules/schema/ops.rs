@@ -71,6 +71,8 @@ fn values(takes: &Takes) -> Value {
         Takes::Literal => json!({}),
         Takes::Null => json!({"type": "null"}),
         Takes::Boolean => json!({"type": "boolean"}),
+        Takes::Number => json!({"type": "number"}),
+        Takes::Count => json!({"type": "integer", "minimum": 0}),
         Takes::Integer(most) => json!({"type": "integer", "minimum": 0, "maximum": most}),
         Takes::String => json!({"type": "string"}),
         Takes::Text => json!({"type": "string", "minLength": 1}),

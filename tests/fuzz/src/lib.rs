@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use legato_proxy::json::{Code, Limits, OnError, Program, Translator, Values};
+use legato_proxy::json::{Code, Limits, OnError, Program, Translator, Uuids, Values};
 
 /// What a document became, or the code and the offset of its failure.
 pub type Outcome = Result<Vec<u8>, (Code, u64)>;
@@ -13,7 +13,12 @@ pub type Outcome = Result<Vec<u8>, (Code, u64)>;
 /// # Errors
 /// The failure's code and offset.
 pub fn translate(program: &Arc<Program>, document: &[u8], sizes: &[usize]) -> Outcome {
-    let values = Values { now: "2026-03-01T00:00:00Z".into(), version: "2".into(), on_error: OnError::Reject };
+    let values = Values {
+        now: "2026-03-01T00:00:00Z".into(),
+        version: "2".into(),
+        uuids: Uuids::default(),
+        on_error: OnError::Reject,
+    };
     let mut translator = Translator::new(Arc::clone(program), values, Limits::default());
     let mut rest = Bytes::copy_from_slice(document);
     let mut sizes = sizes.iter().cycle();

@@ -36,6 +36,29 @@ pub(crate) fn run(ops: &Value, mut root: Value, c: Context<'_>) -> Done<Value> {
     Ok(root)
 }
 
+/// What is inside values of a form: at which path, and of which form.
+pub(crate) type Insides<'a> = &'a [(usize, &'a str, usize)];
+
+/// Runs a list of ops on all values of one form: on a value of the form `own`, and on what is inside it. Going up, inner
+/// values come first, while they are where the older version has them; going down, last, when they are there again.
+pub(crate) fn nested(
+    ops: &Value,
+    edited: usize,
+    insides: Insides<'_>,
+    own: usize,
+    v: Value,
+    c: Context<'_>,
+) -> Done<Value> {
+    let here = |v: Value| if own == edited { run(ops, v, c) } else { Ok(v) };
+    let below = |v: Value| {
+        let mut own = insides.iter().filter(|(outer, ..)| *outer == own);
+        own.try_fold(v, |v, (_, at, inner)| {
+            at_each(v, &tokens(&json!(at)), &mut |v| nested(ops, edited, insides, *inner, v, c).map(Some))
+        })
+    };
+    if c.up { here(below(v)?) } else { below(here(v)?) }
+}
+
 fn op_of(name: &str, a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
     match name {
         "rename" => rename(a, root, c),
@@ -70,6 +93,8 @@ fn op_of(name: &str, a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
         "presence" => presence(a, root, c),
         "recase" => recase(a, root, c),
         "drop" => drop_elements(a, root, c),
+        "limit" => limit(a, root, c),
+        "jq" => at_each(root, &tokens(&a["at"]), &mut |v| jq(&a[if c.up { "up" } else { "down" }], v).map(Some)),
         "each" => at_each(root, &tokens(&a["at"]), &mut |v| run(&a["ops"], v, c).map(Some)),
         other => panic!("the oracle does not know `{other}`"),
     }
@@ -819,4 +844,56 @@ fn drop_elements(a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
         Value::Array(items) => Ok(Some(items.into_iter().filter(|v| !holds(&a["when"], v)).collect())),
         other => Ok(Some(other)),
     })
+}
+
+fn limit(a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
+    if (a.get("on").and_then(Value::as_str).unwrap_or("up") == "up") != c.up {
+        return Ok(root);
+    }
+    let most = |name: &str| a.get(name).and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
+    at_each(root, &tokens(&a["at"]), &mut |v| {
+        let cut = match (&v, most("max_length"), most("max_items"), a.get("max").and_then(Value::as_f64)) {
+            (Value::String(text), Some(most), _, _) if text.chars().count() > most => {
+                json!(text.chars().take(most).collect::<String>())
+            }
+            (Value::Array(items), _, Some(most), _) if items.len() > most => json!(items[..most]),
+            (Value::Number(number), _, _, Some(most)) if number.as_f64().is_some_and(|n| n > most) => a["max"].clone(),
+            _ => return Ok(Some(v)),
+        };
+        match a.get("over") {
+            Some(Value::String(s)) if matches!(s.as_str(), "truncate" | "clamp") => Ok(Some(cut)),
+            Some(Value::String(s)) if s == "keep" => Ok(Some(v)),
+            Some(Value::String(s)) if s == "drop" => Ok(None),
+            Some(spec) if spec.is_object() => Ok(Some(spec["value"].clone())),
+            _ => Err("information_lost"),
+        }
+    })
+}
+
+/// The few programs that tests use.
+pub(crate) const JQ: &[[&str; 2]] =
+    &[[".", "."], ["map({label: .})", "map(.label)"], ["{v: .}", ".v"], ["tostring", "[.[]?]"], ["empty", "."]];
+
+fn jq(program: &Value, v: Value) -> Done<Value> {
+    let member = |v: &Value, name: &str| match v {
+        Value::Null => Ok(Value::Null),
+        Value::Object(members) => Ok(members.get(name).cloned().unwrap_or_default()),
+        _ => Err("jq_failed"),
+    };
+    let values = |v: Value| match v {
+        Value::Array(items) => Ok(items),
+        Value::Object(members) => Ok(members.into_iter().map(|(_, v)| v).collect()),
+        _ => Err("jq_failed"),
+    };
+    match program.as_str().expect("a program") {
+        "." => Ok(v),
+        "map({label: .})" => Ok(values(v)?.into_iter().map(|v| json!({"label": v})).collect()),
+        "map(.label)" => values(v)?.iter().map(|v| member(v, "label")).collect(),
+        "{v: .}" => Ok(json!({"v": v})),
+        ".v" => member(&v, "v"),
+        "tostring" => Ok(if v.is_string() { v } else { json!(v.to_string()) }),
+        "[.[]?]" => Ok(values(v).unwrap_or_default().into_iter().collect()),
+        "empty" => Err("jq_failed"),
+        other => panic!("the oracle does not know the program `{other}`"),
+    }
 }

@@ -1,44 +1,56 @@
-//! What is wrong with changes beyond what a single block can tell.
+//! Calls and sockets that overlap, meet, or are translated by half.
 
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::route::Template;
+use crate::rules::ast::{Change, Frames, HttpBlock, Origin, WsBlock};
+use crate::rules::diagnostics as code;
+use crate::rules::{Api, chain};
 use crate::version::VersionId;
 
-use super::ast::{Change, Frames, HttpBlock, WsBlock};
-use super::diagnostics as code;
-use super::{Api, chain};
-
-/// Checks an API's changes.
-pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
+/// Reports what is wrong with the blocks of each change.
+pub(super) fn check_changes(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
     for change in &api.changes {
         ambiguous_calls(change, diagnostics);
         meeting_routes(change, diagnostics);
         sockets(change, diagnostics);
         change.ws.iter().for_each(|block| frames(change, block, diagnostics));
     }
-    // What follows looks at whole changes, and of a file with errors only a part may be there.
-    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
-        return;
-    }
+}
+
+/// Reports what is wrong with the changes together; `false` if their calls overlap too much to look further.
+pub(super) fn check_pairs(api: &Api, diagnostics: &mut Vec<Diagnostic>) -> bool {
     api.changes.iter().for_each(|change| applies_to_nothing(change, diagnostics));
+    api.changes.iter().for_each(|change| incompatible(change, diagnostics));
     if let (true, Some(change)) = (chain::overlaps_too_much(api), api.changes.last()) {
         let message = "the calls of this change and those before it overlap in too many ways";
         let mut diagnostic = Diagnostic::error(code::AMBIGUOUS, &change.file, change.span, message);
         diagnostic.help("write calls with fewer parameters and `*`");
         diagnostics.push(diagnostic);
-        return;
+        return false;
     }
     for version in 1..api.versions.0.len() {
         untranslated_errors(api, VersionId(u16::try_from(version).unwrap_or(u16::MAX)), diagnostics);
     }
+    true
 }
 
 fn applies_to_nothing(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    if change.http.is_empty() && change.ws.is_empty() {
+    if change.http.is_empty() && change.ws.is_empty() && change.socketio.is_empty() && change.shapes.is_empty() {
         let message = format!("the change `{}` applies to nothing", change.id);
         let mut diagnostic = Diagnostic::warning(code::UNMATCHED, &change.file, change.span, message);
         diagnostic.help("list what it changes under `apply`");
         diagnostics.push(diagnostic);
+    }
+}
+
+/// What a change says of itself that it cannot translate: something to know, not something to mend.
+fn incompatible(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
+    for (sentence, span) in &change.incompatible {
+        let message = format!("not translated by `{}`: {}", change.id, sentence.trim_end_matches('.'));
+        diagnostics.push(Diagnostic {
+            severity: Severity::Hint,
+            ..Diagnostic::warning(code::INCOMPATIBLE, &change.file, *span, message)
+        });
     }
 }
 
@@ -57,13 +69,20 @@ fn ambiguous(change: &Change, calls: &[(&Template, Span)], diagnostics: &mut Vec
     }
 }
 
+/// The blocks of calls that the author wrote.
+fn written(change: &Change) -> impl Iterator<Item = &HttpBlock> {
+    change.http.iter().filter(|block| block.origin == Origin::File)
+}
+
 /// The calls of a change must say which of them a request is, on the older side and on the newer.
 fn ambiguous_calls(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    let older: Vec<_> =
-        change.http.iter().flat_map(|block| block.calls.iter().map(|call| (call, block.span))).collect();
-    ambiguous(change, &older, diagnostics);
-    let newer: Vec<_> = change.http.iter().filter_map(|block| Some((block.route.as_ref()?, block.span))).collect();
-    ambiguous(change, &newer, diagnostics);
+    let calls = |is_added: bool| {
+        let blocks = written(change).filter(move |block| block.is_added() == is_added);
+        blocks.flat_map(|block| block.calls.iter().map(|call| (call, block.span)))
+    };
+    ambiguous(change, &calls(false).collect::<Vec<_>>(), diagnostics);
+    let routes = change.http.iter().filter_map(|block| Some((block.route.as_ref()?, block.span)));
+    ambiguous(change, &routes.chain(calls(true)).collect::<Vec<_>>(), diagnostics);
 }
 
 /// A call of the older version, what the newer calls it, and where that is said.
@@ -102,14 +121,16 @@ fn meets_a_call_that_stays(
     (call, new, _): &Route<'_>,
 ) -> Option<(String, Span)> {
     let moves = routes.iter().any(|(other, ..)| other.same_shape(new));
-    let names = |block: &&HttpBlock| block.calls.iter().any(|call| call.same_shape(new));
-    let block = change.http.iter().find(names).filter(|_| !moves)?;
+    // A call that is gone makes room for another.
+    let names = |block: &&HttpBlock| !block.is_gone() && block.calls.iter().any(|call| call.same_shape(new));
+    let block = written(change).find(names).filter(|_| !moves)?;
     Some((format!("`{call}` becomes `{new}`, which is a call of the older version too"), block.span))
 }
 
 /// A socket's path has one block in a change.
 fn sockets(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
-    let paths: Vec<_> = change.ws.iter().map(|block| (&block.path, block.span)).collect();
+    let written = change.ws.iter().filter(|block| block.origin == Origin::File);
+    let paths: Vec<_> = written.map(|block| (&block.path, block.span)).collect();
     ambiguous(change, &paths, diagnostics);
     for (at, (path, span)) in paths.iter().enumerate() {
         if let Some((_, first)) = paths[..at].iter().find(|(other, _)| other.same_shape(path)) {

@@ -1,0 +1,33 @@
+//! In the place of `jq` where the feature of that name is off: no program compiles.
+
+use std::ops::Range;
+
+use super::Error;
+
+/// A compiled program: there is none.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Filter {}
+
+/// What is wrong with a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where: bytes of the program.
+    pub span: Range<usize>,
+    /// That this build runs none.
+    pub message: String,
+}
+
+impl Filter {
+    /// Refuses a program.
+    ///
+    /// # Errors
+    /// That this build runs none.
+    pub fn compile(source: &str) -> Result<Self, Vec<Mistake>> {
+        let message = "this build of legato has no jq (feature `jq`)".to_owned();
+        Err(vec![Mistake { span: 0..source.len(), message }])
+    }
+
+    pub(super) fn run(&self, _json: &[u8]) -> Result<Vec<u8>, Error> {
+        match *self {}
+    }
+}

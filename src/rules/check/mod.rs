@@ -1,0 +1,74 @@
+//! What is wrong with an API's changes beyond what a single block can tell.
+//!
+//! Conflicts of calls and sockets first, then what each op does to the skeleton of its message ([`conflicts`]), the
+//! order of changes ([`order`]), what is lost ([`loss`]), what is dear ([`cost`]) and what was released ([`lock`]).
+//! What a project does not want to be told is taken out last ([`policy`]).
+
+mod calls;
+mod conflicts;
+mod cost;
+mod guards;
+mod hygiene;
+pub mod lock;
+mod loss;
+mod marks;
+mod order;
+mod policy;
+mod skeleton;
+
+use crate::diagnostic::{Diagnostic, Severity, Source};
+
+use super::ast::{Change, Origin};
+use super::lens::Op;
+use super::messages::messages;
+use super::{Api, reach};
+use marks::Texts;
+use policy::Policy;
+
+/// Checks an API's changes, and takes out of everything that was found what the project does not want to be told. The
+/// files come with their names inside the API's folder.
+pub(super) fn check(api: &Api, files: &[(&str, &Source)], diagnostics: &mut Vec<Diagnostic>) {
+    let mut policy = Policy::new(&api.checks, files, diagnostics);
+    hygiene::todos(files, diagnostics);
+    calls::check_changes(api, diagnostics);
+    reach::check(api, diagnostics);
+    policy.settle(diagnostics);
+    // What follows looks at whole changes, and of a file with errors only a part may be there.
+    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        return;
+    }
+    if calls::check_pairs(api, diagnostics) {
+        check_ops(api, Texts(files), diagnostics);
+        cost::check(api, diagnostics);
+        lock::check(api, files, diagnostics);
+    }
+    policy.settle(diagnostics);
+    policy.finish(diagnostics);
+}
+
+fn check_ops(api: &Api, texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let messages = messages(api);
+    conflicts::check(&messages, texts, diagnostics);
+    order::check(&api.changes, &messages, diagnostics);
+    for change in &api.changes {
+        let ops = || written(change).into_iter().flatten();
+        conflicts::alone(change, ops(), texts, diagnostics);
+        hygiene::whole_bodies(change, ops(), texts, diagnostics);
+        loss::check(change, diagnostics);
+    }
+}
+
+/// The lists of ops of a change, as its author wrote them: those of a shape once, not in each of its places.
+fn written(change: &Change) -> Vec<&[Op]> {
+    let calls = change.http.iter().filter(|block| block.origin == Origin::File).flat_map(|block| {
+        std::iter::once(block.request.as_slice()).chain(block.response.iter().map(|(_, ops)| ops.as_slice()))
+    });
+    let sockets = change.ws.iter().filter(|block| block.origin == Origin::File);
+    let sides = sockets.flat_map(|block| block.client.iter().chain(&block.server));
+    let messages = sides.flat_map(|side| &side.frames).map(|frame| frame.ops.as_slice());
+    let namespaces = change.socketio.iter().filter(|block| block.origin == Origin::File);
+    let events = namespaces.flat_map(|block| block.client.iter().chain(&block.server));
+    let arguments = events.flat_map(|event| [event.frame.ops.as_slice(), event.ack.as_slice()]);
+    let shapes = change.shapes.iter().map(|block| block.ops.as_slice());
+    calls.chain(messages).chain(arguments).chain(shapes).collect()
+}
