@@ -13,6 +13,7 @@ mod fmt;
 mod health;
 mod new;
 mod openapi;
+mod schema;
 mod serve;
 mod test;
 mod translate;
@@ -53,6 +54,8 @@ enum Command {
     Explain(explain::Args),
     /// Translate a document from standard input to standard output
     Translate(translate::Args),
+    /// Print the JSON Schema of rule and configuration files, for editors
+    Schema(schema::Args),
     /// Print a version's OpenAPI document, derived where it has none of its own
     Openapi(openapi::Args),
     /// Draft a change from what two versions say
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Translate(args) => translate::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Openapi(args) => openapi::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Health(args) => health::run(&args),

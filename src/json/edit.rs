@@ -9,7 +9,7 @@ use super::text::quoted;
 use super::valid::{Items, Kind};
 
 /// One step of a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Token {
     /// A member's name; in an array, an index.
     Key(String),

@@ -121,18 +121,20 @@ pub fn translate(
 /// # Errors
 /// [`Code::MalformedJson`] or [`Code::TooDeep`].
 pub fn validate(text: &[u8], limits: Limits) -> Result<(), Error> {
-    let syntax = |at, expected| scanner::Syntax { at, expected }.into_error(0);
-    if let Err(error) = std::str::from_utf8(text) {
-        return Err(syntax(error.valid_up_to(), scanner::Expected::Utf8));
-    }
+    let syntax = |at, expected| Err(scanner::Syntax { at, expected }.into_error(0));
+    let utf8 = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
+    // What comes first is reported, as a translator does that reads on and on.
+    let (checked, rest) = text.split_at(utf8);
     let mut skipper = scanner::Skipper::default();
-    let end = match skipper.run(text, 0, limits.depth as usize).map_err(|e| e.into_error(0))? {
+    let end = match skipper.run(checked, 0, limits.depth as usize).map_err(|e| e.into_error(0))? {
         scanner::Skip::End(end) => end,
+        scanner::Skip::More if !rest.is_empty() => return syntax(utf8, scanner::Expected::Utf8),
         scanner::Skip::More if skipper.at_number_end() => text.len(),
-        scanner::Skip::More => return Err(syntax(text.len(), scanner::Expected::Value)),
+        scanner::Skip::More => return syntax(text.len(), scanner::Expected::Value),
     };
-    match scanner::skip_space(text, end) {
-        after if after == text.len() => Ok(()),
-        after => Err(syntax(after, scanner::Expected::Nothing)),
+    match scanner::skip_space(checked, end) {
+        after if after < utf8 => syntax(after, scanner::Expected::Nothing),
+        _ if !rest.is_empty() => syntax(utf8, scanner::Expected::Utf8),
+        _ => Ok(()),
     }
 }

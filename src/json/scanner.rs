@@ -358,6 +358,7 @@ impl Skipper {
             let at = if self.token == Token::None { skip_space(buf, pos) } else { pos };
             match buf.get(at) {
                 None => return Ok(Skip::More),
+                // In the middle of a string they are characters like any other.
                 Some(b'{' | b'[') if self.token == Token::None => {}
                 Some(_) => return Ok(self.token.scalar(buf, at)?.map_or(Skip::More, Skip::End)),
             }
@@ -543,6 +544,7 @@ mod tests {
             ("[1", Ok(None)),
             ("-", Ok(None)),
             ("\"abc", Ok(None)),
+            ("\"a{[b\" ", Ok(Some(6))),
             (&long, Ok(Some(long.len() - 2))),
         ];
         for (text, want) in cases {

@@ -11,6 +11,11 @@ pub(super) fn segment(text: &str) -> Cow<'_, str> {
     if text.contains('%') { Cow::Owned(decode_unreserved(&text)) } else { text }
 }
 
+/// Whether every `%` starts a `%XX`. Otherwise the spelling could have a `%XX` that the text has not: `%4%44` is `%4D`.
+pub(super) fn is_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|part| part.get(..2).and_then(hexadecimal).is_some())
+}
+
 fn decode_unreserved(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut parts = text.split('%');

@@ -84,14 +84,19 @@ fn parse_method(text: &str) -> Result<Method, String> {
 fn parse_segment(text: &str, is_last: bool) -> Result<Segment, String> {
     match text {
         "*" if is_last => return Ok(Segment::Rest),
-        "." | ".." => return Err(format!("`{text}` is not a segment of a template")),
         _ if text.contains('*') => {
             return Err(format!("`*` must be the whole last segment, found `{text}`"));
         }
         _ => {}
     }
     if !text.contains(['{', '}']) {
-        return Ok(Segment::Literal(normal::segment(text).into_owned()));
+        if !normal::is_encoded(text) {
+            return Err(format!("expected two hexadecimal digits after every `%`, found `{text}`; `%25` is a `%`"));
+        }
+        return match &*normal::segment(text) {
+            "." | ".." => Err(format!("`{text}` is not a segment of a template")),
+            literal => Ok(Segment::Literal(literal.to_owned())),
+        };
     }
     let name = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     match name {

@@ -30,6 +30,8 @@ fn templates_are_checked() {
         ("GET /a?b", "a path template has no '?', found `/a?b`"),
         ("GET /a b", "a path template has no ' ', found `/a b`"),
         ("GET /a/../b", "`..` is not a segment of a template"),
+        ("GET /a%4%44", "expected two hexadecimal digits after every `%`, found `a%4%44`; `%25` is a `%`"),
+        ("GET /a/%2e", "`%2e` is not a segment of a template"),
         ("GET /*/a", "`*` must be the whole last segment, found `*`"),
         ("GET /a*", "`*` must be the whole last segment, found `a*`"),
         ("GET /{id}.json", "a parameter must fill its whole segment, found `{id}.json`"),

@@ -148,7 +148,7 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
         patch: if may_patch { bodies(&way.patch.stages) } else { Vec::new() },
         absence: None,
         route: (way.far != *template || !keeps_path(&way.far)).then(|| (template.clone(), way.far)),
-        responses: responses(steps, &way.blocks),
+        responses: responses(&way.steps, &way.blocks),
     }
 }
 
@@ -157,7 +157,9 @@ struct Way<'s> {
     request: Message<'s>,
     /// The request's ops as they are for whole documents.
     patch: Message<'s>,
-    /// The blocks of each step.
+    /// The steps that say something of the call.
+    steps: Vec<Step<'s>>,
+    /// The blocks of each of them.
     blocks: Vec<Vec<&'s HttpBlock>>,
     /// The call as the backend spells it.
     far: Template,
@@ -166,9 +168,12 @@ struct Way<'s> {
 /// The way of a call, or why it ends before a backend.
 fn way<'s>(api: &Api, steps: &[Step<'s>], template: &Template) -> Result<Way<'s>, Absent> {
     let mut here = template.clone();
-    let mut blocks = Vec::new();
+    let (mut concerned, mut blocks) = (Vec::new(), Vec::new());
     let (mut request, mut patch) = (Message::default(), Message::default());
     for step in steps {
+        if !step.concerns(&here) {
+            continue;
+        }
         let next = step.route(&here, Side::Near);
         let (older, newer) = step.spellings(&here, &next);
         let found = step.blocks(older);
@@ -193,10 +198,11 @@ fn way<'s>(api: &Api, steps: &[Step<'s>], template: &Template) -> Result<Way<'s>
         if step.direction == Direction::Up {
             request.rename_params(renamed(&here, &next, way));
         }
+        concerned.push(*step);
         blocks.push(found);
         here = next;
     }
-    Ok(Way { request, patch, blocks, far: here })
+    Ok(Way { request, patch, steps: concerned, blocks, far: here })
 }
 
 /// One message of a call, for reports: of the request, or of the response with this status.
@@ -227,7 +233,7 @@ pub(super) fn stages<'s>(
         Ok(way) => {
             let message = match status {
                 None => way.request,
-                Some(status) => response(steps, &way.blocks, status),
+                Some(status) => response(&way.steps, &way.blocks, status),
             };
             Stages { stages: message.stages, route: (template.clone(), way.far), absence: None }
         }

@@ -29,6 +29,7 @@ mod path;
 mod plan;
 mod query;
 mod reach;
+pub mod schema;
 mod shapes;
 pub mod skeleton;
 mod socket;
@@ -132,7 +133,7 @@ pub struct Api {
     changes: Vec<ast::Change>,
     /// Whole-chain tests.
     tests: Vec<ast::Test>,
-    pairs: Vec<OnceLock<Pair>>,
+    pairs: Vec<OnceLock<Box<Pair>>>,
 }
 
 impl Api {
@@ -142,7 +143,7 @@ impl Api {
     pub fn pair(&self, client: VersionId, backend: VersionId) -> &Pair {
         let count = self.versions.0.len();
         let at = usize::from(client.0).min(count - 1) * count + usize::from(backend.0).min(count - 1);
-        self.pairs[at].get_or_init(|| chain::pair(self, client, backend))
+        self.pairs[at].get_or_init(|| Box::new(chain::pair(self, client, backend)))
     }
 
     /// Compiles the plans of every client version before a backend that speaks `backend`.

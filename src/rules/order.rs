@@ -1,5 +1,6 @@
 //! The order of an API's changes: by version, then `after`, then file name.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use crate::diagnostic::Diagnostic;
@@ -85,17 +86,42 @@ fn check_after(changes: &[Change], change: &Change, diagnostics: &mut Vec<Diagno
 }
 
 /// Takes, again and again, the first change all of whose predecessors were taken.
-fn sort_by_after(mut changes: Vec<Change>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Change> {
+fn sort_by_after(changes: Vec<Change>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Change> {
+    let (mut waits, followers) = followers(&changes);
+    let mut ready: BTreeSet<usize> = (0..changes.len()).filter(|at| waits[*at] == 0).collect();
+    let mut changes: Vec<Option<Change>> = changes.into_iter().map(Some).collect();
     let mut sorted: Vec<Change> = Vec::with_capacity(changes.len());
-    while !changes.is_empty() {
-        let Some(at) = changes.iter().position(|change| waits_for(change, &changes).is_none()) else {
-            diagnostics.push(cycle(&changes));
-            sorted.append(&mut changes);
-            break;
-        };
-        sorted.push(changes.remove(at));
+    while let Some(at) = ready.pop_first() {
+        sorted.extend(changes[at].take());
+        for &follower in &followers[at] {
+            waits[follower] -= 1;
+            if waits[follower] == 0 {
+                ready.insert(follower);
+            }
+        }
+    }
+    let mut rest: Vec<Change> = changes.into_iter().flatten().collect();
+    if !rest.is_empty() {
+        diagnostics.push(cycle(&rest));
+        sorted.append(&mut rest);
     }
     sorted
+}
+
+/// For how many changes of its version each change waits, and which wait for it. Versions come one after the other
+/// anyway.
+fn followers(changes: &[Change]) -> (Vec<usize>, Vec<Vec<usize>>) {
+    let places: HashMap<&str, usize> = changes.iter().enumerate().rev().map(|(at, change)| (&*change.id, at)).collect();
+    let (mut waits, mut followers) = (vec![0; changes.len()], vec![Vec::new(); changes.len()]);
+    for (at, change) in changes.iter().enumerate() {
+        for other in change.after.iter().filter_map(|(name, _)| places.get(name.as_str())) {
+            if changes[*other].since == change.since && changes[*other].id != change.id {
+                waits[at] += 1;
+                followers[*other].push(at);
+            }
+        }
+    }
+    (waits, followers)
 }
 
 /// The first change before this one that was not taken yet: of an earlier version, or named by `after`. What is

@@ -38,6 +38,15 @@ impl<'s> Step<'s> {
             .reduce(|best, next| if next.0.more_specific(best.0) { next } else { best })
     }
 
+    /// Whether a block or a route of the step may be about a call, as the near side spells it. What this says of a
+    /// call is asked for every call and every change, so that it has to be cheap.
+    pub(super) fn concerns(&self, near: &Template) -> bool {
+        let as_get = as_get(near);
+        let covers = |t: &Template| t.covers(near) || as_get.as_ref().is_some_and(|call| t.covers(call));
+        let http = &self.change.http;
+        http.iter().any(|block| block.calls.is_empty() || block.calls.iter().chain(&block.route).any(covers))
+    }
+
     /// The template as the older and as the newer version spell it, given how the near and the far side do.
     pub(super) fn spellings<'t>(&self, near: &'t Template, far: &'t Template) -> (&'t Template, &'t Template) {
         match self.direction {

@@ -198,6 +198,23 @@ fn very_many_errors_are_all_found_and_a_hundred_drawn() {
     assert!(drawn.ends_with("and 4900 more\n\n"));
 }
 
+/// An API of 2,000 changes, each about a call of its own and, against the order of the files, after the next.
+#[test]
+fn very_many_files_compile() {
+    let mut sources = vec![Source { file: "chat/api.yaml".into(), text: API.into() }];
+    for n in 0..2000 {
+        let after = if n == 1999 { String::new() } else { format!("after: [c{}]\n", n + 1) };
+        let text = format!(
+            "change: c{n}\nsince: \"2\"\nsummary: a\n{after}apply:\n  - http: GET /a{n}/{{id}}\n    request:\n      \
+             - rename: {{/a: b}}\n"
+        );
+        sources.push(Source { file: format!("chat/changes/2/20250101_{n:04}.yaml"), text });
+    }
+    let compiled = compile(&sources);
+    assert_eq!(render(&compiled.diagnostics, &sources, false), "");
+    assert!(compiled.rules.is_some());
+}
+
 /// Whatever is taken out of a good change: findings with places, and no panic.
 #[test]
 fn every_line_that_is_missing_or_doubled_is_survived() {

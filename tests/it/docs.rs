@@ -7,7 +7,6 @@ use legato_proxy::diagnostic::{Source, render};
 use legato_proxy::failure::Kind;
 use legato_proxy::json::{Code, Limits, OnError, Uuids, Values, translate};
 use legato_proxy::openapi;
-use legato_proxy::rules::lens::Op;
 use legato_proxy::rules::{Direction, Mode, Ops, compile, test};
 use legato_proxy::version::VersionId;
 use legato_proxy::yaml;
@@ -82,26 +81,6 @@ fn examples_of_ops_run_both_ways() {
             assert!(same(&down, back), "{text}expected {back}\n   found {down} going down");
         }
     }
-}
-
-/// Every op has a heading, a usage line with its parameters, and an example that uses it.
-#[test]
-fn every_op_is_documented() {
-    let headings: Vec<&str> = RULES.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
-    let known: BTreeSet<&str> = Op::NAMES.iter().copied().collect();
-    assert_eq!(headings.iter().copied().collect::<BTreeSet<_>>(), known);
-    let examples = op_examples();
-    for name in Op::NAMES {
-        assert!(examples.iter().any(|(text, _)| text.contains(&format!("- {name}:"))), "no example of `{name}`");
-    }
-}
-
-#[test]
-fn the_table_of_ops_in_the_readme_is_complete() {
-    let section = README.split("\n## Ops\n").nth(1).expect("a section `Ops`");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let rows: BTreeSet<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    assert_eq!(rows, Op::NAMES.iter().copied().collect());
 }
 
 #[test]

@@ -1,21 +1,45 @@
-//! `add: {at, default, create, if_present: keep|fail|replace, lose: fail}`
-//!
-//! **What it does.** A member exists only since this version. Going up it is filled with `default` where it is
-//! missing: `{value: literal}`, `{from: path}` (a copy of another value of the same object), `absent` or `fail`.
-//! A missing parent stays missing unless `create: true`.
-//!
-//! **Example.** `add: {at: /country, default: {value: US}}` makes `{"id":1,"country":"US"}` of `{"id":1}`.
-//!
-//! **Inverse.** The member is taken away. For a default that merely changed, use `presence`, not `add`.
-//!
-//! **What is lost.** Going down, the member's value; `lose: fail` refuses instead.
+//! `add`: a member that exists only since this version.
 
 use crate::json::edit::{Edit, Occupied, Source};
 use crate::rules::Direction;
 use crate::rules::path::{Part, Place};
 use crate::yaml::{Fields, Node, Reader};
 
-use super::{Edits, Mode, code, literal, member, place};
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, SOURCE, Takes};
+use super::{Edits, Lens, Mode, code, literal, member, place};
+
+/// What there is to say of `add`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "add",
+    summary: "a member exists only since the newer version",
+    does: "Where it is missing, it is filled in. For a default that merely changed, use `presence`: going down, `add` takes \
+           the member away.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Member, "the member"),
+        Parameter::required("default", SOURCE, "what it is filled with; `absent`: nothing, `fail`: it has to be there"),
+        CREATE,
+        IF_PRESENT,
+        Parameter::optional("lose", Takes::Word(&["fail"]), "`fail` refuses to take a value away, going down"),
+    ]]),
+    inverse: "the member goes",
+    lost: "its value, going down",
+    examples: &[Example {
+        ops: "- add: {at: /country, default: {value: US}}\n\
+              - add: {at: /meta/version, default: {value: v2}, create: true}\n",
+        documents: &[Documents::both(r#"{"id":1}"#, r#"{"id":1,"country":"US","meta":{"version":"v2"}}"#)],
+    }],
+    parse: |reader, args| Add::parse(reader, args).map(Lens::Add),
+};
+
+pub(super) const CREATE: Parameter =
+    Parameter::or("create", Takes::Boolean, "false", "whether missing parents are made; else they stay missing");
+
+pub(super) const IF_PRESENT: Parameter = Parameter::or(
+    "if_present",
+    Takes::Word(&["keep", "fail", "replace"]),
+    "keep",
+    "a member that is there where one is to be filled in: it stays, is refused or replaced",
+);
 
 /// The parameters, shared with `remove`.
 #[derive(Debug, Clone, PartialEq, Eq)]

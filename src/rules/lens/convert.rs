@@ -1,17 +1,4 @@
-//! `convert: {at, from, to, scale, sep, else, else_down}`
-//!
-//! **What it does.** A value changes its format, within a closed catalogue of pairs that are exact on text:
-//! integer, number and boolean to string; boolean to integer; `minor_units` to `decimal_string` (with `scale`,
-//! default 2); `unix_seconds` and `unix_millis` to `rfc3339`; `csv` to `array` (with `sep`, default `,`). Null
-//! passes.
-//!
-//! **Example.** `convert: {at: /ts, from: unix_millis, to: rfc3339}` makes `{"ts":"2025-01-01T00:00:00Z"}` of
-//! `{"ts":1735689600000}`.
-//!
-//! **Inverse.** The same with formats swapped.
-//!
-//! **What is lost.** Spelling that the other format normalises, such as a time's offset. A value that the other
-//! format cannot express exactly is a failure (`cannot_convert`) unless `else` says otherwise.
+//! `convert`: a value changes its format, within a closed catalogue of pairs that are exact on text.
 
 use crate::json::edit::{Edit, ValueEdit};
 use crate::json::{Conversion, Way};
@@ -19,10 +6,63 @@ use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Fallback, loses_value, place};
+use super::definition::{Arguments, Definition, Documents, ELSE, ELSE_DOWN, Example, Parameter, Takes};
+use super::split::separator;
+use super::{Edits, Fallback, Lens, loses_value, place};
 
 /// More decimals than any currency or unit has.
 const MOST_DECIMALS: u64 = 38;
+
+/// What there is to say of `convert`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "convert",
+    summary: "a value has another of two known formats, such as `unix_millis` and `rfc3339`",
+    does: "It works exactly and on text: no float is ever made. Null passes. A value that the other format cannot express \
+           is a failure (`cannot_convert`) unless `else` says otherwise.\n\
+           \n\
+           | `from` and `to`, either way | |\n\
+           |---|---|\n\
+           | `integer`, `number`, `boolean` and `string` | `7` and `\"7\"` |\n\
+           | `boolean` and `integer` | `true` and `1` |\n\
+           | `minor_units` and `decimal_string` | `1999` and `\"19.99\"` |\n\
+           | `unix_seconds`, `unix_millis` and `rfc3339` | `0` and `\"1970-01-01T00:00:00Z\"` |\n\
+           | `csv` and `array` | `\"a,b\"` and `[\"a\",\"b\"]` |",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Path, "the value"),
+        Parameter::required("from", Takes::Word(FORMATS), "its format in the older version"),
+        Parameter::required("to", Takes::Word(FORMATS), "its format in the newer"),
+        Parameter::or("scale", Takes::Integer(MOST_DECIMALS), "2", "the decimals of a `decimal_string`"),
+        Parameter::or("sep", Takes::Text, "\",\"", "what parts the elements of a `csv`"),
+        ELSE,
+        ELSE_DOWN,
+    ]]),
+    inverse: "formats swapped",
+    lost: "spelling that the other format does not have, such as the offset of a time",
+    examples: &[Example {
+        ops: "- convert: {at: /ts, from: unix_millis, to: rfc3339}\n\
+              - convert: {at: /price, from: minor_units, to: decimal_string, scale: 3}\n",
+        documents: &[Documents::both(
+            r#"{"ts":1735689600000,"price":-5}"#,
+            r#"{"ts":"2025-01-01T00:00:00Z","price":"-0.005"}"#,
+        )],
+    }],
+    parse: |reader, args| Convert::parse(reader, args).map(Lens::Convert),
+};
+
+/// Every name of the catalogue.
+const FORMATS: &[&str] = &[
+    "integer",
+    "number",
+    "boolean",
+    "string",
+    "minor_units",
+    "decimal_string",
+    "unix_seconds",
+    "unix_millis",
+    "rfc3339",
+    "csv",
+    "array",
+];
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +81,11 @@ impl Convert {
         let from = fields.require(reader, "from").and_then(|node| reader.string(node, "`from`"));
         let to = fields.require(reader, "to").and_then(|node| reader.string(node, "`to`"));
         let scale = scale(reader, fields.get("scale"));
-        let separator =
-            fields.get("sep").and_then(|node| reader.string(node, "`sep`").filter(|s| !s.is_empty())).unwrap_or(",");
+        let separator = separator(reader, fields.get("sep"), ",");
         let fallback = Fallback::parse(reader, &mut fields);
         fields.finish(reader);
         let (from, to) = (from?, to?);
-        let known = catalogue(scale?, separator);
+        let known = catalogue(scale?, separator?);
         let found = known.iter().find_map(|c| match c.names() {
             names if names == (from, to) => Some((c, Way::There)),
             names if names == (to, from) => Some((c, Way::Back)),
@@ -92,7 +131,7 @@ fn scale(reader: &mut Reader, node: Option<&Node>) -> Option<usize> {
     usize::try_from(scale).ok()
 }
 
-fn catalogue(scale: usize, separator: &str) -> [Conversion; 8] {
+fn catalogue(scale: usize, separator: String) -> [Conversion; 8] {
     [
         Conversion::IntegerString,
         Conversion::NumberString,
@@ -101,6 +140,6 @@ fn catalogue(scale: usize, separator: &str) -> [Conversion; 8] {
         Conversion::MinorUnitsDecimal(scale),
         Conversion::UnixSecondsRfc3339,
         Conversion::UnixMillisRfc3339,
-        Conversion::CsvArray(separator.to_owned()),
+        Conversion::CsvArray(separator),
     ]
 }

@@ -1,22 +1,50 @@
-//! `drop: {at, when: {path: guard}, on: up|down}`
-//!
-//! **What it does.** Elements that the other side cannot know go: those for which all of `when` holds, going `down`
-//! (the default) or `up`. Without `at`, in a message of a socket, the whole message goes.
-//!
-//! **Example.** `drop: {at: /blocks/*, when: {/kind: poll}}` makes, going down, `{"blocks":[{"kind":"text"}]}` of
-//! `{"blocks":[{"kind":"text"},{"kind":"poll"}]}`.
-//!
-//! **Inverse.** Nothing: what is gone does not come back.
-//!
-//! **What is lost.** The elements.
+//! `drop`: elements that the other side cannot know go.
 
 use crate::json::edit::{Condition, Edit, Path, Token};
 use crate::rules::Direction;
 use crate::rules::path::{Location, Place};
 use crate::yaml::{Node, Reader};
 
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes};
 use super::guard::{Guard, parse_guards};
-use super::{Edits, code, place};
+use super::{Edits, Lens, code, place};
+
+/// What there is to say of `drop`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "drop",
+    summary: "elements that the other side cannot know go",
+    does: "Those go for which all of `when` holds, in one direction.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::optional(
+            "at",
+            Takes::Path,
+            "the elements: it ends with `/*`; without it, in a message of a socket, the whole message",
+        ),
+        Parameter::required("when", Takes::Guards, "conditions on the element, written like a guard"),
+        Parameter::or("on", Takes::Word(&["up", "down"]), "down", "the direction"),
+    ]]),
+    inverse: "nothing: what is gone does not come back",
+    lost: "the elements",
+    examples: &[
+        Example {
+            ops: "- drop: {at: /blocks/*, when: {/kind: poll}}\n",
+            documents: &[Documents::lossy(
+                r#"{"blocks":[{"kind":"text"},{"kind":"poll"}]}"#,
+                r#"{"blocks":[{"kind":"text"},{"kind":"poll"}]}"#,
+                r#"{"blocks":[{"kind":"text"}]}"#,
+            )],
+        },
+        Example {
+            ops: "- drop: {at: /blocks/*, when: {/kind: poll}, on: up}\n",
+            documents: &[Documents::lossy(
+                r#"{"blocks":[{"kind":"text"},{"kind":"poll"}]}"#,
+                r#"{"blocks":[{"kind":"text"}]}"#,
+                r#"{"blocks":[{"kind":"text"}]}"#,
+            )],
+        },
+    ],
+    parse: |reader, args| Drop::parse(reader, args).map(Lens::Drop),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

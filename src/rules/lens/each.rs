@@ -1,13 +1,4 @@
-//! `each: {at, ops: [...]}`
-//!
-//! **What it does.** The ops run within every value at `at`; their paths and guards begin there.
-//!
-//! **Example.** `each: {at: /data/*, ops: [rename: {/name: label}]}` makes `{"data":[{"label":"a"}]}` of
-//! `{"data":[{"name":"a"}]}`.
-//!
-//! **Inverse.** The same with the inverse ops in reverse order.
-//!
-//! **What is lost.** What its ops lose.
+//! `each`: ops run within every value at a path.
 
 use std::sync::Arc;
 
@@ -16,7 +7,29 @@ use crate::rules::Direction;
 use crate::rules::path::{Location, Part, Place};
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Mode, Op, code, lower_ops, parse_ops, place};
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes};
+use super::{Edits, Lens, Mode, Op, code, lower_ops, parse_ops, place};
+
+/// What there is to say of `each`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "each",
+    summary: "ops run within every value at a path",
+    does: "Their paths and guards begin there.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Path, "the values"),
+        Parameter::required("ops", Takes::Ops, "what runs within each"),
+    ]]),
+    inverse: "the inverse ops, in reverse order",
+    lost: "what its ops lose",
+    examples: &[Example {
+        ops: "- each:\n    at: /data/*\n    ops:\n      - rename: {/name: label}\n        where: {/kind: tag}\n",
+        documents: &[Documents::both(
+            r#"{"data":[{"kind":"tag","name":"a"},{"kind":"user","name":"b"}]}"#,
+            r#"{"data":[{"kind":"tag","label":"a"},{"kind":"user","name":"b"}]}"#,
+        )],
+    }],
+    parse: |reader, args| Each::parse(reader, args).map(Lens::Each),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

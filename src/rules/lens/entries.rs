@@ -1,21 +1,48 @@
-//! `entries: {at, key, value, else}`
-//!
-//! **What it does.** An object becomes an array of entries: each member's name under `key`, its value under `value`.
-//! Without `value`, the values are objects, and their members stand beside the name. Null passes.
-//!
-//! **Example.** `entries: {at: /stock, key: name, value: count}` makes `{"stock":[{"name":"a","count":3}]}` of
-//! `{"stock":{"a":3}}`.
-//!
-//! **Inverse.** The array becomes the object.
-//!
-//! **What is lost.** Nothing; entries of one name, or without a name, are a failure.
+//! `entries`: an object becomes an array of entries.
 
 use crate::json::edit::{Edit, Otherwise, ValueEdit};
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, loses_value, otherwise, place};
+use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes};
+use super::{Edits, Lens, loses_value, otherwise, place};
+
+/// What there is to say of `entries`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "entries",
+    summary: "an object is an array of entries",
+    does: "Null passes. Entries of one name, or without one, are a failure going down.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Path, "the object"),
+        Parameter::required("key", Takes::String, "the member of an entry that has the name"),
+        Parameter::optional(
+            "value",
+            Takes::String,
+            "the member that has the value; without it, values are objects, and their members stand beside the name",
+        ),
+        Parameter::or("else", FALLBACK, "fail", "what a value becomes that has no such form"),
+    ]]),
+    inverse: "the array becomes the object",
+    lost: "nothing",
+    examples: &[
+        Example {
+            ops: "- entries: {at: /stock, key: name, value: count}\n",
+            documents: &[Documents::both(
+                r#"{"stock":{"available":3,"incoming":0}}"#,
+                r#"{"stock":[{"name":"available","count":3},{"name":"incoming","count":0}]}"#,
+            )],
+        },
+        Example {
+            ops: "- entries: {at: /users, key: id}\n",
+            documents: &[Documents::both(
+                r#"{"users":{"u1":{"name":"ada"}}}"#,
+                r#"{"users":[{"id":"u1","name":"ada"}]}"#,
+            )],
+        },
+    ],
+    parse: |reader, args| Entries::parse(reader, args).map(Lens::Entries),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

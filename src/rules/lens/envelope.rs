@@ -1,21 +1,31 @@
-//! `envelope: {key, with: {...}, else}`
-//!
-//! **What it does.** The whole body becomes one member of a new object, with constant members beside it.
-//!
-//! **Example.** `envelope: {key: data, with: {meta: {version: $version}}}` makes
-//! `{"data":[1],"meta":{"version":"2"}}` of `[1]`.
-//!
-//! **Inverse.** The member becomes the body. A body without it is a failure (`not_enveloped`) unless
-//! `else: keep`.
-//!
-//! **What is lost.** Going down, everything beside the member.
+//! `envelope`: the whole body becomes one member of a new object.
 
 use crate::json::edit::{Edit, Literal, Otherwise};
 use crate::rules::Direction;
 use crate::rules::path::{Part, Place};
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, loses_value, otherwise, with};
+use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes};
+use super::{Edits, Lens, loses_value, otherwise, with};
+
+/// What there is to say of `envelope`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "envelope",
+    summary: "the body is one member of an object",
+    does: "A body that is not such an object is a failure going down (`not_enveloped`) unless `else` says otherwise.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("key", Takes::String, "the member's name"),
+        Parameter::optional("with", Takes::Members, "constants beside it; `$now` and `$version` are filled in"),
+        Parameter::or("else", FALLBACK, "fail", "what a body without the member becomes, going down"),
+    ]]),
+    inverse: "the member becomes the body",
+    lost: "everything beside the member, going down",
+    examples: &[Example {
+        ops: "- envelope: {key: data, with: {meta: {version: v2}}}\n",
+        documents: &[Documents::both("[1,2]", r#"{"data":[1,2],"meta":{"version":"v2"}}"#)],
+    }],
+    parse: |reader, args| Envelope::parse(reader, args).map(Lens::Envelope),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

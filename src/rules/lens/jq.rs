@@ -1,15 +1,4 @@
-//! `jq: {at, up, down}`
-//!
-//! **What it does.** A program in jq makes another value of the one at `at`: `up` going up, `down` going down. It gets
-//! that value alone, must make exactly one of it, and knows nothing of the world: no input, environment, time or
-//! files. It is 25 to 200 times dearer than another op; use it where none can say it.
-//!
-//! **Example.** `jq: {at: /tags, up: "map({label: .})", down: "map(.label)"}` makes `{"tags":[{"label":"a"}]}` of
-//! `{"tags":["a"]}`.
-//!
-//! **Inverse.** The other program.
-//!
-//! **What is lost.** What the programs lose.
+//! `jq`: what no other op can say, as a program for each direction.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,7 +10,32 @@ use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, code, place};
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes};
+use super::{Edits, Lens, code, place};
+
+/// What there is to say of `jq`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "jq",
+    summary: "a program in jq makes another value, in each direction",
+    does: "It is the way out where no other op can say it, and costs 25 to 200 times what another op does. A program gets \
+           the value at `at` alone, must make exactly one of it, and knows nothing of the world: no input, environment, \
+           time or files. Both directions have to be given. A build without the feature `jq` refuses the op.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Path, "the value"),
+        Parameter::required("up", Takes::String, "the program going up"),
+        Parameter::required("down", Takes::String, "the program going down"),
+    ]]),
+    inverse: "the other program",
+    lost: "what the programs lose",
+    examples: &[Example {
+        ops: "- jq: {at: /tags, up: \"map({label: .})\", down: \"map(.label)\"}\n",
+        documents: &[Documents::both(
+            r#"{"tags":["a","b"],"n":1.10}"#,
+            r#"{"tags":[{"label":"a"},{"label":"b"}],"n":1.10}"#,
+        )],
+    }],
+    parse: |reader, args| Jq::parse(reader, args).map(Lens::Jq),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,16 +1,4 @@
-//! `limit: {at, max_length | max | max_items, over, on: up|down}`
-//!
-//! **What it does.** The receiving version allows no more than so much: characters of a string (`max_length`, Unicode
-//! code points as in JSON Schema), the value of a number (`max`, compared exactly) or elements of an array
-//! (`max_items`). It holds going `up` (the default) or `down`. Values of another type pass. `over` says what becomes
-//! of one that exceeds the bound: `fail` (the default; `reject` says the same), `truncate` for strings and arrays,
-//! `clamp` for numbers, `drop`, `keep` or `{value: literal}`.
-//!
-//! **Example.** `limit: {at: /name, max_length: 3, over: truncate}` makes `{"name":"Ada"}` of `{"name":"Ada King"}`.
-//!
-//! **Inverse.** Nothing: the other version allows what it is given.
-//!
-//! **What is lost.** What is beyond the bound; by default that is a failure (`information_lost`).
+//! `limit`: one version allows no more than so much.
 
 use crate::json::edit::{Bound, Edit, Otherwise, Over, ValueEdit};
 use crate::json::is_bound;
@@ -18,8 +6,58 @@ use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Fields, Node, Reader};
 
-use super::loss::loses_value;
-use super::{Edits, json, otherwise, place};
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes, VALUE};
+use super::{Edits, Lens, json, loses_value, otherwise, place};
+
+/// What there is to say of `limit`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "limit",
+    summary: "one version allows no more than so much",
+    does: "The bound holds going to that version: of a string's characters (code points, as in JSON Schema), a number \
+           (compared exactly), or an array's elements. Values of another type pass. `reject` says the same as `fail` \
+           (`information_lost`).",
+    arguments: Arguments::Forms(&[
+        &[
+            AT,
+            Parameter::required("max_length", Takes::Count, "the most characters of a string"),
+            Parameter::or("over", OVER_LENGTH, "fail", "what a longer one becomes"),
+            ON,
+        ],
+        &[
+            AT,
+            Parameter::required("max", Takes::Number, "the greatest number"),
+            Parameter::or("over", OVER_NUMBER, "fail", "what a greater one becomes; `clamp`: the greatest"),
+            ON,
+        ],
+        &[
+            AT,
+            Parameter::required("max_items", Takes::Count, "the most elements of an array"),
+            Parameter::or("over", OVER_LENGTH, "fail", "what a longer one becomes"),
+            ON,
+        ],
+    ]),
+    inverse: "nothing: the other version allows what it is given",
+    lost: "what is beyond the bound",
+    examples: &[Example {
+        ops: "- limit: {at: /name, max_length: 3, over: truncate}\n\
+              - limit: {at: /per_page, max: 100, over: clamp}\n\
+              - limit: {at: /tags, max_items: 2, over: truncate}\n",
+        documents: &[Documents::lossy(
+            r#"{"name":"Ada King","per_page":500,"tags":["a","b","c"]}"#,
+            r#"{"name":"Ada","per_page":100,"tags":["a","b"]}"#,
+            r#"{"name":"Ada","per_page":100,"tags":["a","b"]}"#,
+        )],
+    }],
+    parse: |reader, args| Limit::parse(reader, args).map(Lens::Limit),
+};
+
+const AT: Parameter = Parameter::required("at", Takes::Path, "the value");
+
+const ON: Parameter = Parameter::or("on", Takes::Word(&["up", "down"]), "up", "the direction in which the bound holds");
+
+const OVER_LENGTH: Takes = Takes::Either(&[Takes::Word(&["fail", "reject", "truncate", "drop", "keep"]), VALUE]);
+
+const OVER_NUMBER: Takes = Takes::Either(&[Takes::Word(&["fail", "reject", "clamp", "drop", "keep"]), VALUE]);
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,16 +1,4 @@
-//! `map: {at, pairs: [[old, new], ...], else, else_down}`
-//!
-//! **What it does.** Values correspond, pair by pair. Pairs are typed (`true` is not `"true"`), numbers are equal by
-//! exact decimal value, and the first pair that fits decides, so that several old values may share a new one.
-//! Null passes unless a pair has it.
-//!
-//! **Example.** `map: {at: /state, pairs: [[open, todo], [closed, done]]}` makes `{"state":"done"}` of
-//! `{"state":"closed"}`.
-//!
-//! **Inverse.** The pairs read from right to left.
-//!
-//! **What is lost.** Where several values share one, which of them it was. A value without a pair is a failure
-//! (`no_mapping`) unless `else` is `keep`, `drop` or `{value: literal}`; `else_down` says it for the way down.
+//! `map`: values correspond, pair by pair.
 
 use crate::json::edit::{Edit, ValueEdit};
 use crate::json::same;
@@ -18,7 +6,38 @@ use crate::rules::Direction;
 use crate::rules::path::{Location, Place};
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Fallback, code, json, loses_value, place};
+use super::definition::{Arguments, Definition, Documents, ELSE, ELSE_DOWN, Example, Parameter, Takes};
+use super::{Edits, Fallback, Lens, code, json, loses_value, place};
+
+/// What there is to say of `map`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "map",
+    summary: "values correspond, in pairs; the first that fits decides",
+    does: "Pairs are typed (`true` is not `\"true\"`), and numbers are equal by exact value. Null passes unless a pair has \
+           it. A value without a pair is a failure (`no_mapping`) unless `else` says otherwise.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Path, "the value"),
+        Parameter::required("pairs", Takes::Pairs, "the values in the older and the newer version"),
+        ELSE,
+        ELSE_DOWN,
+    ]]),
+    inverse: "pairs read from right to left",
+    lost: "which of several values it was, where they share one",
+    examples: &[
+        Example {
+            ops: "- map: {at: /state, pairs: [[open, active], [closed, disabled], [closed, banned]]}\n",
+            documents: &[
+                Documents::both(r#"{"state":"closed"}"#, r#"{"state":"disabled"}"#),
+                Documents::both(r#"{"state":null}"#, r#"{"state":null}"#),
+            ],
+        },
+        Example {
+            ops: "- map: {at: /level, pairs: [[1, low], [2, high]], else: {value: high}, else_down: keep}\n",
+            documents: &[Documents::lossy(r#"{"level":3}"#, r#"{"level":"high"}"#, r#"{"level":2}"#)],
+        },
+    ],
+    parse: |reader, args| Map::parse(reader, args).map(Lens::Map),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

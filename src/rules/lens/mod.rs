@@ -1,4 +1,4 @@
-//! The ops of the rule language: one file each, with what it says, its inverse, what it loses, and its lowering.
+//! The ops of the rule language: one file each, with its [`Definition`], its parameters and its lowering.
 //!
 //! An op is written from the older version to the newer. `Op::lower` gives the primitive edits of one direction;
 //! going down, they are those of the op's inverse.
@@ -6,6 +6,7 @@
 mod add;
 mod carry;
 mod convert;
+mod definition;
 mod drop;
 mod each;
 mod effect;
@@ -37,6 +38,7 @@ use super::path::{Location, Part, Place, part_after_last_wildcard};
 
 pub use carry::{Carried, carry_ops};
 pub(super) use carry::{Fit, carry, carry_all, fit};
+pub use definition::{Arguments, Definition, Documents, Example, Need, Parameter, Takes};
 pub(super) use effect::{Effect, Making, Stage};
 pub use guard::Guard;
 use guard::parse_guards;
@@ -153,11 +155,31 @@ pub fn lower_ops(ops: &[Op], direction: Direction, mode: Mode) -> Vec<Lowered> {
 }
 
 impl Op {
-    /// The ops' names, in the order of the reference.
-    pub const NAMES: &'static [&'static str] = &[
-        "rename", "move", "add", "remove", "map", "convert", "wrap", "unwrap", "envelope", "split", "entries", "tuple",
-        "spread", "presence", "recase", "drop", "limit", "each", "jq",
+    /// The ops, in the order of the reference.
+    pub const DEFINITIONS: &'static [&'static Definition] = &[
+        &rename::DEFINITION,
+        &relocate::DEFINITION,
+        &add::DEFINITION,
+        &remove::DEFINITION,
+        &map::DEFINITION,
+        &convert::DEFINITION,
+        &wrap::DEFINITION,
+        &wrap::UNWRAP,
+        &envelope::DEFINITION,
+        &split::DEFINITION,
+        &entries::DEFINITION,
+        &tuple::DEFINITION,
+        &spread::DEFINITION,
+        &presence::DEFINITION,
+        &recase::DEFINITION,
+        &drop::DEFINITION,
+        &limit::DEFINITION,
+        &each::DEFINITION,
+        &jq::DEFINITION,
     ];
+
+    /// The ops' names, in the order of the reference.
+    pub const NAMES: &'static [&'static str] = &names::<{ Self::DEFINITIONS.len() }>(Self::DEFINITIONS);
 
     fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
         let entries = reader.mapping(node, "an op")?;
@@ -289,6 +311,16 @@ impl Op {
     }
 }
 
+const fn names<const N: usize>(definitions: &[&Definition]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut at = 0;
+    while at < N {
+        names[at] = definitions[at].name;
+        at += 1;
+    }
+    names
+}
+
 /// An edit of one part as one of the whole message's document.
 #[must_use]
 pub(super) fn in_message(part: Part, edit: Edit) -> Entry {
@@ -311,58 +343,45 @@ type Edits = Vec<(Part, Edit)>;
 
 impl Lens {
     fn parse(reader: &mut Reader, name: &Node, args: &Node) -> Option<Self> {
-        match name.text()? {
-            "rename" => rename::Rename::parse(reader, args).map(Self::Rename),
-            "move" => relocate::Move::parse(reader, args).map(Self::Move),
-            "add" => add::Add::parse(reader, args).map(Self::Add),
-            "remove" => remove::Remove::parse(reader, args).map(Self::Remove),
-            "map" => map::Map::parse(reader, args).map(Self::Map),
-            "convert" => convert::Convert::parse(reader, args).map(Self::Convert),
-            "wrap" => wrap::Wrap::parse(reader, args).map(Self::Wrap),
-            "unwrap" => wrap::Wrap::parse(reader, args).map(Self::Unwrap),
-            "envelope" => envelope::Envelope::parse(reader, args).map(Self::Envelope),
-            "split" => split::Split::parse(reader, args).map(Self::Split),
-            "entries" => entries::Entries::parse(reader, args).map(Self::Entries),
-            "tuple" => tuple::Tuple::parse(reader, args).map(Self::Tuple),
-            "spread" => spread::Spread::parse(reader, args).map(Self::Spread),
-            "presence" => presence::Presence::parse(reader, args).map(Self::Presence),
-            "recase" => recase::Recase::parse(reader, args).map(Self::Recase),
-            "drop" => drop::Drop::parse(reader, args).map(Self::Drop),
-            "limit" => limit::Limit::parse(reader, args).map(Self::Limit),
-            "each" => each::Each::parse(reader, args).map(Self::Each),
-            "jq" => jq::Jq::parse(reader, args).map(Self::Jq),
-            other => {
-                let message = format!("unknown op `{}`", other.escape_debug());
-                reader.error(code::OP, name.span, message).help(crate::yaml::reader::suggestion(other, Op::NAMES));
-                None
-            }
+        let text = name.text()?;
+        if let Some(definition) = Op::DEFINITIONS.iter().find(|definition| definition.name == text) {
+            return (definition.parse)(reader, args);
+        }
+        let message = format!("unknown op `{}`", text.escape_debug());
+        reader.error(code::OP, name.span, message).help(crate::yaml::reader::suggestion(text, Op::NAMES));
+        None
+    }
+
+    /// What there is to say of the op.
+    #[must_use]
+    pub fn definition(&self) -> &'static Definition {
+        match self {
+            Self::Rename(_) => &rename::DEFINITION,
+            Self::Move(_) => &relocate::DEFINITION,
+            Self::Add(_) => &add::DEFINITION,
+            Self::Remove(_) => &remove::DEFINITION,
+            Self::Map(_) => &map::DEFINITION,
+            Self::Convert(_) => &convert::DEFINITION,
+            Self::Wrap(_) => &wrap::DEFINITION,
+            Self::Unwrap(_) => &wrap::UNWRAP,
+            Self::Envelope(_) => &envelope::DEFINITION,
+            Self::Split(_) => &split::DEFINITION,
+            Self::Entries(_) => &entries::DEFINITION,
+            Self::Tuple(_) => &tuple::DEFINITION,
+            Self::Spread(_) => &spread::DEFINITION,
+            Self::Presence(_) => &presence::DEFINITION,
+            Self::Recase(_) => &recase::DEFINITION,
+            Self::Drop(_) => &drop::DEFINITION,
+            Self::Limit(_) => &limit::DEFINITION,
+            Self::Each(_) => &each::DEFINITION,
+            Self::Jq(_) => &jq::DEFINITION,
         }
     }
 
     /// The op's name.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Rename(_) => "rename",
-            Self::Move(_) => "move",
-            Self::Add(_) => "add",
-            Self::Remove(_) => "remove",
-            Self::Map(_) => "map",
-            Self::Convert(_) => "convert",
-            Self::Wrap(_) => "wrap",
-            Self::Unwrap(_) => "unwrap",
-            Self::Envelope(_) => "envelope",
-            Self::Split(_) => "split",
-            Self::Entries(_) => "entries",
-            Self::Tuple(_) => "tuple",
-            Self::Spread(_) => "spread",
-            Self::Presence(_) => "presence",
-            Self::Recase(_) => "recase",
-            Self::Drop(_) => "drop",
-            Self::Limit(_) => "limit",
-            Self::Each(_) => "each",
-            Self::Jq(_) => "jq",
-        }
+        self.definition().name
     }
 
     /// Every place that the op names.

@@ -1,15 +1,4 @@
-//! `presence: {at, up: {null, missing}, down: {null, missing}}`
-//!
-//! **What it does.** A member's absence or null is spelt another way, or has another default. For each direction it
-//! says what becomes of `null` and of `missing`: `keep` (the default), `absent`, `"null"`, `fail`, `{value: literal}`
-//! or `{from: path}`. Other values are never touched.
-//!
-//! **Example.** `presence: {at: /nick, up: {missing: "null"}, down: {"null": absent}}` makes `{"id":1,"nick":null}` of
-//! `{"id":1}`.
-//!
-//! **Inverse.** What `down` says.
-//!
-//! **What is lost.** The difference between absent and null, where one becomes the other.
+//! `presence`: a member's absence or null is spelt another way, or has another default.
 
 use crate::json::edit::{Edit, Literal, Source};
 use crate::rules::Direction;
@@ -17,7 +6,37 @@ use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
 use super::add::{refuse_copy, source};
-use super::{Edits, Mode, member};
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, SOURCE, Takes};
+use super::{Edits, Lens, Mode, member};
+
+/// What there is to say of `presence`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "presence",
+    summary: "absence or null is spelt another way, or has another default",
+    does: "For each direction it says what becomes of null and of a missing member. Other values are never touched.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Member, "the member"),
+        Parameter::optional("up", FILLS, "going up"),
+        Parameter::optional("down", FILLS, "going down"),
+    ]]),
+    inverse: "what `down` says",
+    lost: "the difference between absent and null, where one becomes the other",
+    examples: &[Example {
+        ops: "- presence: {at: /nick, up: {missing: \"null\"}, down: {\"null\": absent}}\n",
+        documents: &[
+            Documents::both(r#"{"id":1}"#, r#"{"id":1,"nick":null}"#),
+            Documents::both(r#"{"nick":"ada"}"#, r#"{"nick":"ada"}"#),
+        ],
+    }],
+    parse: |reader, args| Presence::parse(reader, args).map(Lens::Presence),
+};
+
+const FILLS: Takes = Takes::Mapping(&[
+    Parameter::or("null", FILL, "keep", "what null becomes"),
+    Parameter::or("missing", FILL, "keep", "what a missing member becomes"),
+]);
+
+const FILL: Takes = Takes::Either(&[Takes::Word(&["keep", "null"]), Takes::Null, SOURCE]);
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,21 +1,38 @@
-//! `recase: {at, from: snake|camel, to: snake|camel, except: [name, ...]}`
-//!
-//! **What it does.** Every name inside a value is written another way: `created_at` and `createdAt`. Values are not
-//! touched. `except` lists names that stay, with everything inside them: maps that hold users' own names. `at` is the
-//! whole body by default.
-//!
-//! **Example.** `recase: {from: snake, to: camel}` makes `{"createdAt":1}` of `{"created_at":1}`.
-//!
-//! **Inverse.** The same with `from` and `to` swapped.
-//!
-//! **What is lost.** Names that are written the new way already, and acronyms: `imageURL` comes back as `image_uRL`.
+//! `recase`: every name inside a value is written another way.
 
 use crate::json::edit::{Case, Edit, ValueEdit};
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, place};
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes, WHOLE_BODY};
+use super::{Edits, Lens, place};
+
+/// What there is to say of `recase`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "recase",
+    summary: "names are `camelCase` instead of `snake_case`, or the other way",
+    does: "Every name inside the value changes, values do not. `except` is for maps that hold users' own names. `imageURL` \
+           comes back as `image_uRL`.",
+    arguments: Arguments::Forms(&[&[
+        WHOLE_BODY,
+        Parameter::required("from", Takes::Word(CASES), "how names are written in the older version"),
+        Parameter::required("to", Takes::Word(CASES), "how they are written in the newer"),
+        Parameter::optional("except", Takes::Names, "names that stay, with everything inside them"),
+    ]]),
+    inverse: "`from` and `to` swapped",
+    lost: "names that are written the new way already, and acronyms",
+    examples: &[Example {
+        ops: "- recase: {from: snake, to: camel, except: [metadata]}\n",
+        documents: &[Documents::both(
+            r#"{"created_at":1,"metadata":{"my_key":2}}"#,
+            r#"{"createdAt":1,"metadata":{"my_key":2}}"#,
+        )],
+    }],
+    parse: |reader, args| Recase::parse(reader, args).map(Lens::Recase),
+};
+
+const CASES: &[&str] = &["snake", "camel"];
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

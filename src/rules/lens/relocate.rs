@@ -1,21 +1,41 @@
-//! `move: {from, to, conflict: shadow|keep|fail}`
-//!
-//! **What it does.** A value changes its place, with everything inside it. Parents of the new place are made,
-//! parents of the old that this empties are taken away. A missing value creates nothing.
-//!
-//! **Example.** `move: {from: /user, to: /author/name}` makes `{"author":{"name":"ada"}}` of `{"user":"ada"}`.
-//!
-//! **Inverse.** The same with places swapped.
-//!
-//! **What is lost.** An undeclared value that stands at the new place already (`conflict: shadow`, the default);
-//! `keep` keeps it and loses the moved one; `fail` refuses.
+//! `move`: a value changes its place.
 
 use crate::json::edit::{Edit, Keys, Occupied, Path};
 use crate::rules::Direction;
 use crate::rules::path::{Part, Place};
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Mode, code, common_scope, member};
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes};
+use super::{Edits, Lens, Mode, code, common_scope, member};
+
+/// What there is to say of `move`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "move",
+    summary: "a value is elsewhere, with everything inside; parents are made, emptied parents go",
+    does: "A missing value creates nothing. `from` and `to` share their path up to the last `*`: a value moves within one \
+           element.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("from", Takes::Member, "where it is in the older version"),
+        Parameter::required("to", Takes::Member, "where it is in the newer"),
+        Parameter::or(
+            "conflict",
+            Takes::Word(&["shadow", "keep", "fail"]),
+            "shadow",
+            "a value that stands at the new place: `shadow` replaces it, `keep` keeps it and loses the moved one, \
+             `fail` refuses",
+        ),
+    ]]),
+    inverse: "places swapped",
+    lost: "what stood at the new place and no version declares",
+    examples: &[Example {
+        ops: "- move: {from: /items/*/user, to: /items/*/author/name}\n",
+        documents: &[Documents::both(
+            r#"{"items":[{"user":"ada"},{}]}"#,
+            r#"{"items":[{"author":{"name":"ada"}},{}]}"#,
+        )],
+    }],
+    parse: |reader, args| Move::parse(reader, args).map(Lens::Move),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,20 +1,37 @@
-//! `remove: {at, restore, create, lose: fail}`
-//!
-//! **What it does.** A member existed only before this version. Going up it is taken away.
-//!
-//! **Example.** `remove: {at: /debug, restore: absent}` makes `{"id":1}` of `{"id":1,"debug":true}`.
-//!
-//! **Inverse.** `restore` is put back where the member is missing: `{value: literal}`, `{from: path}`, `absent`
-//! (nothing, for optional members) or `fail`. There is no `remove` without it.
-//!
-//! **What is lost.** Going up, the member's value; `lose: fail` refuses instead.
+//! `remove`: a member that existed only before this version.
 
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::add::Add;
-use super::{Edits, Mode};
+use super::add::{Add, CREATE, IF_PRESENT};
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, SOURCE, Takes};
+use super::{Edits, Lens, Mode};
+
+/// What there is to say of `remove`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "remove",
+    summary: "a member existed only before",
+    does: "It is the mirror of `add`, and there is none without `restore`.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Member, "the member"),
+        Parameter::required("restore", SOURCE, "what is put back going down, where it is missing"),
+        CREATE,
+        IF_PRESENT,
+        Parameter::optional("lose", Takes::Word(&["fail"]), "`fail` refuses to take a value away, going up"),
+    ]]),
+    inverse: "`restore` is put back",
+    lost: "its value, going up",
+    examples: &[Example {
+        ops: "- remove: {at: /debug, restore: absent}\n- remove: {at: /role, restore: {value: user}}\n",
+        documents: &[Documents::lossy(
+            r#"{"id":1,"debug":true,"role":"admin"}"#,
+            r#"{"id":1}"#,
+            r#"{"id":1,"role":"user"}"#,
+        )],
+    }],
+    parse: |reader, args| Remove::parse(reader, args).map(Lens::Remove),
+};
 
 /// The parameters: those of the `add` that this is the inverse of.
 #[derive(Debug, Clone, PartialEq, Eq)]

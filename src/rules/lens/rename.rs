@@ -1,20 +1,30 @@
-//! `rename: {/path/old: new, ...}`
-//!
-//! **What it does.** Members change their names and keep their places. All entries are simultaneous, so that two
-//! names can be swapped. A missing member is left missing; null is a value like any other.
-//!
-//! **Example.** `rename: {/text: body}` makes `{"body":"hi"}` of `{"text":"hi"}`.
-//!
-//! **Inverse.** The same with names swapped.
-//!
-//! **What is lost.** An undeclared member that has the new name already: the declared one wins.
+//! `rename`: members have other names.
+
+use std::collections::HashMap;
 
 use crate::json::edit::{Edit, Path, Token};
 use crate::rules::Direction;
 use crate::rules::path::{Place, is_cookie_name, is_framing, is_header_name};
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, code, member};
+use super::definition::{Arguments, Definition, Documents, Example};
+use super::{Edits, Lens, code, member};
+
+/// What there is to say of `rename`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "rename",
+    summary: "members have other names; place and value stay",
+    does: "All entries are simultaneous, so that names can be swapped. A missing member is left missing; null is a value like \
+           any other.",
+    arguments: Arguments::Renames,
+    inverse: "names swapped",
+    lost: "a member that has the new name already and no version declares",
+    examples: &[Example {
+        ops: "- rename: {/text: body, /a: b, /b: a}\n",
+        documents: &[Documents::both(r#"{"text":"hi","a":1,"b":2}"#, r#"{"body":"hi","b":1,"a":2}"#)],
+    }],
+    parse: |reader, args| Rename::parse(reader, args).map(Lens::Rename),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,8 +111,9 @@ fn check_targets(reader: &mut Reader, nodes: &[(Node, Node)], entries: &[(Place,
     let target = |(place, new): &(Place, String)| -> (Path, String) {
         (place.in_part()[..place.in_part().len() - 1].to_vec(), new.clone())
     };
+    let mut seen: HashMap<(Path, String), usize> = HashMap::new();
     for (at, entry) in entries.iter().enumerate() {
-        if let Some(first) = entries[..at].iter().position(|other| target(other) == target(entry)) {
+        if let Some(first) = seen.insert(target(entry), at) {
             let message = format!("two members would become `{}`", entry.1);
             reader.error(code::OP, nodes[at].1.span, message).secondary(nodes[first].1.span, "the first is here");
             return None;

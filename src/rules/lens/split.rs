@@ -1,23 +1,41 @@
-//! `split: {at, into: [first, second], sep, take: first|last, missing: absent|{value}, else}`
-//!
-//! **What it does.** One string becomes two members in its place, parted at the first separator (`take: first`, the
-//! default) or the last. Without a separator there is no second part, unless `missing` gives one. Null goes to the
-//! first part.
-//!
-//! **Example.** `split: {at: /name, into: [/given, /family], sep: " ", take: last}` makes
-//! `{"given":"Ada King","family":"Lovelace"}` of `{"name":"Ada King Lovelace"}`.
-//!
-//! **Inverse.** The two are joined, in the place of the first. A partial update that has only one of them is a failure
-//! (`needs_current_value`).
-//!
-//! **What is lost.** Going down, where the boundary was.
+//! `split`: one string becomes two members in its place.
 
 use crate::json::edit::{Boundary, Edit, Otherwise, Path, Token};
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, Mode, code, json, loses_value, member, otherwise};
+use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, MISSING, Parameter, Takes};
+use super::{Edits, Lens, Mode, code, json, loses_value, member, otherwise};
+
+/// What there is to say of `split`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "split",
+    summary: "one string is two members, in its place",
+    does: "Without a separator there is no second part, unless `missing` gives one. Null goes to the first part. In a partial \
+           update that has only one of the two, joining fails (`needs_current_value`).",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("at", Takes::Member, "the string"),
+        Parameter::required("into", Takes::TwoMembers, "the parts, members of the same object"),
+        Parameter::or("sep", Takes::Text, "\" \"", "what parts them"),
+        Parameter::or("take", Takes::Word(&["first", "last"]), "first", "which separator, where there are several"),
+        Parameter::or("missing", MISSING, "absent", "the second part where there is no separator"),
+        Parameter::or("else", FALLBACK, "fail", "what a value that is no string becomes"),
+    ]]),
+    inverse: "the two are joined, in the place of the first",
+    lost: "where the boundary was, going down",
+    examples: &[Example {
+        ops: "- split: {at: /name, into: [/given, /family], sep: \" \", take: last}\n",
+        documents: &[
+            Documents::both(
+                r#"{"id":1,"name":"Ada King Lovelace"}"#,
+                r#"{"id":1,"given":"Ada King","family":"Lovelace"}"#,
+            ),
+            Documents::both(r#"{"name":"Cher"}"#, r#"{"given":"Cher"}"#),
+        ],
+    }],
+    parse: |reader, args| Split::parse(reader, args).map(Lens::Split),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,15 +54,7 @@ impl Split {
         let mut fields = reader.fields(args, "`split`")?;
         let at = fields.require(reader, "at").and_then(|node| member(reader, node));
         let into = fields.require(reader, "into").and_then(|node| two_members(reader, node));
-        let separator = match fields.get("sep") {
-            Some(node) => reader.string(node, "`sep`").map(|text| (node, text)).and_then(|(node, text)| {
-                if text.is_empty() {
-                    reader.bad_value(node, "`sep` is empty");
-                }
-                (!text.is_empty()).then(|| text.to_owned())
-            }),
-            None => Some(" ".to_owned()),
-        };
+        let separator = separator(reader, fields.get("sep"), " ");
         let last = fields
             .get("take")
             .and_then(|node| reader.one_of(node, "`take`", &[("first", false), ("last", true)]).copied());
@@ -87,6 +97,17 @@ impl Split {
         };
         vec![(self.at.part(), edit)]
     }
+}
+
+/// `sep`, or this.
+pub(super) fn separator(reader: &mut Reader, node: Option<&Node>, default: &str) -> Option<String> {
+    let Some(node) = node else { return Some(default.to_owned()) };
+    let text = reader.string(node, "`sep`")?;
+    if text.is_empty() {
+        reader.bad_value(node, "`sep` is empty");
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// The object that a member is in, and the member's name.

@@ -1,21 +1,45 @@
-//! `spread: {from, to, collapse: same|first|last|min|max, empty: lose|fail}`
-//!
-//! **What it does.** A value moves into every element of a list: each gets a copy.
-//!
-//! **Example.** `spread: {from: /end, to: /items/*/end, collapse: max}` makes `{"items":[{"id":1,"end":9}]}` of
-//! `{"end":9,"items":[{"id":1}]}`.
-//!
-//! **Inverse.** The elements' values become one again: `collapse` says which; `same`, the default, wants them equal.
-//!
-//! **What is lost.** Going up, the value, where the list is empty (`empty: fail` refuses); going down, values that
-//! differ.
+//! `spread`: a value moves into every element of a list.
 
 use crate::json::edit::{Collapse, Edit, Keys, Path, Token};
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, code, member};
+use super::definition::{Arguments, Definition, Documents, Example, Parameter, Takes};
+use super::{Edits, Lens, code, member};
+
+/// What there is to say of `spread`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "spread",
+    summary: "a value is in every element of a list",
+    does: "Each element gets a copy.",
+    arguments: Arguments::Forms(&[&[
+        Parameter::required("from", Takes::Member, "where the one value is; without `*`"),
+        Parameter::required("to", Takes::Member, "where it is in every element; with a `*`"),
+        Parameter::or(
+            "collapse",
+            Takes::Word(&["same", "first", "last", "min", "max"]),
+            "same",
+            "which of the elements' values is the one, going down; `same` wants them equal",
+        ),
+        Parameter::or(
+            "empty",
+            Takes::Word(&["lose", "fail"]),
+            "lose",
+            "whether an empty list loses the value or refuses it, going up",
+        ),
+    ]]),
+    inverse: "the elements' values become one again",
+    lost: "the value where the list is empty, going up; values that differ, going down",
+    examples: &[Example {
+        ops: "- spread: {from: /period_end, to: /items/*/period_end, collapse: max}\n",
+        documents: &[Documents::both(
+            r#"{"period_end":9,"items":[{"id":1},{"id":2}]}"#,
+            r#"{"items":[{"id":1,"period_end":9},{"id":2,"period_end":9}]}"#,
+        )],
+    }],
+    parse: |reader, args| Spread::parse(reader, args).map(Lens::Spread),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

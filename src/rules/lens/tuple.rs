@@ -1,21 +1,39 @@
-//! `tuple: {at, keys: [name, ...], extra: fail|drop, else}`
-//!
-//! **What it does.** An array whose positions have meanings becomes an object with names. Null passes. `at` is the
-//! whole body by default.
-//!
-//! **Example.** `tuple: {at: /point, keys: [x, y]}` makes `{"point":{"x":1,"y":2}}` of `{"point":[1,2]}`.
-//!
-//! **Inverse.** The members become elements in the order of `keys`; one that is missing in the middle becomes null.
-//!
-//! **What is lost.** Missing members in the middle. Elements without a name, and members without a position, are a
-//! failure (`information_lost`) unless `extra: drop`.
+//! `tuple`: an array whose positions have meanings becomes an object with names.
+
+use std::collections::HashSet;
 
 use crate::json::edit::{Edit, Otherwise, ValueEdit};
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
-use super::{Edits, loses_value, otherwise, place};
+use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes, WHOLE_BODY};
+use super::{Edits, Lens, loses_value, otherwise, place};
+
+/// What there is to say of `tuple`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "tuple",
+    summary: "an array by position is an object by name",
+    does: "Null passes. Going down, a member that is missing in the middle becomes null.",
+    arguments: Arguments::Forms(&[&[
+        WHOLE_BODY,
+        Parameter::required("keys", Takes::Names, "the name of each position"),
+        Parameter::or(
+            "extra",
+            Takes::Word(&["fail", "drop"]),
+            "fail",
+            "elements without a name and members without a position: they are refused (`information_lost`) or go",
+        ),
+        Parameter::or("else", FALLBACK, "fail", "what a value becomes that has no such form"),
+    ]]),
+    inverse: "the members become elements in the order of `keys`",
+    lost: "gaps; what `extra: drop` drops",
+    examples: &[Example {
+        ops: "- tuple: {at: /point, keys: [x, y]}\n",
+        documents: &[Documents::both(r#"{"point":[1,2]}"#, r#"{"point":{"x":1,"y":2}}"#)],
+    }],
+    parse: |reader, args| Tuple::parse(reader, args).map(Lens::Tuple),
+};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +79,10 @@ impl Tuple {
 fn names(reader: &mut Reader, node: &Node) -> Option<Vec<String>> {
     let nodes = reader.list(node, "`keys`")?;
     let mut names: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     for node in nodes {
         let name = reader.string(node, "a name")?;
-        if names.iter().any(|other| other == name) {
+        if !seen.insert(name) {
             reader.bad_value(node, format!("`{name}` stands twice"));
             return None;
         }

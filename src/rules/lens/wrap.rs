@@ -1,22 +1,91 @@
-//! `wrap: {at, into: array|{key, with}, null, many, empty, else}` and its mirror `unwrap`
-//!
-//! **What it does.** A value becomes the one element of an array, or a member of an object with `with` beside it.
-//! `unwrap` says that the older version had the array or object. Null becomes `[]` (unless `null: keep`), but stays
-//! null before an object (unless `null: wrap`).
-//!
-//! **Example.** `wrap: {at: /tag, into: array}` makes `{"tag":["a"]}` of `{"tag":"a"}`.
-//!
-//! **Inverse.** The one element or the member comes out again. `many: first|last|fail` (default `fail`) says what
-//! becomes of more than one element, `empty: null|absent|fail` (default `null`) of none.
-//!
-//! **What is lost.** All elements but one; the members beside the one that comes out.
+//! `wrap` and its mirror `unwrap`: a value becomes the one element of an array, or a member of an object.
 
 use crate::json::edit::{Edit, Empty, Literal, Many, Otherwise, ValueEdit};
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Fields, Node, Reader};
 
-use super::{Edits, Mode, code, loses_value, otherwise, place, with};
+use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes};
+use super::{Edits, Lens, Mode, code, loses_value, otherwise, place, with};
+
+/// What there is to say of `wrap`.
+pub(super) const DEFINITION: Definition = Definition {
+    name: "wrap",
+    summary: "a value is an array of one, or a member of an object",
+    does: "`into` has two forms.",
+    arguments: Arguments::Forms(FORMS),
+    inverse: "`unwrap`",
+    lost: "further elements, and members beside the one that comes out, going down",
+    examples: &[
+        Example {
+            ops: "- wrap: {at: /tag, into: array}\n\
+                  - wrap: {at: /author, into: {key: name, with: {kind: person}}}\n",
+            documents: &[Documents::both(
+                r#"{"tag":"a","author":"ada"}"#,
+                r#"{"tag":["a"],"author":{"name":"ada","kind":"person"}}"#,
+            )],
+        },
+        Example {
+            ops: "- wrap: {at: /tag, into: array, many: first, empty: absent}\n",
+            documents: &[Documents::lossy(r#"{"tag":null}"#, r#"{"tag":[]}"#, "{}"), Documents::both("{}", "{}")],
+        },
+    ],
+    parse: |reader, args| Wrap::parse(reader, args).map(Lens::Wrap),
+};
+
+/// What there is to say of `unwrap`.
+pub(super) const UNWRAP: Definition = Definition {
+    name: "unwrap",
+    summary: "an array of one, or a member of an object, is a value by itself",
+    does: "It is `wrap` with the versions exchanged: the older version has the array or object.",
+    arguments: Arguments::Forms(FORMS),
+    inverse: "`wrap`",
+    lost: "further elements, and members beside the one that comes out, going up",
+    examples: &[Example {
+        ops: "- unwrap: {at: /tags, into: array, many: first}\n",
+        documents: &[Documents::lossy(r#"{"tags":["a","b"]}"#, r#"{"tags":"a"}"#, r#"{"tags":["a"]}"#)],
+    }],
+    parse: |reader, args| Wrap::parse(reader, args).map(Lens::Unwrap),
+};
+
+const AT: Parameter = Parameter::required("at", Takes::Path, "the value");
+
+const OTHERWISE: Parameter = Parameter::or("else", FALLBACK, "fail", "what becomes of no array or object, unwrapping");
+
+/// Into an array, and into an object.
+const FORMS: &[&[Parameter]] = &[
+    &[
+        AT,
+        Parameter::required("into", Takes::Word(&["array"]), "an array of one"),
+        Parameter::or("null", Takes::Word(&["empty", "keep"]), "empty", "whether null becomes `[]` or stays"),
+        Parameter::or(
+            "many",
+            Takes::Word(&["fail", "first", "last"]),
+            "fail",
+            "what becomes of more than one element, unwrapping",
+        ),
+        Parameter::or(
+            "empty",
+            Takes::Either(&[Takes::Null, Takes::Word(&["null", "absent", "fail"])]),
+            "\"null\"",
+            "what becomes of none, unwrapping",
+        ),
+        OTHERWISE,
+    ],
+    &[
+        AT,
+        Parameter::required(
+            "into",
+            Takes::Mapping(&[
+                Parameter::required("key", Takes::String, "the member's name"),
+                Parameter::optional("with", Takes::Members, "constants beside it"),
+            ]),
+            "a member of an object",
+        ),
+        Parameter::or("null", Takes::Word(&["keep", "wrap"]), "keep", "whether null stays or is wrapped"),
+        OTHERWISE,
+    ],
+];
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,6 +14,9 @@ use super::{label, unknown_version, unsupported, version};
 /// The version of the rule files' own format.
 const FORMAT: u64 = 1;
 
+/// There is a plan for every two versions.
+const MOST_VERSIONS: usize = 500;
+
 pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<ApiFiles> {
     let mut fields = reader.fields(node, "`api.yaml`")?;
     format(reader, &mut fields);
@@ -77,8 +80,14 @@ fn format(reader: &mut Reader, fields: &mut Fields<'_>) {
 
 fn versions(reader: &mut Reader, node: &Node) -> Option<Versions> {
     let nodes = reader.list(node, "`versions`")?;
-    if nodes.is_empty() || nodes.len() > usize::from(u16::MAX) {
+    if nodes.is_empty() {
         reader.bad_value(node, "an API has at least one version").help("write `- {id: \"1\"}`");
+        return None;
+    }
+    if nodes.len() > MOST_VERSIONS {
+        reader
+            .bad_value(node, format!("an API has at most {MOST_VERSIONS} versions, found {}", nodes.len()))
+            .help("retire those that no client speaks any more");
         return None;
     }
     let mut seen: Vec<(&str, &Node)> = Vec::new();
