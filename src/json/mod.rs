@@ -111,6 +111,7 @@ pub fn translate(
     document: Bytes,
 ) -> Result<Translated, Error> {
     let mut translator = Translator::new(Arc::clone(program), values.clone(), limits);
+    translator.expect_whole(document.len());
     translator.push(document)?;
     translator.finish()?;
     Ok(Translated { partial: translator.is_partial(), body: translator.take_all() })

@@ -116,6 +116,13 @@ impl Output {
         self.room = (bytes + bytes / 8 + 64).min(PIECE + SLICE_FROM);
     }
 
+    /// Says that about this many bytes are about to leave, all of them as one text.
+    pub(super) fn expect_whole(&mut self, bytes: usize) {
+        self.tail.reserve(bytes + bytes / 8 + 64);
+        // What may be taken back stays together.
+        self.attempts += 1;
+    }
+
     /// Takes everything as one text.
     pub(super) fn take_all(&mut self) -> Vec<u8> {
         if self.ready.is_empty() {

@@ -80,6 +80,11 @@ impl Translator {
         Ok(())
     }
 
+    /// Says that all bytes, about this many, will be taken as one text.
+    pub(in super::super) fn expect_whole(&mut self, bytes: usize) {
+        self.machine.out.expect_whole(bytes);
+    }
+
     /// Takes all bytes that are left, as one text.
     pub(in super::super) fn take_all(&mut self) -> Vec<u8> {
         self.machine.out.take_all()
