@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use super::super::error::Error;
 use super::super::program::Program;
 use super::super::scanner::{Expected, Syntax};
 use super::super::{Limits, Values};
 use super::{Failing, Machine};
+
+/// How much of a chunk is put after what is kept of earlier ones at first.
+const COMPLETE: usize = 2048;
 
 /// One document in flight. Push its chunks, take what is ready, finish.
 #[derive(Debug)]
@@ -54,17 +57,35 @@ impl Translator {
 
     fn push_valid(&mut self, chunk: &Bytes) -> Failing<()> {
         self.machine.out.expect(chunk.len());
-        if self.kept.is_empty() {
-            self.machine.run(&self.program, chunk, Some(chunk))?;
-            let keep = self.machine.rebase(chunk, Some(chunk));
-            self.kept.extend_from_slice(&chunk[keep..]);
-        } else {
-            self.kept.extend_from_slice(chunk);
-            self.machine.run(&self.program, &self.kept, None)?;
-            let keep = self.machine.rebase(&self.kept, None);
-            self.kept.drain(..keep);
+        let mut rest = chunk.clone();
+        while !self.kept.is_empty() && !rest.is_empty() {
+            self.complete_kept(&mut rest)?;
+        }
+        if !rest.is_empty() {
+            self.machine.run(&self.program, &rest, Some(&rest))?;
+            let keep = self.machine.rebase(&rest, Some(&rest));
+            self.kept.extend_from_slice(&rest[keep..]);
         }
         self.machine.check_held(self.kept.len())
+    }
+
+    /// Puts the start of a chunk after what is kept, as much as it takes to need nothing of it any more, and takes it
+    /// from the chunk.
+    fn complete_kept(&mut self, rest: &mut Bytes) -> Failing<()> {
+        let boundary = self.kept.len();
+        let part = rest.len().min(boundary.max(COMPLETE));
+        self.kept.extend_from_slice(&rest[..part]);
+        if self.machine.run_past(&self.program, &self.kept, boundary)? {
+            let taken = self.machine.pos;
+            self.machine.rebase_to(taken, &self.kept, None);
+            self.kept.clear();
+            rest.advance(taken - boundary);
+        } else {
+            let keep = self.machine.rebase(&self.kept, None);
+            self.kept.drain(..keep);
+            rest.advance(part);
+        }
+        Ok(())
     }
 
     /// Says that the document has ended.

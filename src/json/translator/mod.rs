@@ -173,6 +173,19 @@ impl Machine {
         Ok(())
     }
 
+    /// Runs to the first place from `boundary` on before which nothing is needed any more, or to the end of the
+    /// buffer; says whether there was such a place. It is where the machine stands.
+    fn run_past(&mut self, program: &Program, bytes: &[u8], boundary: usize) -> Failing<bool> {
+        let buf = Buf { bytes, chunk: None };
+        while self.step(program, buf)? == Flow::On {
+            let between = matches!(self.at, At::Value | At::AfterValue);
+            if between && self.pos >= boundary && self.pin.is_none() && self.attempts.start().is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     #[inline]
     fn step(&mut self, program: &Program, buf: Buf<'_>) -> Ran {
         match self.at {
@@ -528,8 +541,14 @@ impl Machine {
     /// Ends work on a buffer: what is settled leaves, positions become those of what is kept. Returns how many
     /// bytes are not kept.
     fn rebase(&mut self, bytes: &[u8], chunk: Option<&Bytes>) -> usize {
-        self.forget_trace();
         let keep = self.attempts.start().or(self.pin).unwrap_or(bytes.len());
+        self.rebase_to(keep, bytes, chunk);
+        keep
+    }
+
+    /// The same, where everything from `keep` on is kept.
+    fn rebase_to(&mut self, keep: usize, bytes: &[u8], chunk: Option<&Bytes>) {
+        self.forget_trace();
         // Within an attempt what is settled has left already, further than the attempt's start.
         if keep > self.copied {
             self.flush(Buf { bytes, chunk }, keep);
@@ -545,7 +564,6 @@ impl Machine {
             ahead.pos -= keep;
             ahead.name = ahead.name.saturating_sub(keep);
         }
-        keep
     }
 
     fn finish(&mut self, program: &Program, kept: &[u8]) -> Failing<()> {

@@ -118,12 +118,11 @@ impl Machine {
             self.at = At::Value;
         }
         self.replay.scratch = Some(scratch);
-        // After a known element comes one that is not, and needs no second look.
-        let stuck = matches!(self.at, At::Value);
-        if stuck {
+        // After a known element the machine stops, since between elements nothing is needed any more.
+        if !passed {
             self.begin_trace(place);
         }
-        passed && !stuck
+        passed
     }
 
     #[inline]
