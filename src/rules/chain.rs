@@ -208,7 +208,7 @@ fn way<'s>(api: &Api, steps: &[Step<'s>], template: &Template) -> Result<Way<'s>
 /// One message of a call, for reports: of the request, or of the response with this status.
 pub(super) struct Stages<'s> {
     /// What it meets on its way.
-    pub(super) stages: Vec<Stage<'s>>,
+    pub(super) all: Vec<Stage<'s>>,
     /// The call as the client spells it, and as the backend does.
     pub(super) route: (Template, Template),
     /// Why there is no way.
@@ -235,11 +235,9 @@ pub(super) fn stages<'s>(
                 None => way.request,
                 Some(status) => response(&way.steps, &way.blocks, status),
             };
-            Stages { stages: message.stages, route: (template.clone(), way.far), absence: None }
+            Stages { all: message.stages, route: (template.clone(), way.far), absence: None }
         }
-        Err(absence) => {
-            Stages { stages: Vec::new(), route: (template.clone(), template.clone()), absence: Some(absence) }
-        }
+        Err(absence) => Stages { all: Vec::new(), route: (template.clone(), template.clone()), absence: Some(absence) },
     }
 }
 

@@ -77,13 +77,13 @@ pub fn explain(api: &Api, client: VersionId, backend: VersionId, about: About) -
     let call = |method: &Method, path: &str, status| chain::stages(api, &steps, method, path, status);
     match about {
         About::Request { method, path } => {
-            let chain::Stages { stages, route: (near, far), absence } = call(&method, &path, None);
+            let chain::Stages { all: stages, route: (near, far), absence } = call(&method, &path, None);
             let route = if near == far { String::new() } else { format!(", sent as {far}") };
             let title = format!("request of {method} {path}{route}");
             Explained { api, from: client, to: backend, title, stages, ends: answered(absence) }
         }
         About::Response { method, path, status } => {
-            let chain::Stages { stages, absence, .. } = call(&method, &path, Some(status));
+            let chain::Stages { all: stages, absence, .. } = call(&method, &path, Some(status));
             let title = format!("response {status} to {method} {path}");
             Explained { api, from: backend, to: client, title, stages, ends: answered(absence) }
         }

@@ -44,7 +44,9 @@ impl<'s> Stage<'s> {
     pub(super) fn all(change: &'s Change, ops: &'s [Op], direction: Direction, mode: Mode) -> Vec<Self> {
         let stage = |op: &'s Op| {
             let mut edits = lower_ops(std::slice::from_ref(op), direction, mode);
-            edits.iter_mut().for_each(|edit| edit.entry.change = Some(Arc::clone(&change.id)));
+            for edit in &mut edits {
+                edit.entry.change = Some(Arc::clone(&change.id));
+            }
             Self { cause: Cause::Op { change, op, direction }, edits }
         };
         match direction {

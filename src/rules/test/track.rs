@@ -185,7 +185,7 @@ impl<'a> Ways<'a> {
         status: Option<u16>,
     ) -> Track<'a> {
         let steps = self.plans.steps(client, backend);
-        let stages = chain::stages(self.plans.api(), &steps, method, path, status).stages;
+        let stages = chain::stages(self.plans.api(), &steps, method, path, status).all;
         let (program, values) = (Arc::clone(&plan.body), self.values(receiver));
         Track { program, stages, values, is_united: plan.is_united }
     }
