@@ -91,10 +91,14 @@ pub fn run() -> ExitCode {
     })
 }
 
-/// Prints a line; a closed standard output is an error like any other.
+/// Prints a line.
 fn print(line: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|e| format!("cannot write to standard output: {e}"))
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        // A reader such as `head` that has enough is no failure.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|e| format!("cannot write to standard output: {e}")),
+    }
 }
 
 /// Writes a file whole or not at all: beside it first, then in its place.

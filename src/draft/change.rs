@@ -7,7 +7,7 @@ use super::body::Drafted;
 use super::op::{Edit, Op, Shell, path, plain, pointer, quote};
 
 /// Where `legato schema` can put the schema of change files, as seen from `rules/<api>/changes/<version>`.
-const SCHEMA: &str = "../../../change.schema.json";
+const SCHEMA: &str = "../../../../schemas/change.schema.json";
 
 /// What stands for a call that the samples do not tell.
 const UNKNOWN_CALL: &str = "GET /";
