@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
-use crate::config::{Config, ListenLimits};
-use crate::http::{Plane, server};
+use crate::config::Config;
+use crate::http::server::{self, Gate};
+use crate::http::{Plane, listen};
 use crate::reload::{Handle, Reloader, Setup};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics;
+use crate::worker::{self, Worker};
 
 /// How often histograms are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -28,13 +30,30 @@ const LAST_GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct App {
     config: Config,
-    plane: Arc<Plane>,
-    listeners: Vec<(TcpListener, ListenLimits)>,
+    shares: Vec<Share>,
+    gates: Vec<Arc<Gate>>,
     addresses: Vec<SocketAddr>,
     admin: Option<TcpListener>,
     reloader: Reloader,
     reload: Handle,
+    life: Life,
     log_writer: Option<JoinHandle<()>>,
+}
+
+/// One worker's part of a proxy.
+#[derive(Debug)]
+struct Share {
+    plane: Plane,
+    /// In the order of [`App::gates`].
+    sockets: Vec<std::net::TcpListener>,
+}
+
+/// How the data plane is brought to its end.
+#[derive(Debug, Clone, Default)]
+struct Life {
+    tasks: TaskTracker,
+    draining: CancellationToken,
+    abandoned: CancellationToken,
 }
 
 impl App {
@@ -45,33 +64,35 @@ impl App {
     /// a person.
     pub async fn bind(setup: Setup) -> Result<Self, String> {
         let config = setup.config.clone();
-        let (reloader, reload) = Reloader::start(setup)?;
-        let mut listeners = Vec::new();
-        for listener in &config.listen {
-            listeners.push((bind(listener.address).await?, listener.limits.clone()));
-        }
+        let workers = worker::count(config.workers);
+        let (reloader, reload) = Reloader::start(setup, workers)?;
+        let listeners = config.listen.iter().map(|listener| bind(listener.address, workers));
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let admin = match &config.admin {
-            Some(admin) => Some(bind(admin.address).await?),
+            Some(admin) => Some(TcpListener::bind(admin.address).await.map_err(|e| cannot_listen(admin.address, &e))?),
             None => None,
         };
-        let addresses = listeners.iter().map(|(l, _)| l.local_addr()).collect::<io::Result<_>>();
+        let addresses = listeners.iter().map(|sockets| sockets[0].local_addr()).collect::<io::Result<_>>();
         let (access_log, log_writer) =
             AccessLog::open(&config.access_log).map_err(|e| format!("cannot open the access log: {e}"))?;
-        let plane = Plane {
+        let life = Life::default();
+        let plane = |worker| Plane {
+            worker,
             published: reloader.published(),
-            access_log,
-            tasks: TaskTracker::new(),
-            draining: CancellationToken::new(),
-            abandoned: CancellationToken::new(),
+            access_log: access_log.clone(),
+            tasks: life.tasks.clone(),
+            draining: life.draining.clone(),
+            abandoned: life.abandoned.clone(),
         };
         Ok(Self {
+            shares: shares(listeners, workers, plane),
+            gates: config.listen.iter().map(|listener| Arc::new(Gate::new(listener.limits.clone()))).collect(),
             config,
-            plane: Arc::new(plane),
-            listeners,
             addresses: addresses.map_err(|e| format!("cannot read a bound address: {e}"))?,
             admin,
             reloader,
             reload,
+            life,
             log_writer,
         })
     }
@@ -96,20 +117,23 @@ impl App {
 
     /// Serves until `shutdown`, then drains: accepts nothing new, finishes requests, closes sockets, and gives up
     /// on what is left when `drain` has passed.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    ///
+    /// # Errors
+    /// A worker that could not be started, as a text for a person.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), String> {
         let metrics = metrics::handle();
         let control = TaskTracker::new();
         let stop = CancellationToken::new();
-        // A proxy whose run is dropped half-way leaves no task behind.
-        let _guards = [&stop, &self.plane.draining, &self.plane.abandoned].map(|token| token.clone().drop_guard());
+        // A proxy whose run is dropped half-way leaves no task and no worker behind.
+        let _guards = [&stop, &self.life.draining, &self.life.abandoned].map(|token| token.clone().drop_guard());
 
         // The control plane outlives the data plane, so that draining can be watched.
         if let Some(listener) = self.admin {
             let admin = Admin {
                 token: self.config.admin.and_then(|a| a.token),
-                published: self.plane.published.clone(),
+                published: self.reloader.published(),
                 reload: self.reload,
-                draining: self.plane.draining.clone(),
+                draining: self.life.draining.clone(),
                 metrics: metrics.clone(),
                 started: jiff::Timestamp::now(),
                 listening: self.addresses,
@@ -119,34 +143,69 @@ impl App {
         control.spawn(self.reloader.run(stop.clone()));
         control.spawn(stop.clone().run_until_cancelled_owned(upkeep(metrics)));
 
-        for (listener, limits) in self.listeners {
-            self.plane.tasks.spawn(server::accept(listener, limits, Arc::clone(&self.plane)));
+        let mut threads = Vec::new();
+        for share in self.shares {
+            let started = share.start(&self.gates, stop.clone()).await;
+            threads.push(started.map_err(|e| format!("cannot start a worker: {e}"))?);
         }
         shutdown.await;
-        drain(&self.plane, self.config.drain).await;
+        self.life.drain(self.config.drain).await;
 
         stop.cancel();
         control.close();
         let _ = timeout(LAST_GRACE, control.wait()).await;
-        // The writer ends when the last sender is gone.
-        drop(self.plane);
-        if let Some(writer) = self.log_writer {
-            let written = tokio::task::spawn_blocking(move || writer.join());
-            let _ = timeout(LAST_GRACE, written).await;
-        }
+        // The writer ends when the workers, which hold the last senders, have ended.
+        threads.extend(self.log_writer);
+        let ended = tokio::task::spawn_blocking(|| threads.into_iter().map(JoinHandle::join).for_each(drop));
+        let _ = timeout(LAST_GRACE, ended).await;
+        Ok(())
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|e| format!("cannot listen on {address}: {e}"))
+fn bind(address: SocketAddr, workers: usize) -> Result<Vec<std::net::TcpListener>, String> {
+    listen::bind(address, workers).map_err(|e| cannot_listen(address, &e))
 }
 
-async fn drain(plane: &Plane, limit: Duration) {
-    plane.draining.cancel();
-    plane.tasks.close();
-    if timeout(limit, plane.tasks.wait()).await.is_err() {
-        plane.abandoned.cancel();
-        let _ = timeout(LAST_GRACE, plane.tasks.wait()).await;
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    format!("cannot listen on {address}: {error}")
+}
+
+/// Gives each worker its socket of every address.
+fn shares(listeners: Vec<Vec<std::net::TcpListener>>, workers: usize, plane: impl Fn(Worker) -> Plane) -> Vec<Share> {
+    let mut listeners: Vec<_> = listeners.into_iter().map(Vec::into_iter).collect();
+    let mut share = |worker| {
+        let sockets = listeners.iter_mut().filter_map(Iterator::next).collect();
+        Share { plane: plane(worker), sockets }
+    };
+    Worker::all(workers).map(&mut share).collect()
+}
+
+impl Share {
+    /// Starts the worker, which serves until `stop`.
+    async fn start(self, gates: &[Arc<Gate>], stop: CancellationToken) -> io::Result<JoinHandle<()>> {
+        let gates = gates.to_vec();
+        let worker = self.plane.worker;
+        worker.start(move || self.accept(gates).map(|()| async move { stop.cancelled().await })).await
+    }
+
+    /// Begins to accept, on the worker's thread.
+    fn accept(self, gates: Vec<Arc<Gate>>) -> io::Result<()> {
+        let plane = Arc::new(self.plane);
+        for (socket, gate) in self.sockets.into_iter().zip(gates) {
+            plane.tasks.spawn(server::accept(TcpListener::from_std(socket)?, gate, Arc::clone(&plane)));
+        }
+        Ok(())
+    }
+}
+
+impl Life {
+    async fn drain(&self, limit: Duration) {
+        self.draining.cancel();
+        self.tasks.close();
+        if timeout(limit, self.tasks.wait()).await.is_err() {
+            self.abandoned.cancel();
+            let _ = timeout(LAST_GRACE, self.tasks.wait()).await;
+        }
     }
 }
 

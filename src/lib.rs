@@ -29,13 +29,19 @@
 //! From the same edits [`openapi`] derives a version's contract from that of the version before it.
 //! The life of a request is told in [`http`], that of a socket in [`ws`].
 //!
+//! # Threads
+//!
+//! Each [`worker`] is a thread with a runtime of its own; it serves what it accepts, with its own connections to
+//! backends, from the first byte to the last. The control plane has a runtime of its own on the main thread, and what
+//! takes it long (compiling rules, writing the access log) runs on threads of its own, so that no client waits for it.
+//!
 //! # Layers
 //!
 //! | layer | modules | may import |
 //! |---|---|---|
 //! | 0 pure values | [`json`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
 //! | 1 pure compiler | [`rules`], then [`openapi`] and [`draft`] | layer 0 |
-//! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] | each other downwards, layer 0 |
+//! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] [`worker`] | each other downwards, layer 0 |
 //! | 2 resources | [`backend`] | layer 1 |
 //! | 3 meeting point | [`snapshot`] | [`rules`], [`backend`] |
 //! | 4 data plane | [`http`] [`ws`] | layers 0 to 3 |
@@ -58,7 +64,8 @@
 //! 9. Every queue is bounded; every spawned task is owned by something that is drained.
 //! 10. A status is chosen only in `http/respond.rs`, a close code only in `ws/session.rs`, a metric is named only in
 //!     `telemetry/metrics.rs`.
-//! 11. `serde_json::Value` is never on the translate path.
+//! 11. Workers share what is immutable, counters, and the access log's queue; a request never waits for another worker.
+//! 12. `serde_json::Value` is never on the translate path.
 
 pub mod json;
 
@@ -76,6 +83,7 @@ pub mod openapi;
 pub mod config;
 pub mod failure;
 pub mod telemetry;
+pub mod worker;
 
 pub mod backend;
 pub mod snapshot;

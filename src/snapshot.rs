@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::backend::Backend;
-use crate::config::{ApiConfig, Config};
+use crate::config::{ApiConfig, BackendConfig, Config};
 use crate::rules::{Api, RuleSet};
 use crate::version::{Notices, VersionId};
 
@@ -69,7 +69,7 @@ fn has_prefix(path: &str, prefix: &str) -> bool {
 }
 
 impl Snapshot {
-    /// Puts rules before backends. Backends of `previous` whose configuration is the same are kept with their
+    /// Puts rules before backends, for this many workers. Backends of `previous` whose configuration is the same are kept with their
     /// connections.
     ///
     /// # Errors
@@ -79,6 +79,7 @@ impl Snapshot {
         generation: u64,
         config: &Config,
         rules: &RuleSet,
+        workers: usize,
         previous: Option<&Snapshot>,
     ) -> Result<Self, Vec<String>> {
         let mut errors = Vec::new();
@@ -89,7 +90,7 @@ impl Snapshot {
                     errors.push(format!("rules/{}: expected the rules of this api, found none", api.name));
                 }
                 Ok(rules) => {
-                    let backends = backends(api, previous);
+                    let backends = backends(api, workers, previous);
                     routes.push(Arc::new(Route { config: api.clone(), rules, backends }));
                 }
                 Err(more) => errors.extend(more),
@@ -140,11 +141,12 @@ fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRule
     if errors.is_empty() { Ok(Some(RoutedRules { api: Arc::clone(api), speaks, notices })) } else { Err(errors) }
 }
 
-fn backends(config: &ApiConfig, previous: Option<&Snapshot>) -> Vec<Arc<Backend>> {
+fn backends(config: &ApiConfig, workers: usize, previous: Option<&Snapshot>) -> Vec<Arc<Backend>> {
     let old = previous.and_then(|s| s.routes.iter().find(|r| r.config.name == config.name));
     let connect = config.timeouts.connect;
     let kept = |b| old.and_then(|r| r.backends.iter().find(|o| o.is(b, connect)).cloned());
-    config.backends.iter().map(|b| kept(b).unwrap_or_else(|| Arc::new(Backend::new(b.clone(), connect)))).collect()
+    let new = |b: &BackendConfig| Arc::new(Backend::new(b.clone(), connect, workers));
+    config.backends.iter().map(|b| kept(b).unwrap_or_else(|| new(b))).collect()
 }
 
 /// Where the snapshot is loaded and published.

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use crate::config::{BackendConfig, Balance, Endpoint, Protocol};
 use crate::failure::{Failure, Kind, Side, causes};
+use crate::worker::Worker;
 
 /// A message body on its way through; it fails with the reason why it cannot be completed.
 pub type Body = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, Failure>;
@@ -41,7 +42,8 @@ pub struct Backend {
     connect_timeout: Duration,
     endpoints: Vec<Arc<Load>>,
     turn: AtomicUsize,
-    client: Client<HttpConnector, Body>,
+    /// One for each worker: a connection lives on the thread that opened it.
+    clients: Vec<Client<HttpConnector, Body>>,
 }
 
 /// One endpoint and what runs on it.
@@ -73,15 +75,15 @@ impl Drop for Picked {
 }
 
 impl Backend {
-    /// A backend without connections; they are opened on demand.
+    /// A backend without connections; each of this many workers opens its own on demand.
     #[must_use]
-    pub fn new(config: BackendConfig, connect_timeout: Duration) -> Self {
+    pub fn new(config: BackendConfig, connect_timeout: Duration, workers: usize) -> Self {
         let endpoints =
             config.endpoints.iter().map(|e| Arc::new(Load { endpoint: e.clone(), in_flight: AtomicUsize::new(0) }));
         Self {
             endpoints: endpoints.collect(),
             turn: AtomicUsize::new(0),
-            client: client(config.protocol, connect_timeout),
+            clients: Worker::all(workers).map(|_| client(config.protocol, connect_timeout)).collect(),
             config,
             connect_timeout,
         }
@@ -149,12 +151,16 @@ impl Backend {
         Picked { load, index }
     }
 
-    /// Sends a request whose target is absolute and waits for the response's head.
+    /// Sends a request whose target is absolute over one of the worker's connections and waits for the response's head.
     ///
     /// # Errors
     /// The client of the connection pool's, to be told apart by [`send_failure`].
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
-        self.client.request(request).await
+    pub async fn send(
+        &self,
+        worker: Worker,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
+        self.clients[worker.index()].request(request).await
     }
 
     /// Opens a connection of its own to an endpoint, outside the pool, for a socket.

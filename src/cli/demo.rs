@@ -32,7 +32,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|e| format!("cannot start the worker threads: {e}"))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| format!("cannot start: {e}"))?;
     runtime.block_on(serve(args))
 }
 
@@ -50,8 +50,9 @@ async fn serve(args: &Args) -> Result<ExitCode, String> {
     let admin = app.admin_address().ok_or("the admin endpoints have no address")?;
     let service = tokio::spawn(demo::serve(listener));
     super::print(&demo::welcome(proxy, admin, backend))?;
-    app.run(until_end(args.exit_after)).await;
+    let ended = app.run(until_end(args.exit_after)).await;
     service.abort();
+    ended?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
@@ -22,22 +22,16 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let setup = Setup::from_file(&args.config)?;
-    runtime(setup.config.workers).map_err(|e| format!("cannot start the worker threads: {e}"))?.block_on(async {
+    // The control plane's; each worker has its own.
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| format!("cannot start: {e}"))?.block_on(async {
         let app = App::bind(setup).await?;
         let mut signals = Signals::new().map_err(|e| format!("cannot listen for signals: {e}"))?;
         announce(&app)?;
         let reload = app.reload_handle();
-        app.run(signals.until_end(&reload)).await;
+        app.run(signals.until_end(&reload)).await?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn runtime(workers: Option<usize>) -> io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    if let Some(workers) = workers {
-        builder.worker_threads(workers);
-    }
-    builder.thread_name("legato").enable_all().build()
 }
 
 /// One line for each bound address.

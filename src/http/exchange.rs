@@ -14,7 +14,9 @@ use crate::json::{self, Uuids, Values};
 use crate::rules::{AfterSunset, Api, MessagePlan, OnError, Pair};
 use crate::snapshot::{Route, Snapshot};
 use crate::version::{ApiVersion, RequestView, ResolveError, Resolved, VersionId};
+use crate::worker::Worker;
 
+use super::Plane;
 use super::body::Bounds;
 use super::headers;
 use super::respond::Audience;
@@ -25,6 +27,8 @@ const SUNSET: HeaderName = HeaderName::from_static("sunset");
 
 /// A request whose API, versions and backend are known.
 pub(crate) struct Exchange {
+    /// Who serves it.
+    pub(crate) worker: Worker,
     /// Who asks.
     pub(crate) peer: SocketAddr,
     /// The authority that is asked.
@@ -49,7 +53,12 @@ impl Exchange {
     ///
     /// # Errors
     /// Those that concern the request's target and version.
-    pub(crate) fn open(snapshot: Arc<Snapshot>, peer: SocketAddr, head: &Parts) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        plane: &Plane,
+        snapshot: Arc<Snapshot>,
+        peer: SocketAddr,
+        head: &Parts,
+    ) -> Result<Self, Failure> {
         headers::check_framing(head)?;
         let authority = headers::authority(head)?;
         let host = authority.as_deref().map(headers::host_of);
@@ -61,6 +70,7 @@ impl Exchange {
         let resolved = api.resolver.resolve(&api.versions, &view).map_err(|e| unresolved(api, &e))?;
         check_sunset(api, resolved.version, jiff::Timestamp::now())?;
         Ok(Self {
+            worker: plane.worker,
             peer,
             authority,
             resolved,

@@ -20,6 +20,7 @@ pub(crate) mod body;
 pub(crate) mod exchange;
 pub(crate) mod form;
 pub(crate) mod headers;
+pub mod listen;
 pub(crate) mod proxy;
 pub(crate) mod record;
 pub(crate) mod request;
@@ -37,10 +38,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::snapshot::Published;
 use crate::telemetry::access_log::AccessLog;
+use crate::worker::Worker;
 
-/// What all requests of a proxy share.
-#[derive(Debug)]
+/// What all requests of a worker share; but for the worker, it is the same for all of a proxy.
+#[derive(Debug, Clone)]
 pub struct Plane {
+    /// Who serves them.
+    pub worker: Worker,
     /// Where each request loads its snapshot.
     pub published: Published,
     /// Where each request is recorded.

@@ -38,7 +38,7 @@ pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Req
 
     // One snapshot decides everything about this request.
     let snapshot = plane.published.load();
-    let exchange = match Exchange::open(snapshot, peer, &head) {
+    let exchange = match Exchange::open(plane, snapshot, peer, &head) {
         Ok(exchange) => exchange,
         Err(failure) => return finish(recorder, refuse(&head, &failure), Some(&failure)),
     };

@@ -82,7 +82,7 @@ async fn send_once(
         Some(body) => body::observe(body, Watcher(Arc::clone(&upload))),
         None => body::empty(),
     };
-    let sending = exchange.backend.send(outgoing.request(picked, body)?);
+    let sending = exchange.backend.send(exchange.worker, outgoing.request(picked, body)?);
     let sent = wait(sending, &upload, &exchange.route.config.timeouts, exchange.deadline).await?;
     sent.map_err(|e| upload.failure().unwrap_or_else(|| backend::send_failure(&e, picked.authority())))
 }

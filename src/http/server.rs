@@ -41,18 +41,32 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// What hyper's buffers may grow to, in bytes; heads may be larger where the limits say so.
 const BUFFER: usize = 64 * 1024;
 
-/// Accepts connections until the proxy drains. Above the limit, new ones wait in the system's queue.
-pub async fn accept(listener: TcpListener, limits: ListenLimits, plane: Arc<Plane>) {
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    let limits = Arc::new(limits);
+/// What an address asks of its connections, on all workers together.
+#[derive(Debug)]
+pub struct Gate {
+    limits: ListenLimits,
+    slots: Arc<Semaphore>,
+}
+
+impl Gate {
+    /// A gate with these limits.
+    #[must_use]
+    pub fn new(limits: ListenLimits) -> Self {
+        Self { slots: Arc::new(Semaphore::new(limits.connections)), limits }
+    }
+}
+
+/// Accepts a worker's connections until the proxy drains. Above the limit, each worker holds one new connection, unread,
+/// until another ends; the rest wait in the system's queue.
+pub async fn accept(listener: TcpListener, gate: Arc<Gate>, plane: Arc<Plane>) {
     loop {
         let next = tokio::select! {
             () = plane.draining.cancelled() => return,
-            next = next_connection(&listener, &slots) => next,
+            next = next_connection(&listener, &gate.slots) => next,
         };
         match next {
             Ok((slot, stream, peer)) => {
-                let connection = connection(stream, peer, Arc::clone(&limits), Arc::clone(&plane), slot);
+                let connection = connection(stream, peer, Arc::clone(&gate), Arc::clone(&plane), slot);
                 plane.tasks.spawn(connection);
             }
             Err(e) => {
@@ -67,8 +81,9 @@ async fn next_connection(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
 ) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    // A worker that took its slot first would keep it from the one whose client is there.
     let (stream, peer) = listener.accept().await?;
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     Ok((slot, stream, peer))
 }
 
@@ -81,19 +96,20 @@ pub(crate) struct Slot(#[expect(dead_code, reason = "held, never read")] Arc<(Ow
 async fn connection(
     mut stream: TcpStream,
     peer: SocketAddr,
-    limits: Arc<ListenLimits>,
+    gate: Arc<Gate>,
     plane: Arc<Plane>,
     permit: OwnedSemaphorePermit,
 ) {
     let slot = Slot(Arc::new((permit, metrics::connection())));
+    let limits = &gate.limits;
     prepare(&stream);
     let preface = tokio::select! {
         preface = tokio::time::timeout(limits.head_timeout, preface(&stream)) => preface,
         () = plane.draining.cancelled() => return,
     };
     match preface {
-        Ok(Ok(Preface::Http1)) => serve_http1(stream, peer, &limits, &plane, slot).await,
-        Ok(Ok(Preface::Http2)) => serve_http2(stream, peer, &limits, &plane).await,
+        Ok(Ok(Preface::Http1)) => serve_http1(stream, peer, limits, &plane, slot).await,
+        Ok(Ok(Preface::Http2)) => serve_http2(stream, peer, limits, &plane).await,
         Ok(Ok(Preface::Closed) | Err(_)) => {}
         Err(_) => refuse_slow(&mut stream).await,
     }

@@ -90,6 +90,7 @@ impl Handle {
 #[derive(Debug)]
 pub struct Reloader {
     setup: Setup,
+    workers: usize,
     published: Published,
     requests: mpsc::Receiver<oneshot::Sender<Arc<Report>>>,
     last: Arc<ArcSwap<Report>>,
@@ -98,15 +99,15 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Loads for the first time.
+    /// Loads for the first time, for this many workers.
     ///
     /// # Errors
     /// All that is wrong with the configuration and the rules, as one text for a person.
-    pub fn start(setup: Setup) -> Result<(Self, Handle), String> {
+    pub fn start(setup: Setup, workers: usize) -> Result<(Self, Handle), String> {
         let loaded = setup.load();
         let fingerprint = loaded.fingerprint;
         let (config, rules) = loaded.result?;
-        let snapshot = Snapshot::try_new(1, &config, &rules, None).map_err(|errors| errors.join("\n"))?;
+        let snapshot = Snapshot::try_new(1, &config, &rules, workers, None).map_err(|errors| errors.join("\n"))?;
         let report = Report {
             at: jiff::Timestamp::now(),
             outcome: Outcome::Published,
@@ -118,7 +119,7 @@ impl Reloader {
         let (sender, requests) = mpsc::channel(QUEUE);
         let handle = Handle { requests: sender, last: Arc::clone(&last) };
         let published = Published::new(snapshot);
-        Ok((Self { setup: setup.with(config), published, requests, last, fingerprint }, handle))
+        Ok((Self { setup: setup.with(config), workers, published, requests, last, fingerprint }, handle))
     }
 
     /// Where the snapshots are published.
@@ -170,7 +171,7 @@ impl Reloader {
     fn publish(&mut self, loaded: Loaded, is_changed: bool) -> Report {
         let current = self.published.load();
         let next = loaded.result.and_then(|(config, rules)| {
-            let next = Snapshot::try_new(current.generation + 1, &config, &rules, Some(&current));
+            let next = Snapshot::try_new(current.generation + 1, &config, &rules, self.workers, Some(&current));
             next.map(|snapshot| (config, snapshot)).map_err(|errors| errors.join("\n"))
         });
         let outcome = match next {

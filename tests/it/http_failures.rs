@@ -292,6 +292,20 @@ async fn connections_above_the_limit_wait() {
 }
 
 #[tokio::test]
+async fn the_last_slot_goes_to_whichever_worker_has_a_client() {
+    let backend = Backend::echo().await;
+    let adjust = |c: &mut Config| {
+        c.workers = Some(4);
+        c.listen[0].limits.connections = 1;
+    };
+    let proxy = TestProxy::start(&[backend.address], adjust).await;
+    // The system picks the worker by the client's port, so that sixteen clients meet all four.
+    for _ in 0..16 {
+        assert_eq!(proxy.client().await.ask(GET).await.status(), 200);
+    }
+}
+
+#[tokio::test]
 async fn a_pooled_connection_that_has_died_is_replaced() {
     let backend = Backend::scripted(|mut wire: Wire| async move {
         wire.try_message().await;

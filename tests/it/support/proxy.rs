@@ -88,9 +88,12 @@ impl TestProxy {
         let app = App::bind(setup).await.unwrap();
         let (address, admin, reload) = (app.addresses()[0], app.admin_address().unwrap(), app.reload_handle());
         let (shutdown, told) = oneshot::channel::<()>();
-        let running = tokio::spawn(app.run(async {
-            let _ = told.await;
-        }));
+        let running = tokio::spawn(async {
+            let ended = app.run(async {
+                let _ = told.await;
+            });
+            ended.await.unwrap();
+        });
         Self { address, admin, reload, rules, shutdown: Some(shutdown), running }
     }
 
