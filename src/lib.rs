@@ -39,7 +39,7 @@
 //!
 //! | layer | modules | may import |
 //! |---|---|---|
-//! | 0 pure values | [`json`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
+//! | 0 pure values | [`json`] [`framing`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
 //! | 1 pure compiler | [`rules`], then [`openapi`] and [`draft`] | layer 0 |
 //! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] [`worker`] | each other downwards, layer 0 |
 //! | 2 resources | [`backend`] | layer 1 |
@@ -68,6 +68,8 @@
 //! 12. `serde_json::Value` is never on the translate path.
 
 pub mod json;
+
+pub mod framing;
 
 pub mod diagnostic;
 pub mod yaml;

@@ -51,7 +51,7 @@ pub(crate) use text::{quote, unescape};
 pub use translator::Translator;
 pub use uuid::Uuids;
 pub(crate) use uuid::is_uuid;
-pub(crate) use valid::{Item, Items, Kind, same};
+pub(crate) use valid::{Item, Items, Kind, same, value_end};
 
 /// Bounds on one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
