@@ -59,6 +59,8 @@ pub struct Diagnostic {
     pub secondary: Vec<(Span, String)>,
     /// How to mend it.
     pub help: Option<String>,
+    /// Whether the file holds secrets, so that none of its lines may be drawn.
+    pub is_secret: bool,
 }
 
 impl Diagnostic {
@@ -81,7 +83,17 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, file: &Arc<str>, span: Span, message: String) -> Self {
-        Self { severity, code, file: file.clone(), span, message, label: None, secondary: Vec::new(), help: None }
+        Self {
+            severity,
+            code,
+            file: file.clone(),
+            span,
+            message,
+            label: None,
+            secondary: Vec::new(),
+            help: None,
+            is_secret: false,
+        }
     }
 
     /// Says something under the marked place.
@@ -146,6 +158,10 @@ fn group<'d>(diagnostic: &'d Diagnostic, source: Option<&'d Source>) -> Group<'d
     };
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
     let group = match source {
+        Some(source) if diagnostic.is_secret => {
+            let (line, column) = line_column(&source.text, diagnostic.span.start);
+            title.element(Origin::path(&*diagnostic.file).line(line).char_column(column))
+        }
         Some(source) => title.element(snippet(diagnostic, source)),
         None => title.element(Origin::path(&*diagnostic.file)),
     };
@@ -253,6 +269,14 @@ error[YM002]: duplicate key `name`
 
 "
         );
+    }
+
+    #[test]
+    fn draws_no_line_of_a_file_with_secrets() {
+        let (mut diagnostic, sources) = sample();
+        diagnostic.is_secret = true;
+        let want = "error[YM002]: duplicate key `name`\n--> a.yaml:2:1\n = help: remove one\n\n";
+        assert_eq!(render(&[diagnostic], &sources, false), want);
     }
 
     #[test]

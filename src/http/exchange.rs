@@ -52,23 +52,25 @@ impl Exchange {
     /// Finds out what a request is for.
     ///
     /// # Errors
-    /// Those that concern the request's target and version.
+    /// Those that concern the request's target and version, with what was found out before.
     pub(crate) fn open(
         plane: &Plane,
         snapshot: Arc<Snapshot>,
         peer: SocketAddr,
         head: &Parts,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Box<Refused>> {
         headers::check_framing(head)?;
         let authority = headers::authority(head)?;
         let host = authority.as_deref().map(headers::host_of);
         let route = Arc::clone(snapshot.find(host, head.uri.path()).ok_or_else(no_route)?);
-        let rules = route.rules.as_ref().ok_or_else(|| no_rules(&route.config.name))?;
+        let refused = |failure, version| Box::new(Refused { failure, route: Some(Arc::clone(&route)), version });
+        let rules = route.rules.as_ref().ok_or_else(|| refused(no_rules(&route.config.name), None))?;
         let (path, query) = (head.uri.path(), head.uri.query());
         let view = RequestView { headers: &head.headers, host: authority.as_deref(), path, query };
         let api = &rules.api;
-        let resolved = api.resolver.resolve(&api.versions, &view).map_err(|e| unresolved(api, &e))?;
-        check_sunset(api, resolved.version, jiff::Timestamp::now())?;
+        let resolved = api.resolver.resolve(&api.versions, &view).map_err(|e| refused(unresolved(api, &e), None))?;
+        check_sunset(api, resolved.version, jiff::Timestamp::now())
+            .map_err(|failure| refused(failure, Some(resolved.version)))?;
         Ok(Self {
             worker: plane.worker,
             peer,
@@ -143,35 +145,79 @@ impl Exchange {
 
     /// How errors look to this client.
     pub(crate) fn audience(&self) -> Audience<'_> {
-        Audience {
-            version: Some(&self.client_version().label),
-            shape: self.api.problems.get(&self.resolved.version).map(Vec::as_slice),
-        }
+        audience(&self.api, Some(self.resolved.version))
     }
 
     /// Says in a response which version was served, what decided it, and until when it is.
     pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
-        for name in self.api.resolver.vary() {
-            if !headers::tokens(headers, &header::VARY).any(|t| t == "*" || t.eq_ignore_ascii_case(name.as_str())) {
-                headers.append(header::VARY, HeaderValue::from(name));
-            }
+        stamp(&self.route, Some(self.resolved.version), headers);
+    }
+}
+
+/// A request that goes no further than to its API, and what was found out about it.
+pub(crate) struct Refused {
+    /// Why.
+    pub(crate) failure: Failure,
+    /// The API as configured.
+    pub(crate) route: Option<Arc<Route>>,
+    /// The client's version.
+    pub(crate) version: Option<VersionId>,
+}
+
+impl From<Failure> for Box<Refused> {
+    fn from(failure: Failure) -> Self {
+        Self::new(Refused { failure, route: None, version: None })
+    }
+}
+
+impl Refused {
+    fn api(&self) -> Option<&Api> {
+        self.route.as_ref().and_then(|route| route.rules.as_ref()).map(|rules| &*rules.api)
+    }
+
+    /// The label of the client's version.
+    pub(crate) fn client_version(&self) -> Option<&str> {
+        Some(&self.api()?.versions.get(self.version?).label)
+    }
+
+    /// How errors look to this client.
+    pub(crate) fn audience(&self) -> Audience<'_> {
+        self.api().map_or_else(Audience::default, |api| audience(api, self.version))
+    }
+
+    /// Says in the answer what is known of the version.
+    pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
+        if let Some(route) = &self.route {
+            stamp(route, self.version, headers);
         }
-        let Some(notices) = self.route.rules.as_ref().map(|rules| rules.notices(self.resolved.version)) else {
-            return;
-        };
-        let values = [
-            (self.api.resolver.echo_header(), &notices.label),
-            (DEPRECATION, &notices.deprecation),
-            (SUNSET, &notices.sunset),
-        ];
-        for (name, value) in values {
-            if let Some(value) = value {
-                headers.insert(name, value.clone());
-            }
+    }
+}
+
+fn audience(api: &Api, version: Option<VersionId>) -> Audience<'_> {
+    Audience {
+        version: version.map(|version| &*api.versions.get(version).label),
+        shape: version.and_then(|version| api.problems.get(&version)),
+    }
+}
+
+fn stamp(route: &Route, version: Option<VersionId>, headers: &mut HeaderMap) {
+    let Some(rules) = &route.rules else { return };
+    let resolver = &rules.api.resolver;
+    for name in resolver.vary() {
+        if !headers::tokens(headers, &header::VARY).any(|t| t == "*" || t.eq_ignore_ascii_case(name.as_str())) {
+            headers.append(header::VARY, HeaderValue::from(name));
         }
-        for link in &notices.links {
-            headers.append(header::LINK, link.clone());
+    }
+    let Some(notices) = version.map(|version| rules.notices(version)) else { return };
+    let values =
+        [(resolver.echo_header(), &notices.label), (DEPRECATION, &notices.deprecation), (SUNSET, &notices.sunset)];
+    for (name, value) in values {
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
         }
+    }
+    for link in &notices.links {
+        headers.append(header::LINK, link.clone());
     }
 }
 

@@ -14,11 +14,11 @@ use crate::rules::{Absent, Lifetime};
 use crate::telemetry::access_log::Record;
 use crate::ws;
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Refused};
 use super::form::Form;
 use super::headers::{self, Hops};
 use super::record::Recorder;
-use super::respond::{self, Audience};
+use super::respond;
 use super::{Plane, body, request, response, send};
 
 /// How a request is answered.
@@ -40,7 +40,10 @@ pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Req
     let snapshot = plane.published.load();
     let exchange = match Exchange::open(plane, snapshot, peer, &head) {
         Ok(exchange) => exchange,
-        Err(failure) => return finish(recorder, refuse(&head, &failure), Some(&failure)),
+        Err(refused) => {
+            note_refused(&refused, recorder.record());
+            return refuse(&head, &refused, recorder);
+        }
     };
     note(&exchange, recorder.record());
 
@@ -64,11 +67,18 @@ pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Req
 }
 
 /// Answers a request that no API takes. OPTIONS of the server itself is for no API.
-fn refuse(head: &Parts, failure: &Failure) -> Response<Body> {
-    if head.method == Method::OPTIONS && head.uri.path() == "*" && failure.kind == Kind::NoRoute {
-        return respond::options();
+fn refuse(head: &Parts, refused: &Refused, recorder: Recorder) -> Response<Body> {
+    if head.method == Method::OPTIONS && head.uri.path() == "*" && refused.failure.kind == Kind::NoRoute {
+        return finish(recorder, respond::options(), None);
     }
-    respond::problem(failure, Audience::default())
+    let mut response = respond::problem(&refused.failure, refused.audience());
+    refused.stamp(response.headers_mut());
+    finish(recorder, response, Some(&refused.failure))
+}
+
+fn note_refused(refused: &Refused, record: &mut Record) {
+    record.api = refused.route.as_ref().map(|route| route.config.name.clone());
+    record.client_version = refused.client_version().map(str::to_owned);
 }
 
 fn note(exchange: &Exchange, record: &mut Record) {

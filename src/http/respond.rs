@@ -6,6 +6,7 @@ use http::{Response, StatusCode};
 use crate::backend::Body;
 use crate::failure::{Failure, Kind, Side};
 use crate::json::Code;
+use crate::rules::{ProblemPart, ProblemShape};
 
 use super::body;
 
@@ -86,9 +87,8 @@ fn title(kind: Kind) -> &'static str {
 pub(crate) struct Audience<'a> {
     /// The client's version.
     pub(crate) version: Option<&'a str>,
-    /// How errors look in that version: JSON text in which the strings `$title`, `$status`, `$detail` and
-    /// `$code` stand for a problem's parts; `None`: RFC 9457.
-    pub(crate) shape: Option<&'a [u8]>,
+    /// How errors look in that version; `None`: RFC 9457.
+    pub(crate) shape: Option<&'a ProblemShape>,
 }
 
 /// The response that tells a client about a failure.
@@ -96,7 +96,7 @@ pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Bod
     let status = status(failure);
     let (content_type, text) = match audience.shape {
         None => ("application/problem+json", document(failure, status, audience.version)),
-        Some(shape) => ("application/json", fill(&String::from_utf8_lossy(shape), failure, status)),
+        Some(shape) => ("application/json", shape.fill(|which| part(which, failure, status, audience.version))),
     };
     let mut response = Response::new(body::full(text));
     *response.status_mut() = status;
@@ -130,36 +130,39 @@ pub(crate) const HEAD_TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 fn document(failure: &Failure, status: StatusCode, version: Option<&str>) -> String {
-    let mut text = format!(
-        r#"{{"type":"urn:legato:problem:{}","title":{},"status":{},"detail":{}"#,
-        failure.kind.code(),
-        quoted(title(failure.kind)),
-        status.as_u16(),
-        quoted(&failure.detail)
-    );
-    for (name, value) in
-        [("pointer", failure.pointer.as_deref()), ("change", failure.change.as_deref()), ("version", version)]
-    {
-        if let Some(value) = value {
-            text.extend([r#",""#, name, r#"":"#, &quoted(value)]);
-        }
-    }
-    if !failure.supported.is_empty() {
-        let labels: Vec<String> = failure.supported.iter().map(|l| quoted(l)).collect();
-        text.extend([r#","supported":["#, &labels.join(","), "]"]);
-    }
-    text.push('}');
-    text
+    let members = [
+        ("type", ProblemPart::Type),
+        ("title", ProblemPart::Title),
+        ("status", ProblemPart::Status),
+        ("detail", ProblemPart::Detail),
+        ("pointer", ProblemPart::Pointer),
+        ("change", ProblemPart::Change),
+        ("version", ProblemPart::Version),
+        ("supported", ProblemPart::Supported),
+    ];
+    let said = members.into_iter().filter_map(|(name, which)| Some((name, part(which, failure, status, version)?)));
+    let said: Vec<String> = said.map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", said.join(","))
 }
 
-/// Fills a version's own error shape. A value that is filled in has its quotes escaped, so it can never look
-/// like a later placeholder.
-fn fill(shape: &str, failure: &Failure, status: StatusCode) -> String {
-    shape
-        .replace(r#""$status""#, status.as_str())
-        .replace(r#""$title""#, &quoted(title(failure.kind)))
-        .replace(r#""$code""#, &quoted(failure.kind.code()))
-        .replace(r#""$detail""#, &quoted(&failure.detail))
+/// A part of what is said of a failure, as JSON text; `None` where there is nothing to say.
+fn part(which: ProblemPart, failure: &Failure, status: StatusCode, version: Option<&str>) -> Option<String> {
+    match which {
+        ProblemPart::Type => Some(quoted(&format!("urn:legato:problem:{}", failure.kind.code()))),
+        ProblemPart::Title => Some(quoted(title(failure.kind))),
+        ProblemPart::Status => Some(status.as_str().to_owned()),
+        ProblemPart::Detail => Some(quoted(&failure.detail)),
+        ProblemPart::Code => Some(quoted(failure.kind.code())),
+        ProblemPart::Pointer => failure.pointer.as_deref().map(quoted),
+        ProblemPart::Change => failure.change.as_deref().map(quoted),
+        ProblemPart::Version => version.map(quoted),
+        ProblemPart::Supported if failure.supported.is_empty() => None,
+        ProblemPart::Supported => {
+            let labels: Vec<String> = failure.supported.iter().map(|label| quoted(label)).collect();
+            Some(format!("[{}]", labels.join(",")))
+        }
+        ProblemPart::Now => Some(quoted(&format!("{:.3}", jiff::Timestamp::now()))),
+    }
 }
 
 /// A JSON string.
@@ -207,13 +210,5 @@ mod tests {
             r#""detail":"no pair for \"x\"","pointer":"/a/0","change":"rename","version":"2"}"#
         );
         assert_eq!(document(&failure, status(&failure), Some("2")), want);
-    }
-
-    #[test]
-    fn a_version_may_have_its_own_error_shape() {
-        let failure = Failure::new(Side::Legato, Kind::NoRoute, r#"found "$code" in it"#);
-        let shape = r#"{"error":"$title","code":"$status","kind":"$code","why":"$detail"}"#;
-        let want = r#"{"error":"No such API","code":404,"kind":"no_route","why":"found \"$code\" in it"}"#;
-        assert_eq!(fill(shape, &failure, StatusCode::NOT_FOUND), want);
     }
 }

@@ -9,7 +9,7 @@ use crate::route::Template;
 use crate::version::{Resolver, VersionId, Versions};
 
 use super::lens::Op;
-use super::{Place, Side, StatusRange};
+use super::{Place, ProblemShape, Side, StatusRange};
 
 /// One API's files.
 #[derive(Debug)]
@@ -24,8 +24,10 @@ pub struct ApiFiles {
     pub on_error: OnErrorPolicy,
     /// What happens after a version's sunset.
     pub after_sunset: AfterSunset,
-    /// Error shapes by version: JSON text.
-    pub problems: BTreeMap<VersionId, Vec<u8>>,
+    /// Error shapes by version.
+    pub problems: BTreeMap<VersionId, ProblemShape>,
+    /// Where `api.yaml` says that clients' own versions are.
+    pub pins: Vec<PinsFile>,
     /// How a plain-JSON PATCH body is read.
     pub patch: PatchMode,
     /// What checks are told.
@@ -40,6 +42,17 @@ pub struct ApiFiles {
     pub changes: Vec<Change>,
     /// Whole-chain tests.
     pub tests: Vec<Test>,
+}
+
+/// A file with a version for each of a list of clients.
+#[derive(Debug)]
+pub struct PinsFile {
+    /// The index of the version source that reads it.
+    pub source: usize,
+    /// Relative to the API's folder.
+    pub name: String,
+    /// Where `api.yaml` says so.
+    pub span: Span,
 }
 
 /// What a project tells its checks.

@@ -27,6 +27,7 @@ mod order;
 mod parse;
 mod path;
 mod plan;
+mod problem;
 mod query;
 mod reach;
 pub mod schema;
@@ -53,6 +54,7 @@ pub use lens::Mode;
 pub use ops::Ops;
 pub use path::{Location, Part, Place};
 pub use plan::{Absent, Call, MessagePlan, Pair, Whole};
+pub use problem::{Part as ProblemPart, ProblemShape};
 pub use socket::{Outcome, Side, Socket};
 pub use socketio::{Namespace, Translated};
 pub use status::StatusRange;
@@ -102,7 +104,7 @@ impl Direction {
 pub struct RuleSet {
     /// By name.
     pub apis: BTreeMap<String, Arc<Api>>,
-    /// A hash of the rule files: 16 hexadecimal digits.
+    /// A hash of the rule files but for clients' pins: 16 hexadecimal digits.
     pub hash: String,
 }
 
@@ -119,8 +121,8 @@ pub struct Api {
     pub on_error: OnErrorPolicy,
     /// What happens to clients of a version whose sunset has passed.
     pub after_sunset: AfterSunset,
-    /// How errors made by Legato look to clients of a version: JSON text with `$title`, `$status`, `$detail`, `$code`.
-    pub problems: BTreeMap<VersionId, Vec<u8>>,
+    /// How errors made by Legato look to clients of a version.
+    pub problems: BTreeMap<VersionId, ProblemShape>,
     /// How a plain-JSON PATCH body is read.
     patch: ast::PatchMode,
     /// What checks are told.
@@ -169,9 +171,11 @@ pub struct Compiled {
 pub fn compile(files: &[Source]) -> Compiled {
     let mut diagnostics = Vec::new();
     let mut apis = BTreeMap::new();
+    let mut pins = Vec::new();
     for (folder, files) in by_api(files) {
         let mut found = Vec::new();
         if let Some(api) = parse::api(folder, &files, &mut found) {
+            pins.extend(api.pins.iter().map(|pins| format!("{folder}/{}", pins.name)));
             let mut api = order::order(api, &mut found);
             shapes::expand(&mut api, &mut found);
             check::check(&api, &files, &mut found);
@@ -181,7 +185,7 @@ pub fn compile(files: &[Source]) -> Compiled {
     }
     diagnostics.iter_mut().for_each(diagnostics::clip);
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    let rules = (!failed).then(|| RuleSet { apis, hash: hash(files) });
+    let rules = (!failed).then(|| RuleSet { apis, hash: hash(files.iter().filter(|file| !pins.contains(&file.file))) });
     Compiled { rules, diagnostics }
 }
 
@@ -196,8 +200,9 @@ fn by_api(files: &[Source]) -> BTreeMap<&str, Vec<(&str, &Source)>> {
     apis
 }
 
-/// A hash of the files' names and texts (xxh3).
-fn hash(files: &[Source]) -> String {
+/// A hash of the files' names and texts (xxh3). Clients see it in validators, so that files with their identities are
+/// left out.
+fn hash<'f>(files: impl Iterator<Item = &'f Source>) -> String {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     for source in files {
         for text in [&source.file, &source.text] {

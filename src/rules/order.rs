@@ -19,6 +19,7 @@ pub(super) fn order(files: ApiFiles, diagnostics: &mut Vec<Diagnostic>) -> Api {
         on_error,
         after_sunset,
         problems,
+        pins: _,
         patch,
         shapes_file: _,
         shapes,

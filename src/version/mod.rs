@@ -6,6 +6,7 @@
 
 mod media;
 mod notices;
+mod pins;
 mod read;
 mod source;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 mod write;
 
 pub use notices::Notices;
+pub use pins::Pins;
 pub use source::{Pattern, Source};
 
 use std::fmt;
@@ -278,7 +280,7 @@ impl Resolver {
         let mut names = Vec::new();
         for source in &self.sources {
             match source {
-                Source::Header(name) => names.push(name.clone()),
+                Source::Header(name) | Source::Pinned { header: name, .. } => names.push(name.clone()),
                 Source::MediaType(_) | Source::MediaTypeSuffix(_) => {
                     names.extend([ACCEPT, CONTENT_TYPE]);
                 }

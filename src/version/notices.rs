@@ -18,26 +18,29 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// What a version's declaration says. Only a deprecated version has more than its label.
+    /// What a version's declaration says. A version that neither is deprecated nor ends has no more than its label.
     #[must_use]
     pub fn new(version: &ApiVersion) -> Self {
-        let label = HeaderValue::from_str(&version.label).ok();
-        let Some(deprecated) = version.deprecated else {
-            return Self { label, deprecation: None, sunset: None, links: Vec::new() };
-        };
-        let sunset = version.sunset.and_then(http_date).and_then(|date| HeaderValue::try_from(date).ok());
-        let deprecation = HeaderValue::try_from(format!("@{deprecated}")).ok();
-        Self { label, deprecation, sunset, links: links(version) }
+        Self {
+            label: HeaderValue::from_str(&version.label).ok(),
+            deprecation: version.deprecated.and_then(|since| HeaderValue::try_from(format!("@{since}")).ok()),
+            sunset: version.sunset.and_then(http_date).and_then(|date| HeaderValue::try_from(date).ok()),
+            links: links(version),
+        }
     }
 }
 
 fn links(version: &ApiVersion) -> Vec<HeaderValue> {
-    let Some(guide) = &version.guide else {
+    let declared = [(version.deprecated, "deprecation"), (version.sunset, "sunset")];
+    let mut relations: Vec<&str> = declared.iter().filter_map(|(time, relation)| time.map(|_| *relation)).collect();
+    let (Some(guide), false) = (&version.guide, relations.is_empty()) else {
         return Vec::new();
     };
-    let sunset = version.sunset.map(|_| "sunset");
-    let relations = ["deprecation"].into_iter().chain(sunset).chain(["successor-version"]);
-    relations.filter_map(|relation| HeaderValue::try_from(format!("<{guide}>; rel=\"{relation}\"")).ok()).collect()
+    relations.push("successor-version");
+    relations
+        .into_iter()
+        .filter_map(|relation| HeaderValue::try_from(format!("<{guide}>; rel=\"{relation}\"")).ok())
+        .collect()
 }
 
 /// A time as RFC 9110 section 5.6.7 writes it.

@@ -31,6 +31,10 @@ pub(super) fn label(
         Source::Subprotocol(pattern) => Ok(subprotocol_label(pattern, versions, request.headers)),
         Source::Host(pattern) => Ok(host_label(pattern, versions, request.host)),
         Source::Cookie(name) => agree(cookie_labels(request.headers, name)),
+        Source::Pinned { header, pins } => {
+            let pinned = pins.versions(header, request.headers);
+            agree(pinned.map(|version| versions.get(version).label.to_string()).collect())
+        }
     }
 }
 

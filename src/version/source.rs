@@ -1,8 +1,11 @@
 //! Where a client names its version.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::HeaderName;
+
+use super::Pins;
 
 /// One place in which a client may name its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,13 @@ pub enum Source {
     Host(Pattern),
     /// A cookie.
     Cookie(String),
+    /// Who the client is, by a header that says so.
+    Pinned {
+        /// The header.
+        header: HeaderName,
+        /// The clients' versions.
+        pins: Arc<Pins>,
+    },
 }
 
 /// A text around a version's label.
@@ -139,6 +149,7 @@ impl fmt::Display for Source {
             Self::Subprotocol(pattern) => write!(f, "subprotocol `{pattern}`"),
             Self::Host(pattern) => write!(f, "host `{pattern}`"),
             Self::Cookie(name) => write!(f, "cookie `{name}`"),
+            Self::Pinned { header, .. } => write!(f, "the client's `{header}`"),
         }
     }
 }

@@ -77,6 +77,30 @@ fn every_source_reads_what_its_cases_say() {
 }
 
 #[test]
+fn a_client_may_have_a_version_of_its_own() {
+    let mut pins = Pins::default();
+    for (at, identity) in (0..).zip(["alice", "bob"]) {
+        pins.insert(&HeaderName::from_static("x-user"), identity, VersionId(at)).unwrap();
+    }
+    let pinned = Source::Pinned { header: HeaderName::from_static("x-user"), pins: Arc::new(pins) };
+    let resolver = Resolver { sources: vec![pinned], ..resolver(&[]) };
+    let cases = [
+        ("/ | x-user: bob", "2"),
+        ("/ | x-user: bob | x-user: bob", "2"),
+        ("/ | x-user: bob | x-user: alice", "the client's `x-user` names two versions, `2` and `1`"),
+        ("/ | x-user: carol", "no version is named in the client's `x-user`"),
+    ];
+    for (line, want) in cases {
+        assert_eq!(resolve(&resolver, line), want, "{line}");
+    }
+    assert_eq!(resolver.vary(), ["x-user"]);
+    let mut head = Head::parse("/x | x-user: bob");
+    let found = resolver.resolve(&versions(), &head.view()).unwrap();
+    let target = resolver.tell_backend(versions().get(VersionId(0)), &mut head.headers, "/x", &found);
+    assert_eq!((target.as_str(), head.headers["x-user"].to_str().unwrap()), ("/x", "bob"));
+}
+
+#[test]
 fn the_first_source_that_names_a_version_decides() {
     let resolver = Resolver {
         default: Some(VersionId(0)),

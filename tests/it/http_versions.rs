@@ -71,12 +71,56 @@ async fn caches_learn_what_decided() {
 #[tokio::test]
 async fn a_version_past_its_sunset_may_be_gone() {
     let backend = Backend::echo().await;
-    let proxy = proxy("after_sunset: gone\n", &backend).await;
+    let shape = "problems: {\"1\": {why: $code, of: $version, not: $supported, at: $pointer}}\n";
+    let proxy = proxy(&format!("after_sunset: gone\n{shape}"), &backend).await;
     let mut client = proxy.client().await;
     let got = client.ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 1\r\n\r\n").await;
-    assert_eq!((got.status(), got.problem().as_str()), (410, "version_gone"));
+    assert_eq!(got.text(), r#"{"why":"version_gone","of":"1","not":["1","2"],"at":null}"#);
+    // Whoever learns that it is too late learns where to go.
+    assert_eq!((got.status(), got.header("x-version")), (410, Some("1")));
+    assert_eq!(got.header("sunset"), Some("Tue, 03 Feb 2026 00:00:00 GMT"));
+    assert_eq!(got.headers.iter().filter(|(name, _)| name == "link").count(), 3);
     let got = client.ask("GET /m HTTP/1.1\r\nhost: h\r\nx-version: 2\r\n\r\n").await;
     assert_eq!(got.status(), 200);
+}
+
+#[tokio::test]
+async fn an_unknown_version_may_be_taken_for_another() {
+    let cases = [("default", "2", None), ("latest", "3", None), ("reject", "", Some("unknown_version"))];
+    for (policy, version, problem) in cases {
+        let (backend, recorded) = Backend::recording().await;
+        let rules = tempfile::tempdir().unwrap();
+        let api = API.replace("client_version:", "  - {id: \"3\"}\nclient_version:");
+        write_rule(rules.path(), "chat/api.yaml", &format!("{api}unknown_version: {policy}\n"));
+        let proxy = TestProxy::with_rules(rules, &[backend.address], |_| {}).await;
+        let got = proxy.client().await.ask("GET /v9/m HTTP/1.1\r\nhost: h\r\nx-version: nine\r\n\r\n").await;
+        if let Some(problem) = problem {
+            assert_eq!(got.problem(), problem);
+            continue;
+        }
+        assert_eq!(got.header("x-version"), Some(version), "{policy}");
+        let seen = recorded.only();
+        assert_eq!((seen.start.as_str(), seen.header("x-version")), ("GET /v1/m HTTP/1.1", Some("1")));
+    }
+}
+
+#[tokio::test]
+async fn the_backend_may_be_told_nothing_or_what_the_client_said() {
+    let cases = [
+        ("rewrite", "GET /v1/m?version=1 HTTP/1.1", Some("1"), Some("application/vnd.chat.v1+json")),
+        ("strip", "GET /m HTTP/1.1", None, Some("application/json")),
+        ("keep", "GET /v2/m?version=2 HTTP/1.1", Some("2"), Some("application/vnd.chat.v2+json")),
+    ];
+    for (policy, start, header, accept) in cases {
+        let (backend, recorded) = Backend::recording().await;
+        let proxy = proxy(&format!("tell_backend: {policy}\n"), &backend).await;
+        let request = "GET /v2/m?version=2 HTTP/1.1\r\nhost: h\r\nx-version: 2\r\n\
+                       accept: application/vnd.chat.v2+json\r\n\r\n";
+        assert_eq!(proxy.client().await.ask(request).await.status(), 200);
+        let seen = recorded.only();
+        let found = (seen.start.as_str(), seen.header("x-version"), seen.header("accept"));
+        assert_eq!(found, (start, header, accept), "{policy}");
+    }
 }
 
 #[tokio::test]

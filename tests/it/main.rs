@@ -27,6 +27,7 @@ mod http;
 mod http_bodies;
 mod http_crossing;
 mod http_failures;
+mod http_sources;
 mod http_translation;
 mod http_versions;
 #[cfg(target_os = "linux")]

@@ -1,11 +1,17 @@
 //! `api.yaml`: versions, how a client's version is found, what happens on errors.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::HeaderName;
 
 use crate::diagnostic::{Severity, Span};
 use crate::route::Template;
-use crate::rules::ast::{AfterSunset, ApiFiles, Checks, OnError, OnErrorPolicy, OnFrame, PatchMode, QueryArrays};
+use crate::rules::ast::{
+    AfterSunset, ApiFiles, Checks, OnError, OnErrorPolicy, OnFrame, PatchMode, PinsFile, QueryArrays,
+};
 use crate::rules::diagnostics as code;
+use crate::rules::problem::{Part, ProblemShape, Unusable};
 use crate::version::{ApiVersion, Resolver, Source, TellBackend, Unknown, VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader, code as yaml_code};
 
@@ -49,7 +55,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
     let versions = versions?;
     let problems = problem_shapes.map(|node| problems(reader, node, &versions)).unwrap_or_default();
     let query_arrays = query_arrays(reader, arrays, &versions);
-    let (sources, default) = sources.map(|node| client_version(reader, node, &versions))?;
+    let ClientVersion { sources, pins, default } = sources.map(|node| client_version(reader, node, &versions))?;
     let resolver = Resolver { sources, default, unknown, tell_backend };
     Some(ApiFiles {
         name: name?.1.to_owned(),
@@ -58,6 +64,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str) -> Option<Ap
         on_error,
         after_sunset: after_sunset.unwrap_or_default(),
         problems,
+        pins,
         patch: patch.unwrap_or_default(),
         checks,
         shapes_file,
@@ -170,28 +177,57 @@ fn date(reader: &mut Reader, node: &Node) -> Option<i64> {
     seconds
 }
 
-fn client_version(reader: &mut Reader, node: &Node, versions: &Versions) -> (Vec<Source>, Option<VersionId>) {
-    let mut sources = Vec::new();
-    let mut default = None;
+/// What `client_version` says.
+#[derive(Default)]
+struct ClientVersion {
+    sources: Vec<Source>,
+    pins: Vec<PinsFile>,
+    default: Option<VersionId>,
+}
+
+fn client_version(reader: &mut Reader, node: &Node, versions: &Versions) -> ClientVersion {
+    let mut found = ClientVersion::default();
     for node in reader.list(node, "`client_version`").unwrap_or_default() {
         let Some([(kind, value)]) = node.as_mapping() else {
             reader.wrong_type(node, "a version source", "one key and its value, such as `header: api-version`");
             continue;
         };
         match kind.text().unwrap_or_default() {
-            "default" => default = version(reader, value, versions),
-            "pinned" | "message" => {
-                unsupported(reader, kind, &format!("the version source `{}`", kind.text().unwrap_or_default()));
+            "default" => found.default = version(reader, value, versions),
+            "message" => unsupported(reader, kind, "the version source `message`"),
+            "pinned" => {
+                let at = found.sources.len();
+                if let Some((source, name, span)) = pinned(reader, value) {
+                    found.sources.push(source);
+                    found.pins.push(PinsFile { source: at, name, span });
+                }
             }
-            kind_text => sources.extend(source(reader, kind, kind_text, value)),
+            kind_text => found.sources.extend(source(reader, kind, kind_text, value)),
         }
     }
-    (sources, default)
+    found
+}
+
+/// `pinned: {header: authorization, file: pins.yaml}`; the file is read with the API's others.
+fn pinned(reader: &mut Reader, node: &Node) -> Option<(Source, String, Span)> {
+    let mut fields = reader.fields(node, "`pinned`")?;
+    let header = fields.require(reader, "header").and_then(|node| {
+        let text = reader.string(node, "`header`")?;
+        let name = text.parse::<HeaderName>().ok();
+        if name.is_none() {
+            reader.bad_value(node, format!("`{}` is not a header name", text.escape_debug()));
+        }
+        name
+    });
+    let file = fields.require(reader, "file").and_then(|node| Some((reader.string(node, "`file`")?, node.span)));
+    fields.finish(reader);
+    let (name, span) = file?;
+    Some((Source::Pinned { header: header?, pins: Arc::default() }, name.to_owned(), span))
 }
 
 fn source(reader: &mut Reader, kind: &Node, kind_text: &str, value: &Node) -> Option<Source> {
     if !Source::KINDS.contains(&kind_text) {
-        let known: Vec<&str> = Source::KINDS.into_iter().chain(["default"]).collect();
+        let known: Vec<&str> = Source::KINDS.into_iter().chain(["pinned", "default"]).collect();
         reader
             .error(yaml_code::UNKNOWN_KEY, kind.span, format!("unknown version source `{}`", kind_text.escape_debug()))
             .help(crate::yaml::reader::suggestion(kind_text, &known));
@@ -300,7 +336,7 @@ fn query_arrays(reader: &mut Reader, node: Option<&Node>, versions: &Versions) -
     all
 }
 
-fn problems(reader: &mut Reader, node: &Node, versions: &Versions) -> BTreeMap<VersionId, Vec<u8>> {
+fn problems(reader: &mut Reader, node: &Node, versions: &Versions) -> BTreeMap<VersionId, ProblemShape> {
     let mut shapes = BTreeMap::new();
     for (label, shape) in reader.mapping(node, "`problems`").unwrap_or_default() {
         // A mapping's key is text whatever YAML makes of it.
@@ -308,14 +344,21 @@ fn problems(reader: &mut Reader, node: &Node, versions: &Versions) -> BTreeMap<V
             unknown_version(reader, label, versions);
             continue;
         };
-        match shape.to_json() {
-            Ok(text) => {
-                shapes.insert(id, text.into_bytes());
+        match ProblemShape::parse(shape) {
+            Ok(shape) => {
+                shapes.insert(id, shape);
             }
-            Err(error) => {
+            Err(Unusable::Number(error)) => {
                 reader
                     .error(yaml_code::BAD_VALUE, error.span, "this number has no JSON form")
                     .help("write it as JSON does: decimal digits, no leading `+` or `.`");
+            }
+            Err(Unusable::Part(node)) => {
+                let text = node.text().unwrap_or_default();
+                let names = Part::ALL.map(|(name, _)| name);
+                reader
+                    .bad_value(node, format!("an error has no part `{}`", text.escape_debug()))
+                    .help(crate::yaml::reader::suggestion(text, &names));
             }
         }
     }

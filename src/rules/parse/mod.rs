@@ -4,6 +4,7 @@ mod absence;
 mod api_file;
 mod blocks;
 mod change;
+mod pins;
 mod route;
 mod shapes;
 mod socketio;
@@ -33,7 +34,11 @@ pub(super) fn api(folder: &str, files: &[(&str, &Source)], diagnostics: &mut Vec
     };
     let mut api = with_reader(source, diagnostics, |reader, node| api_file::parse(reader, node, folder))?;
     let shapes = shapes_file(&api, source, files, diagnostics);
+    pins::read(&mut api, source, files, diagnostics);
     for (name, source) in files {
+        if api.pins.iter().any(|pins| pins.name == **name) {
+            continue;
+        }
         if Some(*name) == shapes {
             api.shapes =
                 with_reader(source, diagnostics, |reader, node| Some(shapes::file(reader, node))).unwrap_or_default();
