@@ -227,6 +227,34 @@ fn uuids_do_not_depend_on_chunks() {
     assert_eq!(ids.len(), 11, "{done}");
 }
 
+/// What was done as with the object before and then failed has taken no UUIDs: the next document gets the same ones
+/// whatever chunks this one came in.
+#[test]
+fn a_failed_document_takes_as_many_uuids_whole_as_in_chunks() {
+    let ops = json!([{"each": {"at": "/*", "ops": [
+        {"add": {"at": "/inner/id", "default": {"value": "$uuid"}}},
+        {"map": {"at": "/state", "pairs": [["open", "active"]]}},
+    ]}}]);
+    let program = Ops::parse(&ops.to_string(), "ops.yaml").expect("ops").program(Direction::Up, Mode::Full);
+    let good = r#"{"inner":{"n":1},"state":"open"}"#;
+    let bad = good.replace("open", "shut");
+    let next_after = |chunk: usize| {
+        let values = Values { uuids: Uuids::new(7), ..values() };
+        let mut run = |text: &str, chunk: usize| {
+            let mut translator = Translator::new(Arc::clone(&program), values.clone(), Limits::default());
+            let mut rest = Bytes::copy_from_slice(text.as_bytes());
+            while !rest.is_empty() {
+                translator.push(rest.split_to(chunk.min(rest.len()))).map_err(|e| e.code.name())?;
+            }
+            translator.finish().map_err(|e| e.code.name())?;
+            Ok(translator.take().flat_map(|piece| piece.to_vec()).collect::<Vec<u8>>())
+        };
+        assert_eq!(run(&format!("[{good},{good},{good},{bad}]"), chunk), Err("no_mapping"));
+        String::from_utf8(run(&format!("[{good}]"), usize::MAX).expect("translated")).expect("UTF-8")
+    };
+    assert_eq!(next_after(usize::MAX), next_after(1));
+}
+
 /// An object with most of the names.
 fn mould(random: &mut Random) -> Value {
     let members = NAMES.iter().map(|name| ((*name).to_owned(), random_value(random, 3)));
