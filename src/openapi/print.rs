@@ -1,10 +1,8 @@
 //! A document as YAML that reads back as the same value.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value};
 
-use crate::yaml;
+use crate::yaml::{self, is_printable, write_quoted};
 
 /// A document as YAML, in block style.
 #[must_use]
@@ -106,12 +104,6 @@ fn is_plain(text: &str) -> bool {
         && yaml::parse(text, "", yaml::Limits::default()).is_ok_and(|node| node.as_str() == Some(text))
 }
 
-/// YAML 1.2, section 5.1, but for line breaks.
-fn is_printable(c: char) -> bool {
-    matches!(c, '\t' | ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}')
-        || matches!(c, '\u{ff00}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
-}
-
 /// Whether a text reads best as a block of lines.
 fn is_block(text: &str) -> bool {
     let body = text.strip_suffix('\n').unwrap_or(text);
@@ -131,22 +123,6 @@ fn write_block(text: &str, depth: usize, out: &mut String) {
             out.push_str(line);
         }
     }
-}
-
-fn write_quoted(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if is_printable(c) => out.push(c),
-            // Writing to a string does not fail.
-            c => drop(write!(out, "\\U{:08X}", u32::from(c))),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub use comments::{Comment, comments};
 pub use json::NotJson;
 pub use parse::{Limits, parse, parse_partial};
 pub use reader::{Fields, Reader};
+pub(crate) use write::{is_printable, write_quoted};
 
 /// The codes of diagnostics about syntax and shape.
 pub mod code {

@@ -135,7 +135,14 @@ fn is_plain(text: &str, place: Place) -> bool {
         && scalar::resolve(text) == ScalarKind::String
 }
 
-fn write_quoted(text: &str, out: &mut String) {
+/// Whether a character may stand in YAML as itself (YAML 1.2, section 5.1), line breaks aside.
+pub(crate) fn is_printable(c: char) -> bool {
+    matches!(c, '\t' | ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}')
+        || matches!(c, '\u{ff00}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+}
+
+/// Appends a text between double quotes.
+pub(crate) fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -144,11 +151,9 @@ fn write_quoted(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}') => {
-                // Writing into a string cannot fail.
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
-            }
-            c => out.push(c),
+            c if is_printable(c) => out.push(c),
+            // Writing into a string cannot fail. What is not printable is below U+10000.
+            c => drop(write!(out, "\\u{:04X}", u32::from(c))),
         }
     }
     out.push('"');
