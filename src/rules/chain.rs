@@ -145,11 +145,24 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
     CallPlan {
         label: label(template),
         request: way.request.compile(),
+        partial: partial(api, steps, template, &way.request),
         patch: if may_patch { bodies(&way.patch.stages) } else { Vec::new() },
         absence: None,
         route: (way.far != *template || !keeps_path(&way.far)).then(|| (template.clone(), way.far)),
         responses: responses(&way.steps, &way.blocks),
     }
+}
+
+/// The plan of the requests with PATCH among those of any method, if it is another.
+fn partial(api: &Api, steps: &[Step<'_>], template: &Template, whole: &Message<'_>) -> Option<MessagePlan> {
+    let way = way(api, steps, &as_patch(template).filter(|_| api.patch == PatchMode::Merge)?).ok()?;
+    (!way.request.edits().eq(whole.edits())).then(|| way.request.compile())
+}
+
+/// The calls with PATCH among those of any method.
+fn as_patch(template: &Template) -> Option<Template> {
+    let twin = || Template { method: Some(http::Method::PATCH), segments: template.segments.clone() };
+    template.method.is_none().then(twin)
 }
 
 /// What a call meets on its way.
@@ -229,7 +242,8 @@ pub(super) fn stages<'s>(
     }
     let every = Template { method: None, segments: vec![Segment::Rest] };
     let template = router.find(method, path).map_or(&every, |found| found.value);
-    match way(api, steps, template) {
+    let twin = as_patch(template).filter(|_| *method == http::Method::PATCH);
+    match way(api, steps, twin.as_ref().unwrap_or(template)) {
         Ok(way) => {
             let message = match status {
                 None => way.request,
@@ -253,6 +267,7 @@ impl CallPlan {
         Self {
             label,
             request: nothing(),
+            partial: None,
             route: None,
             responses: ResponsePlans(vec![(100, nothing())]),
             absence: Some(absence),

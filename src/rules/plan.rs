@@ -33,6 +33,8 @@ pub struct Pair {
 pub(super) struct CallPlan {
     pub(super) label: String,
     pub(super) request: MessagePlan,
+    /// The request's plan where the call is PATCH, for one of any method, if it is another.
+    pub(super) partial: Option<MessagePlan>,
     /// The call as the client and as the backend spell it, where the path has to be taken apart.
     pub(super) route: Option<(Template, Template)>,
     pub(super) responses: ResponsePlans,
@@ -73,6 +75,7 @@ pub struct MessagePlan {
 #[derive(Debug, Clone)]
 pub struct Call<'a> {
     plan: &'a CallPlan,
+    request: &'a MessagePlan,
     params: Vec<&'a str>,
     arrays: (QueryArrays, QueryArrays),
 }
@@ -92,10 +95,12 @@ impl Pair {
     /// The plan for a request. `path` is percent-encoded, starts with `/`, and has no version prefix.
     #[must_use]
     pub fn find<'a>(&'a self, method: &Method, path: &'a str) -> Call<'a> {
-        match self.router.find(method, path) {
-            Some(found) => Call { plan: &self.calls[*found.value], params: found.params, arrays: self.arrays },
-            None => Call { plan: &self.default, params: Vec::new(), arrays: self.arrays },
-        }
+        let (plan, params) = match self.router.find(method, path) {
+            Some(found) => (&self.calls[*found.value], found.params),
+            None => (&self.default, Vec::new()),
+        };
+        let partial = plan.partial.as_ref().filter(|_| *method == Method::PATCH);
+        Call { plan, request: partial.unwrap_or(&plan.request), params, arrays: self.arrays }
     }
 
     /// The message rules of a socket's path; `None` where messages pass unread.
@@ -146,7 +151,7 @@ impl<'a> Call<'a> {
     /// The request's plan.
     #[must_use]
     pub fn request(&self) -> &'a MessagePlan {
-        &self.plan.request
+        self.request
     }
 
     /// The plan for a response with this status from the backend.
@@ -185,7 +190,7 @@ impl<'a> Call<'a> {
         values: &Values,
         limits: Limits,
     ) -> Result<Whole<Target>, Error> {
-        let plan = &self.plan.request;
+        let plan = self.request;
         let (head, ran) =
             self.asked().translate(method, path_and_query, headers, body.filter(|_| plan.is_united), values, limits)?;
         match ran.filter(|_| plan.is_united) {
@@ -210,7 +215,7 @@ impl<'a> Call<'a> {
 
     fn asked(&self) -> Asked<'_> {
         Asked {
-            plan: self.plan.request.head.as_ref(),
+            plan: self.request.head.as_ref(),
             route: self.plan.route.as_ref(),
             params: &self.params,
             arrays: self.arrays,

@@ -305,6 +305,11 @@ fn full_updates_are_documents() {
 }
 
 #[test]
+fn partial_updates_of_any_call_are_partial() {
+    check("patch_any.txt");
+}
+
+#[test]
 fn ops_that_hold_what_they_edit() {
     check("held.txt");
 }
