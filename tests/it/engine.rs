@@ -240,7 +240,7 @@ fn a_failed_document_takes_as_many_uuids_whole_as_in_chunks() {
     let bad = good.replace("open", "shut");
     let next_after = |chunk: usize| {
         let values = Values { uuids: Uuids::new(7), ..values() };
-        let mut run = |text: &str, chunk: usize| {
+        let run = |text: &str, chunk: usize| {
             let mut translator = Translator::new(Arc::clone(&program), values.clone(), Limits::default());
             let mut rest = Bytes::copy_from_slice(text.as_bytes());
             while !rest.is_empty() {

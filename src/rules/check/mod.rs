@@ -5,6 +5,7 @@
 //! What a project does not want to be told is taken out last ([`policy`]).
 
 mod calls;
+mod commute;
 mod conflicts;
 mod cost;
 mod guards;

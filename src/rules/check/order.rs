@@ -1,4 +1,4 @@
-//! Changes of one version of which it matters which comes first, and nobody says.
+//! Changes of one version of which it may matter which comes first, and nobody says.
 
 use std::collections::HashSet;
 
@@ -9,6 +9,7 @@ use crate::rules::lens::Op;
 use crate::rules::messages::Message;
 use crate::rules::{Place, diagnostics as code};
 
+use super::commute::commute;
 use super::skeleton::{is_in, meets};
 
 /// What one edit of an op writes and looks at.
@@ -19,7 +20,8 @@ struct Touched<'a> {
     reads: Vec<Path>,
 }
 
-/// Reports every two changes of one version whose ops meet in a message, unless `after` orders them.
+/// Reports every two changes of one version whose ops meet in a message, unless `after` orders them or both orders
+/// certainly come to the same.
 pub(super) fn check(changes: &[Change], messages: &[Message<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let mut settled: HashSet<(&str, &str)> = HashSet::new();
     for message in messages {
@@ -29,7 +31,11 @@ pub(super) fn check(changes: &[Change], messages: &[Message<'_>], diagnostics: &
             for earlier in all[..at].iter().filter(|earlier| earlier.change.since == later.change.since) {
                 let (one, other) = (later.change, earlier.change);
                 let Some(place) = meeting(later, earlier) else { continue };
-                if one.id == other.id || !settled.insert((&one.id, &other.id)) {
+                if one.id == other.id
+                    || settled.contains(&(&*one.id, &*other.id))
+                    || commute(later.op, earlier.op)
+                    || !settled.insert((&one.id, &other.id))
+                {
                     continue;
                 }
                 if !comes_after(changes, one, other) && !comes_after(changes, other, one) {

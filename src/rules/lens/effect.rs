@@ -66,19 +66,62 @@ pub(in crate::rules) struct Stage {
     pub(in crate::rules) guard: Vec<(Path, Test)>,
 }
 
+/// One edit, or one of those that an edit runs inside other values, with everything that decides whether it runs.
+#[derive(Debug)]
+pub(in crate::rules) struct Leaf {
+    /// The edit, in its scope.
+    pub(in crate::rules) edit: Edit,
+    /// What it does, whether or not its guards let it.
+    pub(in crate::rules) effect: Effect,
+    /// What the guards look at.
+    pub(in crate::rules) guard: Vec<(Path, Test)>,
+}
+
 impl Op {
     /// What it does going up, edit by edit.
     pub(in crate::rules) fn stages(&self) -> Vec<Stage> {
         self.lower(Direction::Up, Mode::Full).into_iter().map(Stage::new).collect()
     }
+
+    /// What it does in a direction, down to the single edits inside other values.
+    pub(in crate::rules) fn leaves(&self, direction: Direction) -> Vec<Leaf> {
+        let mut leaves = Vec::new();
+        for Lowered { part, entry } in self.lower(direction, Mode::Full) {
+            add_leaves(&start_of(part), &[], entry, &mut leaves);
+        }
+        leaves
+    }
+}
+
+fn add_leaves(scope: &[Token], around: &[(Path, Test)], entry: Entry, leaves: &mut Vec<Leaf>) {
+    let own = entry.guard.iter().map(|condition| (join(scope, &condition.path), condition.test.clone()));
+    let guard: Vec<(Path, Test)> = around.iter().cloned().chain(own).collect();
+    match entry.edit {
+        Edit::Each { at, entries } => {
+            let scope = [scope, at.as_slice()].concat();
+            for entry in entries {
+                add_leaves(&scope, &guard, entry, leaves);
+            }
+        }
+        edit => {
+            let mut all = Effect::default();
+            all.extend_within(scope, &effect(&edit), Certainty::Certain);
+            leaves.push(Leaf { edit, effect: all, guard });
+        }
+    }
+}
+
+/// Where a part begins in the whole message's document.
+fn start_of(part: Part) -> Path {
+    match part {
+        Part::Head | Part::Both => Path::new(),
+        Part::Body => vec![Token::Key(Location::Body.name().to_owned())],
+    }
 }
 
 impl Stage {
     fn new(lowered: Lowered) -> Self {
-        let at: Path = match lowered.part {
-            Part::Head | Part::Both => Path::new(),
-            Part::Body => vec![Token::Key(Location::Body.name().to_owned())],
-        };
+        let at = start_of(lowered.part);
         let mut all = Effect::default();
         all.extend_within(&at, &effect(&lowered.entry.edit), Certainty::Certain);
         let guard = lowered.entry.guard.iter().map(|condition| (join(&at, &condition.path), condition.test.clone()));

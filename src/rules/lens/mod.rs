@@ -39,7 +39,7 @@ use super::path::{Location, Part, Place, part_after_last_wildcard};
 pub use carry::{Carried, carry_ops};
 pub(super) use carry::{Fit, carry, carry_all, fit};
 pub use definition::{Arguments, Definition, Documents, Example, Need, Parameter, Takes};
-pub(super) use effect::{Effect, Making, Stage};
+pub(super) use effect::{Effect, Leaf, Making, Stage};
 pub use guard::Guard;
 use guard::parse_guards;
 use loss::loses_value;
