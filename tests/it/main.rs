@@ -43,6 +43,7 @@ mod schema;
 mod shapes;
 mod socketio_packets;
 mod tools;
+mod unordered;
 mod ws;
 mod ws_ends;
 mod ws_translation;

@@ -80,7 +80,9 @@ fn comes_after(changes: &[Change], change: &Change, other: &Change) -> bool {
 fn touched<'a>(change: &'a Change, op: &'a Op) -> impl Iterator<Item = Touched<'a>> {
     op.stages().into_iter().map(move |stage| {
         let writes = stage.effect.writes().cloned().collect();
-        let reads = stage.effect.reads.into_iter().chain(stage.guard.into_iter().map(|(path, _)| path)).collect();
+        let guards = stage.guard.into_iter().map(|(path, _)| path);
+        let down = op.guard_down.iter().flatten().map(|guard| guard.place.in_message());
+        let reads = stage.effect.reads.into_iter().chain(guards).chain(down).collect();
         Touched { change, op, writes, reads }
     })
 }

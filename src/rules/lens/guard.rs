@@ -10,7 +10,7 @@ use super::{code, json, place};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
     /// What is looked at.
-    pub(super) place: Place,
+    pub(in crate::rules) place: Place,
     /// What it must be.
     pub(super) test: Test,
 }
