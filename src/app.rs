@@ -13,11 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
-use crate::config::Config;
 use crate::http::server::{self, Gate};
 use crate::http::{Plane, listen};
 use crate::reload::{Handle, Reloader, Setup};
-use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::access_log::{self, AccessLog, Writer};
 use crate::telemetry::metrics;
 use crate::worker::{self, Worker};
 
@@ -29,7 +28,6 @@ const LAST_GRACE: Duration = Duration::from_secs(1);
 /// A proxy that is bound and not yet serving.
 #[derive(Debug)]
 pub struct App {
-    config: Config,
     shares: Vec<Share>,
     gates: Vec<Arc<Gate>>,
     addresses: Vec<SocketAddr>,
@@ -37,7 +35,7 @@ pub struct App {
     reloader: Reloader,
     reload: Handle,
     life: Life,
-    log_writer: Option<JoinHandle<()>>,
+    log_writer: Writer,
 }
 
 /// One worker's part of a proxy.
@@ -65,7 +63,10 @@ impl App {
     pub async fn bind(setup: Setup) -> Result<Self, String> {
         let config = setup.config.clone();
         let workers = worker::count(config.workers);
-        let (reloader, reload) = Reloader::start(setup, workers)?;
+        let (access_log, log_writer) = access_log::open(&config.access_log)
+            .and_then(AccessLog::start)
+            .map_err(|e| format!("cannot open the access log: {e}"))?;
+        let (reloader, reload) = Reloader::start(setup, workers, access_log.clone())?;
         let listeners = config.listen.iter().map(|listener| bind(listener.address, workers));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let admin = match &config.admin {
@@ -73,8 +74,6 @@ impl App {
             None => None,
         };
         let addresses = listeners.iter().map(|sockets| sockets[0].local_addr()).collect::<io::Result<_>>();
-        let (access_log, log_writer) =
-            AccessLog::open(&config.access_log).map_err(|e| format!("cannot open the access log: {e}"))?;
         let life = Life::default();
         let plane = |worker| Plane {
             worker,
@@ -87,7 +86,6 @@ impl App {
         Ok(Self {
             shares: shares(listeners, workers, plane),
             gates: config.listen.iter().map(|listener| Arc::new(Gate::new(listener.limits.clone()))).collect(),
-            config,
             addresses: addresses.map_err(|e| format!("cannot read a bound address: {e}"))?,
             admin,
             reloader,
@@ -122,6 +120,7 @@ impl App {
     /// A worker that could not be started, as a text for a person.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), String> {
         let metrics = metrics::handle();
+        let published = self.reloader.published();
         let control = TaskTracker::new();
         let stop = CancellationToken::new();
         // A proxy whose run is dropped half-way leaves no task and no worker behind.
@@ -130,8 +129,7 @@ impl App {
         // The control plane outlives the data plane, so that draining can be watched.
         if let Some(listener) = self.admin {
             let admin = Admin {
-                token: self.config.admin.and_then(|a| a.token),
-                published: self.reloader.published(),
+                published: published.clone(),
                 reload: self.reload,
                 draining: self.life.draining.clone(),
                 metrics: metrics.clone(),
@@ -149,15 +147,15 @@ impl App {
             threads.push(started.map_err(|e| format!("cannot start a worker: {e}"))?);
         }
         shutdown.await;
-        self.life.drain(self.config.drain).await;
+        self.life.drain(published.load().config.drain).await;
 
         stop.cancel();
         control.close();
         let _ = timeout(LAST_GRACE, control.wait()).await;
-        // The writer ends when the workers, which hold the last senders, have ended.
-        threads.extend(self.log_writer);
         let ended = tokio::task::spawn_blocking(|| threads.into_iter().map(JoinHandle::join).for_each(drop));
         let _ = timeout(LAST_GRACE, ended).await;
+        // Its writer ends when the workers, which hold the last senders, have ended.
+        self.log_writer.ended(LAST_GRACE).await;
         Ok(())
     }
 }

@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The rules' hash.
     pub hash: String,
+    /// The configuration.
+    pub config: Config,
     /// In the order in which they are tried: by longest prefix, those with hosts first.
     pub routes: Vec<Arc<Route>>,
 }
@@ -101,7 +103,7 @@ impl Snapshot {
         }
         // A stable sort: equal ones stay in the file's order.
         routes.sort_by_key(|r| (r.config.hosts.is_empty(), std::cmp::Reverse(r.config.prefix.len())));
-        Ok(Self { generation, hash: rules.hash.clone(), routes })
+        Ok(Self { generation, hash: rules.hash.clone(), config: config.clone(), routes })
     }
 
     fn has_rules(&self, api: &str) -> bool {

@@ -46,9 +46,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What the admin endpoints know.
 #[derive(Debug)]
 pub struct Admin {
-    /// Bearer token that writes need.
-    pub token: Option<String>,
-    /// What is served.
+    /// What is served, and the token that writes need.
     pub published: Published,
     /// How to reload.
     pub reload: Handle,
@@ -140,7 +138,8 @@ fn may_write(admin: &Admin, headers: &HeaderMap) -> Result<(), Box<Answer>> {
         let error = json!({"error": "requests of pages of another origin are refused"});
         return Err(Box::new(text(StatusCode::FORBIDDEN, "application/json", error.to_string())));
     }
-    let Some(token) = &admin.token else {
+    let snapshot = admin.published.load();
+    let Some(token) = snapshot.config.admin.as_ref().and_then(|admin| admin.token.as_ref()) else {
         return Ok(());
     };
     let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::{self, Environment};
-use super::{AccessLog, Admin, Config, ListenLimits, Listener, api, code, units};
+use super::{Admin, Config, ListenLimits, Listener, Share, api, code, telemetry, units};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::yaml::{self, Fields, Node, Reader};
 
@@ -53,9 +53,9 @@ fn config(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Config> {
     let rules = fields.require(reader, "rules").and_then(|node| rules(node, base_dir, reader));
     let apis = fields.require(reader, "apis").and_then(|node| api::apis(node, reader));
     let workers = fields.get("workers").and_then(|node| number(node, "`workers`", 1..=1024, reader));
-    let access_log = fields.get("access_log").and_then(|node| access_log(node, base_dir, reader));
+    let access_log = fields.get("access_log").and_then(|node| telemetry::access_log(node, base_dir, reader));
+    let tracing = fields.get("tracing").and_then(|node| telemetry::tracing(node, reader));
     let drain = fields.get("drain").and_then(|node| duration(node, "`drain`", reader));
-    not_supported(&mut fields, "tracing", Some("\"off\""), reader);
     fields.finish(reader);
 
     let config = Config {
@@ -64,7 +64,8 @@ fn config(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Config> {
         rules: rules?,
         apis: apis?,
         workers,
-        access_log: access_log.unwrap_or(AccessLog::Stderr),
+        access_log: access_log.unwrap_or_default(),
+        tracing,
         drain: drain.unwrap_or(DRAIN),
     };
     Some(config)
@@ -158,18 +159,6 @@ fn rules(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<PathBuf> {
     Some(base_dir.join(text))
 }
 
-fn access_log(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<AccessLog> {
-    if node.as_mapping().is_some() {
-        report_not_supported(node, "`access_log.sample`", reader);
-        return None;
-    }
-    Some(match not_empty(node, "`access_log`", reader)? {
-        "off" => AccessLog::Off,
-        "stderr" => AccessLog::Stderr,
-        path => AccessLog::File(base_dir.join(path)),
-    })
-}
-
 /// Sets a value that is written and right; reports are made by `read`.
 pub(super) fn set<T>(value: &mut T, node: Option<&Node>, read: impl FnOnce(&Node) -> Option<T>) {
     if let Some(read) = node.and_then(read) {
@@ -223,6 +212,11 @@ pub(super) fn positive(node: &Node, what: &str, reader: &mut Reader) -> Option<D
         return None;
     }
     Some(duration)
+}
+
+/// A part of a whole, in per cent.
+pub(super) fn share(node: &Node, what: &str, reader: &mut Reader) -> Option<Share> {
+    scalar(node, what, "a share", units::share, reader)
 }
 
 /// A whole number in a range.

@@ -8,6 +8,7 @@ mod api;
 mod endpoint;
 mod environment;
 mod file;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 pub(crate) mod units;
@@ -16,6 +17,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use telemetry::{AccessLog, LogTarget, Tracing};
+pub use units::Share;
 
 use crate::diagnostic::Diagnostic;
 
@@ -59,8 +63,10 @@ pub struct Config {
     pub apis: Vec<ApiConfig>,
     /// Worker threads of the data plane; `None`: one per core.
     pub workers: Option<usize>,
-    /// Where access records go.
+    /// Access records.
     pub access_log: AccessLog,
+    /// Traces; `None`: none are made.
+    pub tracing: Option<Tracing>,
     /// How long requests and sockets may take to finish after SIGTERM.
     pub drain: Duration,
 }
@@ -110,17 +116,6 @@ impl fmt::Debug for Admin {
         let token = self.token.as_ref().map(|_| "***");
         f.debug_struct("Admin").field("address", &self.address).field("token", &token).finish()
     }
-}
-
-/// Where access records go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccessLog {
-    /// Nowhere.
-    Off,
-    /// Standard error, one JSON record a line.
-    Stderr,
-    /// A file, appended.
-    File(PathBuf),
 }
 
 /// One API before its backends.

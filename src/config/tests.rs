@@ -67,7 +67,8 @@ fn what_is_not_said_has_its_documented_default() {
             limits: ApiLimits { body: 1_073_741_824, buffer: 4_194_304, depth: 512, message: 16_777_216 },
         }],
         workers: None,
-        access_log: AccessLog::Stderr,
+        access_log: AccessLog { to: LogTarget::Stderr, sample: Share::ALL },
+        tracing: None,
         drain: milliseconds(30_000),
     };
     assert_eq!(good(SMALLEST), want);
@@ -96,7 +97,8 @@ apis:
       only: {speaks: "2", endpoints: ["http://c"], protocol: auto, balance: least_loaded}
     timeouts: {request: none, websocket_idle: none}
 workers: ${WORKERS}
-access_log: logs/access.log
+access_log: {path: logs/access.log, sample: 12.5%}
+tracing: {otlp: "http://collector/otel/", sample: 0.1%}
 drain: 0s
 "#,
     );
@@ -106,7 +108,11 @@ drain: 0s
     assert_eq!(config.admin.as_ref().and_then(|admin| admin.token.as_deref()), Some("123456"));
     assert_eq!(config.rules, Path::new("/srv/rules"));
     assert_eq!(config.workers, Some(4));
-    assert_eq!(config.access_log, AccessLog::File("/etc/legato/logs/access.log".into()));
+    assert_eq!(config.access_log.to, LogTarget::File("/etc/legato/logs/access.log".into()));
+    assert_eq!(config.access_log.sample.millionths(), 125_000);
+    let tracing = config.tracing.as_ref().unwrap();
+    assert_eq!((tracing.collector.as_str(), tracing.path.as_str()), ("collector:80", "/otel/v1/traces"));
+    assert_eq!(tracing.sample.millionths(), 1_000);
     assert_eq!(config.drain, Duration::ZERO);
 
     let [chat, rest] = config.apis.as_slice() else { panic!("two APIs") };
@@ -134,7 +140,7 @@ fn documented_defaults_may_be_written_out() {
         "forwarded: {trust: []}, limits: {decompressed: 256MiB, ratio: 200}, \
          backends: {legacy: {retries: {attempts: 1, on: [connect, reset_before_response]}, ",
     );
-    assert_eq!(good(&text).access_log, AccessLog::Off);
+    assert_eq!((good(&text).access_log, good(&text).tracing), (AccessLog::all(LogTarget::Off), None));
 }
 
 #[test]
@@ -161,7 +167,7 @@ fn every_wrong_value_is_reported() {
             count += 1;
         }
     }
-    assert_eq!(count, 69);
+    assert_eq!(count, 78);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them.
+//! Durations, sizes and shares as people write them.
 
 use std::time::Duration;
 
@@ -34,6 +34,43 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         _ => return Err(expected()),
     };
     number.checked_mul(bytes).ok_or_else(|| format!("size `{text}` is out of range"))
+}
+
+/// A part of a whole, in millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(u32);
+
+impl Share {
+    /// Millionths of the whole.
+    pub const WHOLE: u32 = 1_000_000;
+    /// The whole.
+    pub const ALL: Self = Self(Self::WHOLE);
+
+    /// A share of so many hundredths.
+    #[must_use]
+    pub const fn percent(percent: u8) -> Self {
+        Self(Self::WHOLE / 100 * percent as u32)
+    }
+
+    /// In millionths.
+    #[must_use]
+    pub fn millionths(self) -> u32 {
+        self.0
+    }
+}
+
+/// A share: a number from 0 to 100, of up to four decimals, and `%`.
+pub(super) fn share(text: &str) -> Result<Share, String> {
+    let expected = || format!("expected a share from `0%` to `100%` such as `1%` or `0.25%`, found `{text}`");
+    let number = text.strip_suffix('%').ok_or_else(expected)?;
+    let (whole, decimals) = number.split_once('.').map_or((number, ""), |(whole, decimals)| (whole, decimals));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_decimal = decimals.len() <= 4 && (is_number(decimals) || whole.len() == number.len());
+    if !is_number(whole) || whole.len() > 3 || !is_decimal {
+        return Err(expected());
+    }
+    let digits = format!("{whole}{decimals:0<4}");
+    digits.parse().ok().filter(|share| *share <= Share::WHOLE).map(Share).ok_or_else(expected)
 }
 
 fn split(text: &str) -> (&str, &str) {
@@ -72,5 +109,26 @@ mod tests {
             assert_eq!(size(text), Err(format!("expected a size such as `64KiB`, `16MiB` or `1GiB`, found `{text}`")));
         }
         assert_eq!(size("17179869184GiB"), Err("size `17179869184GiB` is out of range".into()));
+    }
+
+    #[test]
+    fn reads_shares() {
+        let cases = [
+            ("0%", 0),
+            ("1%", 10_000),
+            ("0.25%", 2_500),
+            ("0.0001%", 1),
+            ("12.5%", 125_000),
+            ("100%", 1_000_000),
+            ("100.0000%", 1_000_000),
+        ];
+        for (text, millionths) in cases {
+            assert_eq!(share(text).map(Share::millionths), Ok(millionths), "{text}");
+        }
+        assert_eq!(share("1%"), Ok(Share::percent(1)));
+        for text in ["", "%", "1", "-1%", "+1%", "1 %", "1.%", ".5%", "1e1%", "101%", "100.1%", "0.00001%", "1000%"] {
+            let want = format!("expected a share from `0%` to `100%` such as `1%` or `0.25%`, found `{text}`");
+            assert_eq!(share(text), Err(want));
+        }
     }
 }

@@ -33,7 +33,7 @@ enum Answer {
 pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Request<Incoming>) -> Response<Body> {
     let upgrade = headers::asks_for_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
-    let record = Record::new(peer, head.method.clone(), head.uri.path().to_owned());
+    let record = Record::new(peer, head.version, head.method.clone(), head.uri.path().to_owned());
     let mut recorder = Recorder::new(Arc::clone(plane), record);
 
     // One snapshot decides everything about this request.

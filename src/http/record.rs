@@ -60,6 +60,7 @@ impl Drop for Recorder {
         if !self.ended && self.record.failure.is_none() {
             self.record.failure = Some(CLIENT_LEFT);
         }
+        self.record.took = self.record.started.elapsed();
         let record = &self.record;
         let label = |part: &Option<String>| part.as_deref().unwrap_or("none").to_owned();
         metrics::request(
@@ -67,7 +68,7 @@ impl Drop for Recorder {
             label(&record.client_version),
             label(&record.backend),
             record.status,
-            record.started.elapsed(),
+            record.took,
         );
         self.plane.access_log.write(record);
     }

@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use load::Setup;
 
+use crate::config::Config;
 use crate::snapshot::{Published, Snapshot};
+use crate::telemetry::access_log::{self, AccessLog};
 use crate::telemetry::log::{self, Level};
 use crate::telemetry::metrics;
 use load::Loaded;
@@ -91,6 +93,7 @@ impl Handle {
 pub struct Reloader {
     setup: Setup,
     workers: usize,
+    access_log: AccessLog,
     published: Published,
     requests: mpsc::Receiver<oneshot::Sender<Arc<Report>>>,
     last: Arc<ArcSwap<Report>>,
@@ -99,11 +102,11 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Loads for the first time, for this many workers.
+    /// Loads for the first time, for this many workers; the access log is opened again with later reloads.
     ///
     /// # Errors
     /// All that is wrong with the configuration and the rules, as one text for a person.
-    pub fn start(setup: Setup, workers: usize) -> Result<(Self, Handle), String> {
+    pub fn start(setup: Setup, workers: usize, access_log: AccessLog) -> Result<(Self, Handle), String> {
         let loaded = setup.load();
         let fingerprint = loaded.fingerprint;
         let (config, rules) = loaded.result?;
@@ -119,7 +122,8 @@ impl Reloader {
         let (sender, requests) = mpsc::channel(QUEUE);
         let handle = Handle { requests: sender, last: Arc::clone(&last) };
         let published = Published::new(snapshot);
-        Ok((Self { setup: setup.with(config), workers, published, requests, last, fingerprint }, handle))
+        let setup = setup.with(config);
+        Ok((Self { setup, workers, access_log, published, requests, last, fingerprint }, handle))
     }
 
     /// Where the snapshots are published.
@@ -149,6 +153,9 @@ impl Reloader {
 
     /// Loads, publishes and reports; whether files have changed.
     async fn reload(&mut self, reply: Option<oneshot::Sender<Arc<Report>>>) -> bool {
+        if reply.is_some() {
+            self.reopen_log();
+        }
         let setup = self.setup.clone();
         let Ok(loaded) = tokio::task::spawn_blocking(move || setup.load()).await else {
             return false;
@@ -168,25 +175,50 @@ impl Reloader {
         is_changed
     }
 
+    /// Whoever asks for a reload may have moved the file of the access log away, whatever becomes of the rules.
+    fn reopen_log(&self) {
+        if let Err(e) = self.access_log.reopen() {
+            log::line(Level::Warn, &format!("cannot open the access log again, it goes on where it was: {e}"));
+        }
+    }
+
     fn publish(&mut self, loaded: Loaded, is_changed: bool) -> Report {
-        let current = self.published.load();
-        let next = loaded.result.and_then(|(config, rules)| {
-            let next = Snapshot::try_new(current.generation + 1, &config, &rules, self.workers, Some(&current));
-            next.map(|snapshot| (config, snapshot)).map_err(|errors| errors.join("\n"))
-        });
-        let outcome = match next {
+        let outcome = match self.prepare(loaded) {
             Err(reason) => Outcome::Failed(reason),
             Ok(_) if !is_changed => Outcome::Unchanged,
-            Ok((config, snapshot)) => {
-                self.setup = self.setup.clone().with(config);
-                note_contents(&snapshot);
-                self.published.publish(snapshot);
+            Ok(next) => {
+                self.setup = self.setup.clone().with(next.config);
+                if let Some(log) = next.access_log {
+                    self.access_log.change(log);
+                }
+                note_contents(&next.snapshot);
+                self.published.publish(next.snapshot);
                 Outcome::Published
             }
         };
         let now = self.published.load();
         Report { at: jiff::Timestamp::now(), outcome, generation: now.generation, hash: now.hash.clone() }
     }
+
+    /// All that may fail of a publication.
+    fn prepare(&self, loaded: Loaded) -> Result<Next, String> {
+        let (config, rules) = loaded.result?;
+        let current = self.published.load();
+        let next = Snapshot::try_new(current.generation + 1, &config, &rules, self.workers, Some(&current));
+        let snapshot = next.map_err(|errors| errors.join("\n"))?;
+        let is_elsewhere = config.access_log != self.setup.config.access_log;
+        let opened = is_elsewhere.then(|| access_log::open(&config.access_log)).transpose();
+        let access_log = opened.map_err(|e| format!("cannot open the access log: {e}"))?;
+        Ok(Next { config, snapshot, access_log })
+    }
+}
+
+/// What can be published.
+struct Next {
+    config: Config,
+    snapshot: Snapshot,
+    /// Where access records go, if that is somewhere else now.
+    access_log: Option<access_log::Opened>,
 }
 
 fn note(report: &Report) {

@@ -59,7 +59,7 @@ fn describe() {
     describe_gauge!(BACKEND_ENDPOINTS, "Endpoints by state");
     describe_gauge!(SOCKETS, "Open WebSockets");
     describe_gauge!(CONNECTIONS, "Open client connections");
-    describe_counter!(ACCESS_RECORDS_DROPPED, "Access records lost because the log could not keep up");
+    describe_counter!(ACCESS_RECORDS_DROPPED, "Access records lost because the log could not keep up or be written");
 }
 
 /// The metrics as text, with the facts of the current rules.
@@ -136,7 +136,7 @@ pub fn connection() -> Open {
     Open(CONNECTIONS)
 }
 
-/// An access record did not fit into the queue.
-pub fn access_record_dropped() {
-    counter!(ACCESS_RECORDS_DROPPED).increment(1);
+/// Access records did not fit into the queue, or could not be written.
+pub fn access_records_dropped(count: u64) {
+    counter!(ACCESS_RECORDS_DROPPED).increment(count);
 }

@@ -1,6 +1,6 @@
 //! The admin endpoints.
 
-use legato_proxy::config::{AccessLog, Admin};
+use legato_proxy::config::Admin;
 
 use crate::support::backend::Backend;
 use crate::support::proxy::TestProxy;
@@ -97,32 +97,4 @@ async fn writes_need_the_token_and_no_foreign_page() {
         let request = format!("POST /api/reload HTTP/1.1\r\nhost: h\r\ncontent-length: 0{headers}");
         assert_eq!(ask(&proxy, &request).await.status(), status, "{headers:?}");
     }
-}
-
-#[tokio::test]
-async fn every_request_has_one_access_record() {
-    let backend = Backend::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("access.log");
-    let mut proxy = TestProxy::start(&[backend.address], |c| {
-        c.access_log = AccessLog::File(path.clone());
-    })
-    .await;
-    let mut client = proxy.client().await;
-    client.ask("GET /a?secret=1 HTTP/1.1\r\nhost: h\r\n\r\n").await;
-    client.ask("GET /b HTTP/1.1\r\nhost: h\r\napi-version: 9\r\n\r\n").await;
-    drop(client);
-    proxy.drain();
-    proxy.ended().await;
-    let text = std::fs::read_to_string(path).unwrap();
-    let records: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(records.len(), 2, "{text}");
-    let want = serde_json::json!({
-        "api": "chat", "client_version": "1", "backend": "legacy", "backend_version": "1", "method": "GET",
-        "target": "/a", "status": 200, "bytes": 2,
-    });
-    for (name, value) in want.as_object().unwrap() {
-        assert_eq!(&records[0][name], value, "{name}");
-    }
-    assert_eq!((&records[1]["status"], &records[1]["failure"]), (&400.into(), &"unknown_version".into()));
 }

@@ -16,6 +16,7 @@ use crate::support::cases;
 const RULES: &str = include_str!("../../docs/rules.md");
 const DIAGNOSTICS: &str = include_str!("../../docs/diagnostics.md");
 const ERRORS: &str = include_str!("../../docs/errors.md");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const CONTRACTS: &str = include_str!("../../docs/openapi.md");
 const README: &str = include_str!("../../README.md");
 
@@ -185,11 +186,31 @@ fn every_problem_code_is_listed() {
     assert_eq!(arms, KINDS.len(), "`KINDS` lacks a kind of `failure::Kind`");
 }
 
+/// The names of a table's first column: what stands in backticks there.
+fn first_column(page: &'static str, heading: &str) -> BTreeSet<&'static str> {
+    let mut lines = page.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
+    let rows = lines.by_ref().take_while(|line| line.starts_with('|'));
+    rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn the_fields_of_access_records_are_listed() {
+    let source = include_str!("../../src/telemetry/access_log/record.rs");
+    let code = source.split("#[cfg(test)]").next().unwrap();
+    let texts = code.split("text(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let written = code.split("\\\"").skip(1).step_by(2);
+    let is_name = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let fields: BTreeSet<&str> = texts.chain(written).filter(is_name).collect();
+    assert_eq!(first_column(OPERATIONS, "| field | says |"), fields);
+}
+
 /// Links between pages lead to files that are there.
 #[test]
 fn links_lead_somewhere() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (folder, page) in [("docs", RULES), ("docs", DIAGNOSTICS), ("docs", ERRORS), ("docs", CONTRACTS)] {
+    for (folder, page) in
+        [("docs", RULES), ("docs", DIAGNOSTICS), ("docs", ERRORS), ("docs", CONTRACTS), ("docs", OPERATIONS)]
+    {
         let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.contains("://")) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));

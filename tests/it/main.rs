@@ -9,6 +9,7 @@
 
 mod support;
 
+mod access_log;
 mod admin;
 mod architecture;
 mod bad_input;

@@ -283,8 +283,8 @@ listen:
 admin: {address: 127.0.0.1:0, token: "${TOKEN}"}
 rules: "${RULES:-rules}"
 workers: ${WORKERS}
-access_log: off
-tracing: off
+access_log: {path: access.log, sample: 12.5%}
+tracing: {otlp: "http://127.0.0.1:4318", sample: 1%}
 drain: 250ms
 apis:
   chat:

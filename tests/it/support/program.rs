@@ -18,11 +18,16 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it with `legato.yaml` of a directory and reads where it listens.
     pub(crate) fn start(directory: TempDir) -> Self {
+        Self::start_with(directory, Stdio::null())
+    }
+
+    /// The same with somewhere for its log.
+    pub(crate) fn start_with(directory: TempDir, log: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_legato"))
             .args(["serve", "--config"])
             .arg(directory.path().join("legato.yaml"))
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

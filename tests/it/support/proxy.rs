@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use legato_proxy::app::App;
 use legato_proxy::config::{
-    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, Balance, Config, Endpoint, ListenLimits, Listener, Protocol,
-    Timeouts,
+    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, Balance, Config, Endpoint, ListenLimits, Listener,
+    LogTarget, Protocol, Timeouts,
 };
 use legato_proxy::reload::{Handle, Setup};
 use legato_proxy::store::RuleStore;
@@ -166,7 +166,8 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
             limits: ApiLimits { body: 1 << 30, buffer: 4 << 20, depth: 512, message: 16 << 20 },
         }],
         workers: None,
-        access_log: AccessLog::Off,
+        access_log: AccessLog::all(LogTarget::Off),
+        tracing: None,
         drain: Duration::from_secs(10),
     }
 }

@@ -1,0 +1,124 @@
+//! `access_log` and `tracing`: what is told about each request, and to whom.
+
+use std::path::{Path, PathBuf};
+
+use http::uri::{Authority, Uri};
+
+use super::file::{not_empty, report_not_supported, share};
+use super::units::Share;
+use crate::yaml::{Node, Reader};
+
+/// Which exchanges have an access record, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Where to.
+    pub to: LogTarget,
+    /// How many of those that went well; those that did not have one always.
+    pub sample: Share,
+}
+
+/// Where access records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Nowhere.
+    Off,
+    /// Standard error, one JSON record a line.
+    Stderr,
+    /// A file, appended.
+    File(PathBuf),
+}
+
+impl AccessLog {
+    /// All records, to one place.
+    #[must_use]
+    pub fn all(to: LogTarget) -> Self {
+        Self { to, sample: Share::ALL }
+    }
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self::all(LogTarget::Stderr)
+    }
+}
+
+/// Who is told of traces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracing {
+    /// The collector's `host:port`.
+    pub collector: Authority,
+    /// Where it takes spans, such as `/v1/traces`.
+    pub path: String,
+    /// How many of the exchanges are traced that no trace of the client's decides about.
+    pub sample: Share,
+}
+
+/// `access_log`: a place, or a place and a share.
+pub(super) fn access_log(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<AccessLog> {
+    if node.as_mapping().is_none() {
+        return log_target(node, "`access_log`", base_dir, reader).map(AccessLog::all);
+    }
+    let mut fields = reader.fields(node, "`access_log`")?;
+    let to = fields.get("path").map(|node| log_target(node, "`path`", base_dir, reader));
+    let sample = fields.get("sample").map(|node| share(node, "`sample`", reader));
+    fields.finish(reader);
+    Some(AccessLog { to: to.unwrap_or(Some(LogTarget::Stderr))?, sample: sample.unwrap_or(Some(Share::ALL))? })
+}
+
+fn log_target(node: &Node, what: &str, base_dir: &Path, reader: &mut Reader) -> Option<LogTarget> {
+    Some(match not_empty(node, what, reader)? {
+        "off" => LogTarget::Off,
+        "stderr" => LogTarget::Stderr,
+        path => LogTarget::File(base_dir.join(path)),
+    })
+}
+
+/// One of a hundred, where nothing is said.
+const TRACED: Share = Share::percent(1);
+
+/// Where collectors take spans (OTLP 1.0, section OTLP/HTTP Request), below the path that is configured.
+const SPANS: &str = "/v1/traces";
+
+/// `tracing`: `off`, or a collector and a share.
+pub(super) fn tracing(node: &Node, reader: &mut Reader) -> Option<Tracing> {
+    if node.as_str() == Some("off") {
+        return None;
+    }
+    if node.as_mapping().is_none() {
+        reader.wrong_type(node, "`tracing`", "`off`, or a mapping such as `{otlp: http://127.0.0.1:4318, sample: 1%}`");
+        return None;
+    }
+    let mut fields = reader.fields(node, "`tracing`")?;
+    let collector = fields.require(reader, "otlp").and_then(|node| collector(node, reader));
+    let sample = fields.get("sample").map(|node| share(node, "`sample`", reader));
+    fields.finish(reader);
+    let (collector, path) = collector?;
+    Some(Tracing { collector, path, sample: sample.unwrap_or(Some(TRACED))? })
+}
+
+fn collector(node: &Node, reader: &mut Reader) -> Option<(Authority, String)> {
+    let text = reader.string(node, "`otlp`")?;
+    if text.starts_with("https://") {
+        report_not_supported(node, "`https://` for a collector", reader);
+        return None;
+    }
+    let found = text.parse::<Uri>().ok().and_then(parts);
+    if found.is_none() {
+        let message = format!("expected the address of a collector, found `{}`", text.escape_debug());
+        reader.bad_value(node, message).help("write `http://127.0.0.1:4318`");
+    }
+    found
+}
+
+fn parts(uri: Uri) -> Option<(Authority, String)> {
+    let uri = uri.into_parts();
+    let authority = uri.authority.filter(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
+    let target = uri.path_and_query.filter(|target| target.query().is_none());
+    let is_http = uri.scheme == Some(http::uri::Scheme::HTTP);
+    let path = target.filter(|_| is_http)?.path().trim_end_matches('/').to_owned() + SPANS;
+    let authority = authority?;
+    match authority.port() {
+        Some(_) => Some((authority, path)),
+        None => Some((format!("{authority}:80").parse().ok()?, path)),
+    }
+}
