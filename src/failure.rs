@@ -26,6 +26,16 @@ pub enum Kind {
     BadRequest,
     /// A method that a reverse proxy does not carry out.
     MethodNotSupported,
+    /// A version of HTTP that its first line names and that is spoken otherwise, or not at all.
+    HttpVersion,
+    /// A transfer coding beside `chunked`.
+    TransferCoding,
+    /// An `expect` other than `100-continue`.
+    ExpectationFailed,
+    /// A head, or trailers, above `listen.limits`.
+    HeadTooLarge,
+    /// `listen.limits.head_timeout` passed.
+    HeadTimeout,
     /// No API answers for this host and path.
     NoRoute,
     /// The version that the client named does not exist, or it named none and there is no default.
@@ -75,6 +85,11 @@ impl Kind {
         match self {
             Self::BadRequest => "bad_request",
             Self::MethodNotSupported => "method_not_supported",
+            Self::HttpVersion => "http_version",
+            Self::TransferCoding => "transfer_coding",
+            Self::ExpectationFailed => "expectation_failed",
+            Self::HeadTooLarge => "head_too_large",
+            Self::HeadTimeout => "head_timeout",
             Self::NoRoute => "no_route",
             Self::UnknownVersion => "unknown_version",
             Self::AmbiguousVersion => "ambiguous_version",

@@ -110,6 +110,7 @@ fn listen_limits(node: &Node, reader: &mut Reader) -> Option<ListenLimits> {
     set(&mut limits.head, fields.get("head"), |node| size(node, "`head`", 8 << 10..=16 << 20, reader));
     set(&mut limits.headers, fields.get("headers"), |node| number(node, "`headers`", 1..=10_000, reader));
     set(&mut limits.head_timeout, fields.get("head_timeout"), |node| positive(node, "`head_timeout`", reader));
+    set(&mut limits.keep_alive, fields.get("keep_alive"), |node| positive(node, "`keep_alive`", reader));
     set(&mut limits.streams, fields.get("streams"), |node| number(node, "`streams`", 1..=1_000_000, reader));
     fields.finish(reader);
     Some(limits)

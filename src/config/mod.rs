@@ -91,13 +91,22 @@ pub struct ListenLimits {
     pub headers: usize,
     /// Time a client has to send its head.
     pub head_timeout: Duration,
+    /// Time a connection may be without a request.
+    pub keep_alive: Duration,
     /// HTTP/2 streams of one connection at one time.
     pub streams: u32,
 }
 
 impl Default for ListenLimits {
     fn default() -> Self {
-        Self { connections: 10_000, head: 64 << 10, headers: 100, head_timeout: Duration::from_secs(10), streams: 200 }
+        Self {
+            connections: 10_000,
+            head: 64 << 10,
+            headers: 100,
+            head_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            streams: 200,
+        }
     }
 }
 

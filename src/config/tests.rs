@@ -41,6 +41,7 @@ fn what_is_not_said_has_its_documented_default() {
                 head: 65_536,
                 headers: 100,
                 head_timeout: milliseconds(10_000),
+                keep_alive: milliseconds(75_000),
                 streams: 200,
             },
         }],
@@ -81,7 +82,7 @@ fn every_key_is_read() {
 legato: 1
 listen:
   - address: "[::1]:0"
-    limits: {connections: 5, head: 8KiB, headers: 7, head_timeout: 250ms, streams: 3}
+    limits: {connections: 5, head: 8KiB, headers: 7, head_timeout: 250ms, keep_alive: 5s, streams: 3}
   - address: 0.0.0.0:80
 admin: {address: 0.0.0.0:9900, token: "${TOKEN}"}
 rules: /srv/rules
@@ -103,8 +104,9 @@ drain: 0s
 "#,
     );
     let limits = &config.listen[0].limits;
-    let read = (limits.connections, limits.head, limits.headers, limits.head_timeout, limits.streams);
-    assert_eq!(read, (5, 8192, 7, Duration::from_millis(250), 3));
+    let read = (limits.connections, limits.head, limits.headers, limits.streams);
+    assert_eq!(read, (5, 8192, 7, 3));
+    assert_eq!((limits.head_timeout, limits.keep_alive), (Duration::from_millis(250), Duration::from_secs(5)));
     assert_eq!(config.admin.as_ref().and_then(|admin| admin.token.as_deref()), Some("123456"));
     assert_eq!(config.rules, Path::new("/srv/rules"));
     assert_eq!(config.workers, Some(4));

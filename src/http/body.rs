@@ -18,6 +18,8 @@ use tokio::time::{Instant, Sleep};
 use crate::backend::{Body, Picked};
 use crate::failure::{Failure, Kind, Side, causes};
 
+use super::wire;
+
 /// What is read at most of a body that can be streamed before its head is sent, in bytes.
 pub(crate) const HELD_BEFORE_HEAD: usize = 64 * 1024;
 
@@ -120,6 +122,9 @@ fn late(side: Side, deadline: Option<Instant>) -> Failure {
 }
 
 fn incomplete(side: Side, error: &hyper::Error) -> Failure {
+    if let Some(failure) = wire::broken(error) {
+        return failure;
+    }
     let who = if side == Side::Client { "client" } else { "backend" };
     Failure::new(side, Kind::Incomplete, format!("the {who}'s body ended before its announced end"))
         .because(causes(error))

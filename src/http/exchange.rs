@@ -59,7 +59,6 @@ impl Exchange {
         peer: SocketAddr,
         head: &Parts,
     ) -> Result<Self, Box<Refused>> {
-        headers::check_framing(head)?;
         let authority = headers::authority(head)?;
         let host = authority.as_deref().map(headers::host_of);
         let route = Arc::clone(snapshot.find(host, head.uri.path()).ok_or_else(no_route)?);

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
 
-use super::tap::Ambiguous;
+use super::wire;
 use crate::failure::{Failure, Kind, Side};
 
 /// Headers that concern one connection, not the message (RFC 9110 section 7.6.1).
@@ -26,30 +26,28 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The authority that a request is for: of its target where it has one, else its `host` (RFC 9112 section 3.2).
+/// HTTP/1.1 was checked as it came; HTTP/2 may say both, if they are the same (RFC 9113 section 8.3.1).
 ///
 /// # Errors
-/// [`Kind::BadRequest`] for a `host` that is missing, repeated or not an authority.
+/// [`Kind::BadRequest`] for one that is repeated, contradicted, or not an authority.
 pub(crate) fn authority(request: &http::request::Parts) -> Result<Option<String>, Failure> {
     let mut hosts = request.headers.get_all(header::HOST).iter();
-    let host = hosts.next();
+    let host = hosts.next().map(HeaderValue::as_bytes);
     if hosts.next().is_some() {
         return Err(bad_request("expected one host header, found several"));
     }
-    let host = host.map(|h| parse_authority(h.as_bytes())).transpose()?;
-    if let Some(authority) = request.uri.authority() {
-        return parse_authority(authority.as_str().as_bytes()).map(Some);
+    let target = request.uri.authority().map(http::uri::Authority::as_str);
+    let is_http2 = request.version == Version::HTTP_2;
+    if let (Some(target), Some(host), true) = (target, host, is_http2)
+        && !target.as_bytes().eq_ignore_ascii_case(host)
+    {
+        return Err(bad_request("expected the same authority in `:authority` and host, found two"));
     }
-    if host.is_none() && request.version == Version::HTTP_11 {
-        return Err(bad_request("expected a host header, found none"));
-    }
-    Ok(host)
-}
-
-fn parse_authority(bytes: &[u8]) -> Result<String, Failure> {
-    let parsed = http::uri::Authority::try_from(bytes).ok().filter(|a| !a.as_str().contains('@'));
-    parsed
-        .map(|a| a.as_str().to_owned())
-        .ok_or_else(|| bad_request("expected `host` or `host:port` in the host header"))
+    let Some(authority) = target.map(str::as_bytes).or(host) else {
+        return if is_http2 { Err(bad_request("expected an authority, found none")) } else { Ok(None) };
+    };
+    wire::check_host(authority)?;
+    Ok(Some(String::from_utf8_lossy(authority).into_owned()))
 }
 
 /// An authority without its port.
@@ -58,25 +56,6 @@ pub(crate) fn host_of(authority: &str) -> &str {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => authority,
     }
-}
-
-/// Refuses framing that two servers may read differently (RFC 9112 section 11.2).
-///
-/// # Errors
-/// [`Kind::BadRequest`]; [`Kind::MethodNotSupported`] for CONNECT, which a reverse proxy does not carry out.
-pub(crate) fn check_framing(request: &http::request::Parts) -> Result<(), Failure> {
-    let headers = &request.headers;
-    if request.method == Method::CONNECT {
-        return Err(Failure::new(Side::Client, Kind::MethodNotSupported, "this server opens no tunnels"));
-    }
-    if request.extensions.get::<Ambiguous>().is_some() {
-        return Err(bad_request("expected content-length or transfer-encoding, found both"));
-    }
-    let coding = headers.get(header::TRANSFER_ENCODING);
-    if coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return Err(bad_request("expected `chunked` as the only transfer coding"));
-    }
-    Ok(())
 }
 
 fn bad_request(detail: &str) -> Failure {
@@ -286,12 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_an_authority() {
-        let parse = |h: &str| parse_authority(h.as_bytes()).ok();
-        assert_eq!(parse("example.com:80").as_deref(), Some("example.com:80"));
-        for bad in ["", "a b", "user@example.com", "exa/mple", "a,b c"] {
-            assert_eq!(parse(bad), None, "{bad:?}");
-        }
+    fn a_host_is_an_authority_without_its_port() {
         assert_eq!(host_of("example.com:80"), "example.com");
         assert_eq!(host_of("[::1]:80"), "[::1]");
         assert_eq!(host_of("[::1]"), "[::1]");

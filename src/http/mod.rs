@@ -1,6 +1,6 @@
 //! The life of a request.
 //!
-//! 1. `server` accepts a connection, bounds its head and hands each request to `proxy`.
+//! 1. `server` accepts a connection, `wire` checks and bounds what comes on it, and each request is handed to `proxy`.
 //! 2. One [`Snapshot`](crate::snapshot::Snapshot) is loaded; it decides everything about this request.
 //! 3. `exchange` finds the API by host and longest prefix (404), resolves the client's version (400) and
 //!    picks the backend.
@@ -28,10 +28,10 @@ pub(crate) mod respond;
 pub(crate) mod response;
 pub(crate) mod send;
 pub mod server;
-pub(crate) mod tap;
 pub(crate) mod translate;
 pub(crate) mod united;
 pub(crate) mod validators;
+pub(crate) mod wire;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

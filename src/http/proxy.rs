@@ -18,7 +18,7 @@ use super::exchange::{Exchange, Refused};
 use super::form::Form;
 use super::headers::{self, Hops};
 use super::record::Recorder;
-use super::respond;
+use super::respond::{self, Audience};
 use super::{Plane, body, request, response, send};
 
 /// How a request is answered.
@@ -42,7 +42,7 @@ pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Req
         Ok(exchange) => exchange,
         Err(refused) => {
             note_refused(&refused, recorder.record());
-            return refuse(&head, &refused, recorder);
+            return no_api(&head, &refused, recorder);
         }
     };
     note(&exchange, recorder.record());
@@ -66,8 +66,15 @@ pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Req
     }
 }
 
+/// Answers what is no request.
+pub(crate) fn refuse(plane: &Arc<Plane>, peer: SocketAddr, head: Parts, failure: &Failure) -> Response<Body> {
+    let record = Record::new(peer, head.version, head.method, head.uri.path().to_owned());
+    let recorder = Recorder::new(Arc::clone(plane), record);
+    finish(recorder, respond::problem(failure, Audience::default()), Some(failure))
+}
+
 /// Answers a request that no API takes. OPTIONS of the server itself is for no API.
-fn refuse(head: &Parts, refused: &Refused, recorder: Recorder) -> Response<Body> {
+fn no_api(head: &Parts, refused: &Refused, recorder: Recorder) -> Response<Body> {
     if head.method == Method::OPTIONS && head.uri.path() == "*" && refused.failure.kind == Kind::NoRoute {
         return finish(recorder, respond::options(), None);
     }

@@ -16,7 +16,11 @@ fn status(failure: &Failure) -> StatusCode {
         Kind::BadRequest | Kind::BadHandshake | Kind::UnknownVersion | Kind::AmbiguousVersion => {
             StatusCode::BAD_REQUEST
         }
-        Kind::MethodNotSupported => StatusCode::NOT_IMPLEMENTED,
+        Kind::MethodNotSupported | Kind::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+        Kind::HttpVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        Kind::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+        Kind::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Kind::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
         Kind::NoRoute => StatusCode::NOT_FOUND,
         Kind::VersionGone => StatusCode::GONE,
         // The rules' author picked it.
@@ -56,6 +60,11 @@ fn title(kind: Kind) -> &'static str {
     match kind {
         Kind::BadRequest => "Bad request",
         Kind::MethodNotSupported => "Method not supported",
+        Kind::HttpVersion => "HTTP version not supported",
+        Kind::TransferCoding => "Transfer coding not supported",
+        Kind::ExpectationFailed => "Expectation failed",
+        Kind::HeadTooLarge => "Head too large",
+        Kind::HeadTimeout => "Head too slow",
         Kind::NoRoute => "No such API",
         Kind::UnknownVersion => "Unknown API version",
         Kind::AmbiguousVersion => "Ambiguous API version",

@@ -12,17 +12,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::Version;
+use http::header::{self, HeaderValue};
+use http::{StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-use super::tap::Tap;
+use super::wire::{self, Checked, Patience};
 use super::{Plane, proxy, respond};
 use crate::backend::Body;
 use crate::config::ListenLimits;
@@ -38,6 +40,11 @@ const H2_PING: Duration = Duration::from_secs(20);
 /// How long a client may take none of the bytes that wait for it.
 #[cfg(target_os = "linux")]
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection without a request is kept when the proxy drains.
+const LAST_CALL: Duration = Duration::from_secs(1);
+/// How long, and how much of, what a client sends after its last answer is read.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 4 << 20;
 /// What hyper's buffers may grow to, in bytes; heads may be larger where the limits say so.
 const BUFFER: usize = 64 * 1024;
 
@@ -105,7 +112,7 @@ async fn connection(
     prepare(&stream);
     let preface = tokio::select! {
         preface = tokio::time::timeout(limits.head_timeout, preface(&stream)) => preface,
-        () = plane.draining.cancelled() => return,
+        () = last_call(&plane) => return,
     };
     match preface {
         Ok(Ok(Preface::Http1)) => serve_http1(stream, peer, limits, &plane, slot).await,
@@ -151,36 +158,52 @@ async fn refuse_slow(stream: &mut TcpStream) {
 }
 
 async fn serve_http1(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits, plane: &Arc<Plane>, slot: Slot) {
+    let bounds = wire::Limits { head: limits.head, headers: limits.headers };
+    let patience = Patience { head: limits.head_timeout, keep_alive: limits.keep_alive };
+    let (checked, exchanged) = Checked::new(stream, Vec::new(), bounds, patience, Instant::now());
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        // What hyper reads has been checked, in bounds and in time.
+        .header_read_timeout(None)
         .max_headers(limits.headers)
-        .max_header_size(limits.head)
+        .max_header_size(2 * limits.head)
         .max_buf_size(limits.head.max(BUFFER))
         // A client that has closed only its sending side still gets its answer.
         .half_close(true);
-    let (tap, seen) = Tap::new(stream, limits.head.max(BUFFER));
     let ends_with_connection = AtomicBool::new(false);
     let service = service_fn(|mut request| {
-        seen.mark(&mut request);
         ends_with_connection.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
         request.extensions_mut().insert(slot.clone());
-        answer(plane, peer, request)
+        answer_http1(plane, peer, &exchanged, request)
     });
-    let mut connection = builder.serve_connection(TokioIo::new(tap), service).with_upgrades();
-    let ended = drive(&mut connection, plane, UpgradeableConnection::graceful_shutdown).await;
-    if matches!(ended, Some(Ok(()))) {
-        return;
-    }
+    let mut connection = builder.serve_connection(TokioIo::new(checked), service).with_upgrades();
+    let until = last_call(plane);
+    let ended = drive(&mut connection, plane, until, UpgradeableConnection::graceful_shutdown).await;
     let Some(parts) = connection.into_parts() else { return };
-    let mut stream = parts.io.into_inner().into_inner();
+    let (mut stream, has_unread) = parts.io.into_inner().into_inner();
     match ended {
-        // A connection on which nothing of a next request had come just ends.
-        Some(Err(e)) if e.is_timeout() && !parts.read_buf.is_empty() => refuse_slow(&mut stream).await,
+        Some(Ok(())) if has_unread => linger(&mut stream).await,
+        Some(Ok(())) => {}
         _ if ends_with_connection.into_inner() => reset(&stream),
         _ => {}
     }
+}
+
+/// Reads what a client still sends for a moment: a connection that is closed with bytes unread is reset, and takes
+/// an answer with it that the client has not read yet.
+async fn linger(stream: &mut TcpStream) {
+    let mut dropped = vec![0; BUFFER];
+    let reading = async {
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            match stream.read(&mut dropped).await {
+                Ok(0) | Err(_) => return,
+                Ok(read) => left = left.saturating_sub(read),
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, reading).await;
 }
 
 /// Has a connection end with a reset. The end of the connection is all that tells an HTTP/1.0 client where a body
@@ -204,7 +227,29 @@ async fn serve_http2(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits,
         .keep_alive_interval(H2_PING)
         .keep_alive_timeout(H2_PING)
         .serve_connection(TokioIo::new(stream), service);
-    drive(&mut connection, plane, http2::Connection::graceful_shutdown).await;
+    // Its clients can be told which of their requests have been taken.
+    let until = plane.draining.cancelled();
+    drive(&mut connection, plane, until, http2::Connection::graceful_shutdown).await;
+}
+
+async fn answer_http1(
+    plane: &Arc<Plane>,
+    peer: SocketAddr,
+    connection: &wire::Connection,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Body>, Infallible> {
+    let number = connection.begin();
+    if let Some(failure) = connection.refusal(number) {
+        return Ok(proxy::refuse(plane, peer, request.into_parts().0, failure));
+    }
+    let mut response = proxy::serve(plane, peer, request).await;
+    if connection.is_last(number) || plane.draining.is_cancelled() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        connection.switch();
+    }
+    Ok(response)
 }
 
 async fn answer(
@@ -215,16 +260,24 @@ async fn answer(
     Ok(proxy::serve(plane, peer, request).await)
 }
 
-/// Runs a connection to its end. When the proxy drains, the connection takes no further request; `None` where
-/// draining took too long.
+/// Returns when a connection of a proxy that drains is waited for no longer. A request that is on its way when draining
+/// begins would be lost if its connection were closed at once: it is answered, and told that the connection ends.
+async fn last_call(plane: &Plane) {
+    plane.draining.cancelled().await;
+    tokio::time::sleep(LAST_CALL).await;
+}
+
+/// Runs a connection to its end. From `until` on, the connection takes no further request; `None` where draining took
+/// too long.
 async fn drive<C: Future + Unpin>(
     connection: &mut C,
     plane: &Plane,
+    until: impl Future<Output = ()>,
     finish: impl FnOnce(Pin<&mut C>),
 ) -> Option<C::Output> {
     tokio::select! {
         output = &mut *connection => return Some(output),
-        () = plane.draining.cancelled() => finish(Pin::new(connection)),
+        () = until => finish(Pin::new(connection)),
     }
     tokio::select! {
         output = connection => Some(output),

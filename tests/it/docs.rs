@@ -151,9 +151,14 @@ fn every_diagnostic_code_has_a_paragraph() {
 }
 
 /// The kinds of failure beside [`Code`], as `Kind::code` names them. Its `match` has no other list of them.
-const KINDS: [Kind; 21] = [
+const KINDS: [Kind; 26] = [
     Kind::BadRequest,
     Kind::MethodNotSupported,
+    Kind::HttpVersion,
+    Kind::TransferCoding,
+    Kind::ExpectationFailed,
+    Kind::HeadTooLarge,
+    Kind::HeadTimeout,
     Kind::NoRoute,
     Kind::UnknownVersion,
     Kind::AmbiguousVersion,

@@ -29,6 +29,7 @@ mod http_bodies;
 mod http_crossing;
 mod http_failures;
 mod http_sources;
+mod http_syntax;
 mod http_translation;
 mod http_versions;
 #[cfg(target_os = "linux")]

@@ -125,6 +125,11 @@ impl Recorded {
         all.remove(0)
     }
 
+    /// The requests since the last time.
+    pub(crate) fn take(&self) -> Vec<super::wire::Message> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.lock().unwrap().len()
     }

@@ -178,6 +178,7 @@ fn listen_limits() -> ListenLimits {
         head: 64 * 1024,
         headers: 100,
         head_timeout: Duration::from_secs(10),
+        keep_alive: Duration::from_secs(75),
         streams: 200,
     }
 }
