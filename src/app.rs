@@ -16,11 +16,12 @@ use crate::admin::{self, Admin};
 use crate::http::server::{self, Gate};
 use crate::http::{Plane, listen};
 use crate::reload::{Handle, Reloader, Setup};
+use crate::snapshot::Published;
 use crate::telemetry::access_log::{self, AccessLog, Writer};
 use crate::telemetry::metrics;
 use crate::worker::{self, Worker};
 
-/// How often histograms are tidied up.
+/// How often histograms and pools are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long tasks have to end once they have been abandoned.
 const LAST_GRACE: Duration = Duration::from_secs(1);
@@ -138,6 +139,7 @@ impl App {
             };
             control.spawn(admin::serve(listener, admin, stop.clone()));
         }
+        control.spawn(stop.clone().run_until_cancelled_owned(tidy(self.reloader.published())));
         control.spawn(self.reloader.run(stop.clone()));
         control.spawn(stop.clone().run_until_cancelled_owned(upkeep(metrics)));
 
@@ -204,6 +206,15 @@ impl Life {
             self.abandoned.cancel();
             let _ = timeout(LAST_GRACE, self.tasks.wait()).await;
         }
+    }
+}
+
+/// Lets go of connections to backends that nobody has used for long.
+async fn tidy(published: Published) {
+    let mut tick = interval(UPKEEP);
+    loop {
+        let now = tick.tick().await;
+        published.load().backends().for_each(|backend| backend.tidy(now));
     }
 }
 

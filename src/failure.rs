@@ -60,6 +60,8 @@ pub enum Kind {
     Incomplete,
     /// No connection to any endpoint.
     Unreachable,
+    /// An endpoint has as many connections as it may have, and none became free within `timeouts.connect`.
+    Overloaded,
     /// `timeouts.connect` passed.
     ConnectTimeout,
     /// `timeouts.response_head` passed.
@@ -102,6 +104,7 @@ impl Kind {
             Self::BodyTooLarge => "too_large",
             Self::Incomplete => "incomplete",
             Self::Unreachable => "unreachable",
+            Self::Overloaded => "overloaded",
             Self::ConnectTimeout => "connect_timeout",
             Self::ResponseHeadTimeout => "response_head_timeout",
             Self::IdleTimeout => "idle_timeout",

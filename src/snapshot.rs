@@ -106,6 +106,11 @@ impl Snapshot {
         Ok(Self { generation, hash: rules.hash.clone(), config: config.clone(), routes })
     }
 
+    /// All backends.
+    pub fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.routes.iter().flat_map(|route| &route.backends)
+    }
+
     fn has_rules(&self, api: &str) -> bool {
         self.routes.iter().any(|r| r.config.name == api && r.rules.is_some())
     }

@@ -34,7 +34,14 @@ fn api(route: &Route) -> Value {
         .map(|backend| {
             let endpoints: Vec<Value> = backend
                 .endpoints()
-                .map(|(address, in_flight)| json!({"address": address, "in_flight": in_flight}))
+                .map(|endpoint| {
+                    json!({
+                        "address": endpoint.address,
+                        "in_flight": endpoint.in_flight,
+                        "connections": endpoint.connections,
+                        "idle": endpoint.idle,
+                    })
+                })
                 .collect();
             json!({"name": backend.name(), "speaks": backend.speaks(), "endpoints": endpoints})
         })

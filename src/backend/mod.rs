@@ -1,62 +1,51 @@
-//! Backends: groups of endpoints that speak one version, with a connection pool each.
+//! Backends: groups of endpoints that speak one version.
+//!
+//! A request picks an endpoint ([`Backend::pick`]), takes one of the worker's connections to it or opens one
+//! ([`Backend::lease`]), and gives it back when the response has been read to its end. Connections belong to the worker
+//! that opened them; what all workers know of an endpoint are counters.
 
 mod balance;
+mod connect;
+mod endpoint;
+mod fault;
+mod lease;
+mod pool;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::uri::Authority;
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use crate::config::{BackendConfig, Balance, Endpoint, Protocol};
-use crate::failure::{Failure, Kind, Side, causes};
+use crate::config::{BackendConfig, Balance};
+use crate::failure::Failure;
 use crate::worker::Worker;
+
+pub use connect::supervise;
+use endpoint::Endpoint;
+pub use lease::{Again, Lease, Unanswered};
 
 /// A message body on its way through; it fails with the reason why it cannot be completed.
 pub type Body = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, Failure>;
 
-/// Idle pooled connections that are kept for each endpoint.
-const POOL_IDLE_PER_ENDPOINT: usize = 256;
-/// How long an idle pooled connection is kept; below the 60 s after which common servers close theirs.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-
-/// What a connection's buffers may grow to, in bytes; hyper's own limit is six times as much. Also the most that a
-/// response's head may have.
-const BUFFER: usize = 64 * 1024;
-
-/// After how much silence TCP asks whether a peer is alive, and how often it asks again.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a connection is kept without a request; below the 60 s after which common servers close theirs.
+const KEPT: Duration = Duration::from_secs(50);
 
 /// One group of endpoints and its connections.
 #[derive(Debug)]
 pub struct Backend {
     config: BackendConfig,
     connect_timeout: Duration,
-    endpoints: Vec<Arc<Load>>,
+    endpoints: Vec<Arc<Endpoint>>,
     turn: AtomicUsize,
-    /// One for each worker: a connection lives on the thread that opened it.
-    clients: Vec<Client<HttpConnector, Body>>,
-}
-
-/// One endpoint and what runs on it.
-#[derive(Debug)]
-struct Load {
-    endpoint: Endpoint,
-    in_flight: AtomicUsize,
 }
 
 /// An endpoint that was picked for one exchange; counts as in flight until dropped.
 #[derive(Debug)]
 pub struct Picked {
-    load: Arc<Load>,
+    endpoint: Arc<Endpoint>,
     index: usize,
 }
 
@@ -64,26 +53,50 @@ impl Picked {
     /// `host:port`.
     #[must_use]
     pub fn authority(&self) -> &Authority {
-        &self.load.endpoint.authority
+        &self.endpoint.authority
+    }
+
+    /// Its place among the endpoints of its backend.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    fn new(endpoint: &Arc<Endpoint>, index: usize) -> Self {
+        endpoint.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self { endpoint: Arc::clone(endpoint), index }
     }
 }
 
 impl Drop for Picked {
     fn drop(&mut self) {
-        self.load.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.free();
     }
+}
+
+/// How an endpoint is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointStatus<'a> {
+    /// `host:port`.
+    pub address: &'a str,
+    /// Exchanges and sockets that run on it.
+    pub in_flight: usize,
+    /// Open connections.
+    pub connections: usize,
+    /// Those of them that wait for a request.
+    pub idle: usize,
 }
 
 impl Backend {
     /// A backend without connections; each of this many workers opens its own on demand.
     #[must_use]
     pub fn new(config: BackendConfig, connect_timeout: Duration, workers: usize) -> Self {
-        let endpoints =
-            config.endpoints.iter().map(|e| Arc::new(Load { endpoint: e.clone(), in_flight: AtomicUsize::new(0) }));
+        let endpoint =
+            |e: &crate::config::Endpoint| Arc::new(Endpoint::new(e.authority.clone(), config.protocol, workers));
         Self {
-            endpoints: endpoints.collect(),
+            endpoints: config.endpoints.iter().map(endpoint).collect(),
             turn: AtomicUsize::new(0),
-            clients: Worker::all(workers).map(|_| client(config.protocol, connect_timeout)).collect(),
             config,
             connect_timeout,
         }
@@ -119,128 +132,76 @@ impl Backend {
         self.endpoints.is_empty()
     }
 
-    /// Each endpoint's authority and how many exchanges run on it.
-    pub fn endpoints(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.endpoints.iter().map(|e| (e.endpoint.authority.as_str(), e.in_flight.load(Ordering::Relaxed)))
+    /// How each endpoint is doing.
+    pub fn endpoints(&self) -> impl Iterator<Item = EndpointStatus<'_>> {
+        self.endpoints.iter().map(|endpoint| {
+            let (connections, idle) = endpoint.connections();
+            EndpointStatus {
+                address: endpoint.authority.as_str(),
+                in_flight: endpoint.in_flight.load(Ordering::Relaxed),
+                connections,
+                idle,
+            }
+        })
     }
 
     /// Picks the endpoint for an exchange.
     #[must_use]
     pub fn pick(&self) -> Picked {
         if self.endpoints.len() == 1 {
-            return self.take(0);
+            return self.pick_again(0);
         }
-        let loads: Vec<usize> = self.endpoints().map(|(_, load)| load).collect();
+        let loads: Vec<usize> = self.endpoints.iter().map(|e| e.in_flight.load(Ordering::Relaxed)).collect();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let index = match self.config.balance {
             Balance::RoundRobin => balance::round_robin(loads.len(), turn),
             Balance::LeastLoaded => balance::least_loaded(&loads, random(turn)),
         };
-        self.take(index)
+        self.pick_again(index)
     }
 
-    /// Picks the endpoint after one that did not accept a connection.
+    /// Picks another endpoint than this one, which did not accept a connection.
     #[must_use]
-    pub fn pick_after(&self, refused: &Picked) -> Picked {
-        self.take((refused.index + 1) % self.endpoints.len())
+    pub fn pick_other(&self, index: usize) -> Picked {
+        self.pick_again((index + 1) % self.endpoints.len())
     }
 
-    fn take(&self, index: usize) -> Picked {
-        let load = Arc::clone(&self.endpoints[index]);
-        load.in_flight.fetch_add(1, Ordering::Relaxed);
-        Picked { load, index }
+    /// Picks this endpoint.
+    #[must_use]
+    pub fn pick_again(&self, index: usize) -> Picked {
+        Picked::new(&self.endpoints[index], index)
     }
 
-    /// Sends a request whose target is absolute over one of the worker's connections and waits for the response's head.
+    /// Takes one of the worker's connections to an endpoint, or opens one.
     ///
     /// # Errors
-    /// The client of the connection pool's, to be told apart by [`send_failure`].
-    pub async fn send(
-        &self,
-        worker: Worker,
-        request: Request<Body>,
-    ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
-        self.clients[worker.index()].request(request).await
+    /// [`Kind::Unreachable`](crate::failure::Kind::Unreachable) and
+    /// [`Kind::ConnectTimeout`](crate::failure::Kind::ConnectTimeout), or
+    /// [`Kind::Overloaded`](crate::failure::Kind::Overloaded) where the endpoint has as many connections as it may have.
+    pub async fn lease(&self, picked: Picked, worker: Worker) -> Result<Lease, Failure> {
+        Lease::take(picked, worker, self.connect_timeout).await
     }
 
-    /// Opens a connection of its own to an endpoint, outside the pool, for a socket.
+    /// Opens a connection that no exchange has used.
     ///
     /// # Errors
-    /// [`Kind::Unreachable`] and [`Kind::ConnectTimeout`].
-    pub async fn connect(&self, picked: &Picked) -> Result<TcpStream, Failure> {
-        let connecting = TcpStream::connect(picked.authority().as_str());
-        match tokio::time::timeout(self.connect_timeout, connecting).await {
-            Ok(Ok(stream)) => {
-                supervise(&stream);
-                Ok(stream)
-            }
-            Ok(Err(e)) => Err(unreachable(format!("{}: {e}", picked.authority()))),
-            Err(_) => Err(connect_timeout(format!("{}: no connection in time", picked.authority()))),
-        }
+    /// As those of [`lease`](Self::lease).
+    pub async fn lease_new(&self, picked: Picked, worker: Worker) -> Result<Lease, Failure> {
+        Lease::fresh(picked, worker, self.connect_timeout).await
     }
-}
 
-/// Has small writes leave at once, and has the system find out when a silent peer is gone. A system that refuses
-/// either is no reason not to serve.
-pub fn supervise(stream: &TcpStream) {
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
-    let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
-}
-
-/// What it means that a request could not be sent or its response's head not be read.
-#[must_use]
-pub fn send_failure(error: &hyper_util::client::legacy::Error, authority: &Authority) -> Failure {
-    let internal = format!("{authority}: {}", causes(error));
-    if !error.is_connect() {
-        return bad_response(error, internal);
+    /// Opens a connection for a request that may make a socket of it.
+    ///
+    /// # Errors
+    /// As those of [`lease`](Self::lease).
+    pub async fn lease_socket(&self, picked: Picked, worker: Worker) -> Result<Lease, Failure> {
+        Lease::socket(picked, worker, self.connect_timeout).await
     }
-    let timed_out = sources(error)
-        .any(|e| e.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut));
-    if timed_out { connect_timeout(internal) } else { unreachable(internal) }
-}
 
-fn bad_response(error: &hyper_util::client::legacy::Error, internal: String) -> Failure {
-    let parse = sources(error).any(|e| e.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
-    let detail = if parse {
-        "the backend's response is not valid HTTP"
-    } else {
-        "the backend closed the connection before its response"
-    };
-    Failure::new(Side::Backend, Kind::BadResponse, detail).because(internal)
-}
-
-fn unreachable(internal: String) -> Failure {
-    Failure::new(Side::Backend, Kind::Unreachable, "the backend cannot be reached").because(internal)
-}
-
-fn connect_timeout(internal: String) -> Failure {
-    Failure::new(Side::Backend, Kind::ConnectTimeout, "the backend did not accept a connection in time")
-        .because(internal)
-}
-
-fn sources<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |e| e.source())
-}
-
-fn client(protocol: Protocol, connect_timeout: Duration) -> Client<HttpConnector, Body> {
-    let mut connector = HttpConnector::new();
-    connector.set_connect_timeout(Some(connect_timeout));
-    connector.set_nodelay(true);
-    connector.set_keepalive(Some(KEEPALIVE));
-    connector.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
-        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-        .pool_max_idle_per_host(POOL_IDLE_PER_ENDPOINT)
-        .http1_max_buf_size(BUFFER)
-        .http2_only(protocol == Protocol::H2)
-        .http2_adaptive_window(true)
-        .set_host(false)
-        .build(connector)
+    /// Lets go of connections that nobody has used for long; to be called every few seconds.
+    pub fn tidy(&self, now: Instant) {
+        self.endpoints.iter().for_each(|endpoint| endpoint.tidy(KEPT, now));
+    }
 }
 
 /// A number that two proxies do not share: the process's hash seed mixed with a counter.

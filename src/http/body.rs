@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::backend::{Body, Picked};
+use crate::backend::{Body, Lease};
 use crate::failure::{Failure, Kind, Side, causes};
 
 use super::wire;
@@ -42,8 +42,8 @@ pub(crate) struct Watched {
     seen: u64,
     /// Runs only while the sender is waited for, so that a slow receiver is never taken for a slow sender.
     timer: Option<Pin<Box<Sleep>>>,
-    /// Keeps the endpoint's count until the body has ended.
-    _picked: Option<Picked>,
+    /// A backend's connection, given back when the body has ended.
+    lease: Option<Lease>,
 }
 
 /// A client's body.
@@ -58,15 +58,19 @@ pub(crate) fn from_client(inner: Incoming, bounds: Bounds) -> Result<Body, Failu
 ///
 /// # Errors
 /// [`Kind::BodyTooLarge`] where it announces more than the limit.
-pub(crate) fn from_backend(inner: Incoming, bounds: Bounds, picked: Picked) -> Result<Body, Failure> {
-    watched(inner, Side::Backend, bounds, Some(picked))
+pub(crate) fn from_backend(inner: Incoming, bounds: Bounds, lease: Lease) -> Result<Body, Failure> {
+    watched(inner, Side::Backend, bounds, Some(lease))
 }
 
-fn watched(inner: Incoming, side: Side, bounds: Bounds, picked: Option<Picked>) -> Result<Body, Failure> {
+fn watched(inner: Incoming, side: Side, bounds: Bounds, lease: Option<Lease>) -> Result<Body, Failure> {
     if inner.size_hint().lower() > bounds.size {
         return Err(too_large(side, bounds.size));
     }
-    Ok(Watched { inner, side, bounds, seen: 0, timer: None, _picked: picked }.boxed_unsync())
+    let mut watched = Watched { inner, side, bounds, seen: 0, timer: None, lease };
+    if watched.inner.is_end_stream() {
+        watched.finish();
+    }
+    Ok(watched.boxed_unsync())
 }
 
 impl Watched {
@@ -78,6 +82,13 @@ impl Watched {
         });
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(late(self.side, deadline))
+    }
+
+    /// The body has been read to its end.
+    fn finish(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.finish();
+        }
     }
 
     fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), Failure> {
@@ -96,10 +107,17 @@ impl HttpBody for Watched {
             Poll::Pending => this.poll_late(cx).map(|late| Some(Err(late))),
             Poll::Ready(next) => {
                 this.timer = None;
-                Poll::Ready(next.map(|frame| {
+                let next = next.map(|frame| {
                     let frame = frame.map_err(|e| incomplete(this.side, &e))?;
                     this.count(&frame).map(|()| frame)
-                }))
+                });
+                match &next {
+                    None => this.finish(),
+                    // hyper does not poll a body again that says so.
+                    Some(Ok(_)) if this.inner.is_end_stream() => this.finish(),
+                    Some(_) => {}
+                }
+                Poll::Ready(next)
             }
         }
     }

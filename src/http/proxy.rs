@@ -147,10 +147,10 @@ async fn forward(
     let (outgoing, body) = request::message(exchange, &call, form, &mut head, &path, body).await?;
 
     // The backend answers.
-    let (response, picked) = send::send(exchange, outgoing, body).await?;
+    let (response, lease) = send::send(exchange, outgoing, body).await?;
 
     // The response, translated where a rule matches it.
-    response::message(exchange, &call, recorder, &head.method, response, picked).await.map(Answer::Message)
+    response::message(exchange, &call, recorder, &head.method, response, lease).await.map(Answer::Message)
 }
 
 /// The answer to a call that a version on the way does not have.

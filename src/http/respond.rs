@@ -25,7 +25,7 @@ fn status(failure: &Failure) -> StatusCode {
         Kind::VersionGone => StatusCode::GONE,
         // The rules' author picked it.
         Kind::Gone(status) | Kind::Added(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND),
-        Kind::NoRules => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::NoRules | Kind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Kind::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         Kind::Unreachable | Kind::BadResponse => StatusCode::BAD_GATEWAY,
         Kind::ConnectTimeout | Kind::ResponseHeadTimeout | Kind::RequestTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -77,6 +77,7 @@ fn title(kind: Kind) -> &'static str {
         Kind::BodyTooLarge | Kind::Translation(Code::TooLarge) => "Body too large",
         Kind::Incomplete => "Incomplete body",
         Kind::Unreachable => "Backend unreachable",
+        Kind::Overloaded => "Backend overloaded",
         Kind::ConnectTimeout => "Backend did not accept a connection in time",
         Kind::ResponseHeadTimeout => "Backend did not answer in time",
         Kind::IdleTimeout => "Body stalled",

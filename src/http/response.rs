@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use tokio::time::Instant;
 
-use crate::backend::{Body, Picked};
+use crate::backend::{Body, Lease};
 use crate::failure::{Failure, Kind, Side};
 use crate::json::Class;
 use crate::rules::{Call, MessagePlan, OnError};
@@ -30,7 +30,7 @@ pub(crate) async fn message(
     recorder: &mut Recorder,
     method: &Method,
     response: Response<Incoming>,
-    picked: Picked,
+    lease: Lease,
 ) -> Result<Response<Body>, Failure> {
     let (mut head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -47,14 +47,14 @@ pub(crate) async fn message(
         if form.forbids_transform {
             recorder.record().note = Some("no-transform");
         }
-        let body = body::from_backend(body, exchange.bounds(), picked)?;
+        let body = body::from_backend(body, exchange.bounds(), lease)?;
         return Box::pin(united(exchange, plan, method, form, on_error, head, body)).await;
     }
     response_head(exchange, plan, &mut head, on_error)?;
     // hyper writes the version that the client speaks.
     head.version = Version::HTTP_11;
 
-    let body = body::from_backend(body, exchange.bounds(), picked)?;
+    let body = body::from_backend(body, exchange.bounds(), lease)?;
     if plan.body.is_identity() {
         return Ok(Response::from_parts(head, body::prime(body).await?));
     }

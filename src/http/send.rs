@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::uri::{self, PathAndQuery, Scheme, Uri};
-use http::{HeaderMap, Method, Request, Response, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::backend::{self, Body, Picked};
+use crate::backend::{Again, Body, Lease, Unanswered};
 use crate::config::Timeouts;
 use crate::failure::{Failure, Kind, Side};
 
@@ -23,24 +23,18 @@ pub(crate) struct Outgoing {
     pub(crate) method: Method,
     /// Its path and query.
     pub(crate) target: PathAndQuery,
-    /// Its headers, but for `host`.
+    /// Its headers, but for `host`: that is the endpoint's. Backends are addressed by the names that the configuration
+    /// gives them; the client's is in `x-forwarded-host`.
     pub(crate) headers: HeaderMap,
 }
 
 impl Outgoing {
-    /// A request for one endpoint. `host` is the endpoint's: backends are addressed by the names that the
-    /// configuration gives them; the client's is in `x-forwarded-host`.
-    fn request(self, picked: &Picked, body: Body) -> Result<Request<Body>, Failure> {
-        let mut uri = uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
-        uri.authority = Some(picked.authority().clone());
-        uri.path_and_query = Some(self.target);
+    fn request(self, body: Body) -> Request<Body> {
         let mut request = Request::new(body);
         *request.method_mut() = self.method;
-        *request.uri_mut() = Uri::from_parts(uri).map_err(|e| bad_target(&e.into()))?;
+        *request.uri_mut() = self.target.into();
         *request.headers_mut() = self.headers;
-        super::headers::insert(request.headers_mut(), header::HOST, picked.authority().as_str());
-        Ok(request)
+        request
     }
 }
 
@@ -50,63 +44,163 @@ pub(crate) fn bad_target(error: &http::Error) -> Failure {
         .because(error.to_string())
 }
 
-/// Sends a request. One without a body tries the next endpoint where a connection is refused; one with a body
-/// is sent once.
+/// Sends a request until an endpoint answers it, or nothing more may be tried.
 pub(crate) async fn send(
     exchange: &Exchange,
     outgoing: Outgoing,
     body: Option<Body>,
-) -> Result<(Response<Incoming>, Picked), Failure> {
-    let backend = &exchange.backend;
-    let mut picked = backend.pick();
-    if body.is_none() {
-        for _ in 1..backend.len() {
-            match send_once(exchange, outgoing.clone(), &picked, None).await {
-                Err(Failure { kind: Kind::Unreachable | Kind::ConnectTimeout, .. }) => {}
-                result => return result.map(|response| (response, picked)),
+) -> Result<(Response<Incoming>, Lease), Failure> {
+    let upload = body.as_ref().map(|_| Arc::new(Upload::new()));
+    let mut tries = Tries::new(exchange, &outgoing.method, upload.is_some());
+    let body = match (body, &upload) {
+        (Some(body), Some(upload)) => body::observe(body, Watcher(Arc::clone(upload))),
+        _ => body::empty(),
+    };
+    let mut request = outgoing.request(body);
+    loop {
+        let mut lease = match tries.lease().await {
+            Ok(lease) => lease,
+            Err(failure) => {
+                tries.after_refusal(failure)?;
+                continue;
             }
-            picked = backend.pick_after(&picked);
+        };
+        let copy = tries.copy(&request);
+        let sent = match &upload {
+            None => wait_for_head(exchange, lease.send(request)).await?,
+            Some(upload) => wait(exchange, upload, lease.send(request)).await?,
+        };
+        match sent {
+            Ok(response) => return Ok((response, lease)),
+            Err(unanswered) => {
+                let cause = upload.as_ref().and_then(|upload| upload.failure());
+                request = cause.map_or_else(|| tries.after(unanswered, &lease, copy), Err)?;
+            }
         }
     }
-    send_once(exchange, outgoing, &picked, body).await.map(|response| (response, picked))
 }
 
-async fn send_once(
-    exchange: &Exchange,
-    outgoing: Outgoing,
-    picked: &Picked,
-    body: Option<Body>,
-) -> Result<Response<Incoming>, Failure> {
-    let upload = Arc::new(Upload::new(body.is_some()));
-    let body = match body {
-        Some(body) => body::observe(body, Watcher(Arc::clone(&upload))),
-        None => body::empty(),
-    };
-    let sending = exchange.backend.send(exchange.worker, outgoing.request(picked, body)?);
-    let sent = wait(sending, &upload, &exchange.route.config.timeouts, exchange.deadline).await?;
-    sent.map_err(|e| upload.failure().unwrap_or_else(|| backend::send_failure(&e, picked.authority())))
+/// What was tried for a request, and what may be.
+struct Tries<'a> {
+    exchange: &'a Exchange,
+    next: Next,
+    /// The endpoint that was asked last.
+    asked: usize,
+    /// Endpoints that may still be asked for a connection.
+    others: usize,
+    /// Whether the request has no body, and makes no difference when it is carried out twice.
+    is_repeatable: bool,
+}
+
+/// Which endpoint is asked next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Any.
+    Any,
+    /// Another one than the last, which could not be reached.
+    Other,
+    /// The last one, over a new connection.
+    Again,
+}
+
+impl<'a> Tries<'a> {
+    fn new(exchange: &'a Exchange, method: &Method, has_body: bool) -> Self {
+        let others = if has_body { 0 } else { exchange.backend.len() - 1 };
+        Self { exchange, next: Next::Any, asked: 0, others, is_repeatable: !has_body && method.is_idempotent() }
+    }
+
+    /// A connection to the next endpoint.
+    async fn lease(&mut self) -> Result<Lease, Failure> {
+        let Exchange { backend, worker, deadline, .. } = self.exchange;
+        let picked = match self.next {
+            Next::Any => backend.pick(),
+            Next::Other => backend.pick_other(self.asked),
+            Next::Again => backend.pick_again(self.asked),
+        };
+        self.asked = picked.index();
+        let is_new = self.next == Next::Again;
+        let leasing = async {
+            if is_new { backend.lease_new(picked, *worker).await } else { backend.lease(picked, *worker).await }
+        };
+        match deadline {
+            None => leasing.await,
+            Some(deadline) => timeout_at(*deadline, leasing).await.unwrap_or_else(|_| Err(late(Kind::RequestTimeout))),
+        }
+    }
+
+    /// Has the next endpoint asked, where one could not be reached: nothing of the request has been sent.
+    fn after_refusal(&mut self, failure: Failure) -> Result<(), Failure> {
+        if self.others == 0 || !matches!(failure.kind, Kind::Unreachable | Kind::ConnectTimeout) {
+            return Err(failure);
+        }
+        self.others -= 1;
+        self.next = Next::Other;
+        Ok(())
+    }
+
+    /// What can be sent again if the connection ends without an answer.
+    fn copy(&self, request: &Request<Body>) -> Option<Request<Body>> {
+        (self.is_repeatable && self.next != Next::Again).then(|| {
+            let mut copy = Request::new(body::empty());
+            copy.method_mut().clone_from(request.method());
+            copy.uri_mut().clone_from(request.uri());
+            copy.headers_mut().clone_from(request.headers());
+            copy
+        })
+    }
+
+    /// The request to send once more: over a new connection, where the endpoint may just have closed an idle one.
+    fn after(
+        &mut self,
+        unanswered: Unanswered,
+        lease: &Lease,
+        copy: Option<Request<Body>>,
+    ) -> Result<Request<Body>, Failure> {
+        let Unanswered { failure, again } = unanswered;
+        if self.next == Next::Again || !lease.is_reused() {
+            return Err(failure);
+        }
+        self.next = Next::Again;
+        match again {
+            Again::Unsent(request) => Ok(*request),
+            Again::Reset => copy.ok_or(failure),
+            Again::Never => Err(failure),
+        }
+    }
+}
+
+/// Waits for the head of the response to a request without a body.
+async fn wait_for_head<T>(exchange: &Exchange, sending: impl Future<Output = T>) -> Result<T, Failure> {
+    let until = Instant::now() + exchange.route.config.timeouts.response_head;
+    let (kind, until) = earlier(Kind::ResponseHeadTimeout, until, exchange.deadline);
+    timeout_at(until, sending).await.map_err(|_| late(kind))
 }
 
 /// Waits for a response's head: as long as the request's body moves, and then for `response_head`.
-async fn wait<T>(
-    sending: impl Future<Output = T>,
-    upload: &Upload,
-    timeouts: &Timeouts,
-    deadline: Option<Instant>,
-) -> Result<T, Failure> {
+async fn wait<T>(exchange: &Exchange, upload: &Upload, sending: impl Future<Output = T>) -> Result<T, Failure> {
+    let timeouts = &exchange.route.config.timeouts;
+    upload.begin();
     tokio::pin!(sending);
     loop {
-        let (kind, until) = upload.patience(timeouts, deadline);
+        let (kind, until) = upload.patience(timeouts, exchange.deadline);
         tokio::select! {
             sent = &mut sending => return Ok(sent),
             () = upload.ended.notified() => {}
             () = sleep_until(until) => {
                 // The body may have moved on since.
-                if upload.patience(timeouts, deadline).1 <= Instant::now() {
+                if upload.patience(timeouts, exchange.deadline).1 <= Instant::now() {
                     return Err(late(kind));
                 }
             }
         }
+    }
+}
+
+/// The earlier of a time and the end of the exchange, and what it means that it has come.
+fn earlier(kind: Kind, until: Instant, deadline: Option<Instant>) -> (Kind, Instant) {
+    match deadline {
+        Some(deadline) if deadline < until => (Kind::RequestTimeout, deadline),
+        _ => (kind, until),
     }
 }
 
@@ -135,13 +229,18 @@ struct State {
 }
 
 impl Upload {
-    fn new(has_body: bool) -> Self {
-        let state = State { moved: Instant::now(), is_sending: has_body, is_waiting: false, failure: None };
+    fn new() -> Self {
+        let state = State { moved: Instant::now(), is_sending: true, is_waiting: false, failure: None };
         Self { state: Mutex::new(state), ended: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection is there; the time that it took is not the body's.
+    fn begin(&self) {
+        self.state().moved = Instant::now();
     }
 
     /// Until when to wait, and what it means that nothing came until then.
@@ -153,10 +252,7 @@ impl Upload {
         } else {
             (Kind::ResponseHeadTimeout, state.moved + timeouts.response_head)
         };
-        match deadline {
-            Some(deadline) if deadline < until => (Kind::RequestTimeout, deadline),
-            _ => (kind, until),
-        }
+        earlier(kind, until, deadline)
     }
 
     /// Why the body could not be completed: the cause of whatever the connection says about it.

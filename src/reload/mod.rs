@@ -240,5 +240,5 @@ fn note_contents(snapshot: &Snapshot) {
     for api in snapshot.routes.iter().filter(|r| r.rules.is_none()).map(|r| &r.config.name) {
         log::line(Level::Warn, &format!("apis.{api}: there are no rules for it, its clients are answered 503"));
     }
-    metrics::endpoints(snapshot.routes.iter().flat_map(|r| &r.backends).map(|b| b.len()).sum());
+    metrics::endpoints(snapshot.backends().map(|b| b.len()).sum());
 }

@@ -5,16 +5,12 @@ use std::sync::Arc;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body_util::Empty;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::backend::{Body, Picked};
+use crate::backend::{Body, Lease};
 use crate::failure::{Failure, Kind, Side, causes};
 use crate::http::exchange::Exchange;
 use crate::http::send::Outgoing;
@@ -78,17 +74,17 @@ impl Handshake {
         let path = path_and_query.split('?').next().unwrap_or(path_and_query);
         let is_translated = exchange.pair().socket(path).is_some();
         let key = generate_key();
-        let (picked, stream) = connect(exchange).await?;
-        let request = request(outgoing, &key, &picked, is_translated);
-        let mut response = ask(plane, exchange, &picked, stream, request).await?;
+        let mut lease = connect(exchange).await?;
+        let request = request(outgoing, &key, is_translated);
+        let mut response = ask(exchange, &mut lease, request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return refusal(exchange, response, picked).map(Opened::Refused);
+            return refusal(exchange, response, lease).map(Opened::Refused);
         }
         check_answer(response.headers(), &key, is_translated)?;
         let backend =
             hyper::upgrade::on(&mut response).await.map_err(|e| bad_answer("no socket").because(causes(&e)))?;
         let answer = self.answer(exchange, response.headers());
-        let legs = Legs { client: self.upgrade, slot: self.slot, backend, picked };
+        let legs = Legs { client: self.upgrade, slot: self.slot, backend, picked: lease.into_picked() };
         let session = Session::new(plane, exchange, legs, path.to_owned());
         Ok(Opened::Socket(answer, Box::new(session)))
     }
@@ -150,8 +146,8 @@ fn upgrade_headers(headers: &mut HeaderMap) {
 
 /// The request for the backend. Extensions change what frames mean, so they are offered only where no frame is
 /// read here.
-fn request(outgoing: Outgoing, key: &str, picked: &Picked, is_translated: bool) -> Request<Empty<bytes::Bytes>> {
-    let mut request = Request::new(Empty::new());
+fn request(outgoing: Outgoing, key: &str, is_translated: bool) -> Request<Body> {
+    let mut request = Request::new(body::empty());
     *request.uri_mut() = outgoing.target.into();
     let to = request.headers_mut();
     *to = outgoing.headers;
@@ -162,46 +158,31 @@ fn request(outgoing: Outgoing, key: &str, picked: &Picked, is_translated: bool) 
         to.remove(header::SEC_WEBSOCKET_EXTENSIONS);
     }
     upgrade_headers(to);
-    headers::insert(to, header::HOST, picked.authority().as_str());
     headers::insert(to, header::SEC_WEBSOCKET_KEY, key);
     to.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     request
 }
 
 /// Opens a connection to an endpoint; to the next one where it is refused.
-async fn connect(exchange: &Exchange) -> Result<(Picked, TcpStream), Failure> {
+async fn connect(exchange: &Exchange) -> Result<Lease, Failure> {
     let backend = &exchange.backend;
     let mut picked = backend.pick();
     for _ in 1..backend.len() {
-        if let Ok(stream) = backend.connect(&picked).await {
-            return Ok((picked, stream));
+        let index = picked.index();
+        if let Ok(lease) = backend.lease_socket(picked, exchange.worker).await {
+            return Ok(lease);
         }
-        picked = backend.pick_after(&picked);
+        picked = backend.pick_other(index);
     }
-    let stream = backend.connect(&picked).await?;
-    Ok((picked, stream))
+    backend.lease_socket(picked, exchange.worker).await
 }
 
-/// Sends the request over a connection of its own and waits for the answer's head.
-async fn ask(
-    plane: &Plane,
-    exchange: &Exchange,
-    picked: &Picked,
-    stream: TcpStream,
-    request: Request<Empty<bytes::Bytes>>,
-) -> Result<Response<Incoming>, Failure> {
-    let internal = |e: &hyper::Error| format!("{}: {}", picked.authority(), causes(e));
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|e| bad_answer("no connection").because(internal(&e)))?;
-    let abandoned = plane.abandoned.clone();
-    plane.tasks.spawn(async move {
-        // The connection's failure is the request's as well, and is told there.
-        let _ = abandoned.run_until_cancelled(connection.with_upgrades()).await;
-    });
+/// Sends the request and waits for the answer's head.
+async fn ask(exchange: &Exchange, lease: &mut Lease, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
     let limit = exchange.route.config.timeouts.response_head;
-    match tokio::time::timeout(limit, sender.send_request(request)).await {
+    match tokio::time::timeout(limit, lease.send(request)).await {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(e)) => Err(bad_answer("no response").because(internal(&e))),
+        Ok(Err(unanswered)) => Err(unanswered.failure),
         Err(_) => {
             let detail = "the backend did not answer the WebSocket handshake in time";
             Err(Failure::new(Side::Backend, Kind::ResponseHeadTimeout, detail))
@@ -219,11 +200,11 @@ fn check_answer(headers: &HeaderMap, key: &str, is_translated: bool) -> Result<(
     Ok(())
 }
 
-fn refusal(exchange: &Exchange, response: Response<Incoming>, picked: Picked) -> Result<Response<Body>, Failure> {
+fn refusal(exchange: &Exchange, response: Response<Incoming>, lease: Lease) -> Result<Response<Body>, Failure> {
     let (mut head, incoming) = response.into_parts();
     headers::remove_hop_by_hop(&mut head.headers);
     headers::add_via(&mut head.headers, head.version);
-    Ok(Response::from_parts(head, body::from_backend(incoming, exchange.bounds(), picked)?))
+    Ok(Response::from_parts(head, body::from_backend(incoming, exchange.bounds(), lease)?))
 }
 
 #[cfg(test)]

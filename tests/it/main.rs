@@ -25,6 +25,7 @@ mod engineio;
 mod hostile_json;
 mod hostile_yaml;
 mod http;
+mod http_backends;
 mod http_bodies;
 mod http_crossing;
 mod http_failures;

@@ -1,0 +1,198 @@
+//! A connection on loan to one exchange.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::{Parts, Scheme, Uri};
+use http::{Request, Response, header};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use tokio::time::{Instant, timeout};
+
+use super::connect::{self, Opened};
+use super::endpoint::{Endpoint, Freed};
+use super::pool::{Connection, Exclusive};
+use super::{Body, Picked, fault};
+use crate::config::Protocol;
+use crate::failure::Failure;
+use crate::worker::Worker;
+
+/// A connection that one exchange has the use of, until its response has been read to the end. Dropped before that, a
+/// connection of HTTP/1.1 is closed and a stream of HTTP/2 is reset.
+#[derive(Debug)]
+pub struct Lease {
+    // Free before those that wait for it are told.
+    connection: Connection,
+    picked: Picked,
+    worker: Worker,
+    is_reused: bool,
+}
+
+/// A request that no response came to.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// What it means.
+    pub failure: Failure,
+    /// Whether the request may be sent again.
+    pub again: Again,
+}
+
+/// Whether an unanswered request may be sent again.
+#[derive(Debug)]
+pub enum Again {
+    /// Nothing of it was sent; here it is.
+    Unsent(Box<Request<Body>>),
+    /// The connection ended before the response; the endpoint may have carried the request out.
+    Reset,
+    /// There was an answer, and it was bad.
+    Never,
+}
+
+impl Lease {
+    /// Takes a connection to an endpoint: the worker's most recently used, or a new one.
+    ///
+    /// # Errors
+    /// As a new one cannot be opened.
+    pub(super) async fn take(picked: Picked, worker: Worker, connect: Duration) -> Result<Self, Failure> {
+        let pooled = picked.endpoint.pool(worker).take();
+        if let Some(connection) = pooled {
+            return Ok(Self { connection, picked, worker, is_reused: true });
+        }
+        // Boxed, so that the futures of requests that find a connection are not as large as those that open one.
+        let (connection, is_reused) = Box::pin(open(&picked.endpoint, worker, connect)).await?;
+        Ok(Self { connection, picked, worker, is_reused })
+    }
+
+    /// Opens a connection that no exchange has used.
+    ///
+    /// # Errors
+    /// As it cannot be opened.
+    pub(super) async fn fresh(picked: Picked, worker: Worker, connect: Duration) -> Result<Self, Failure> {
+        let (connection, is_reused) = Box::pin(open_new(&picked.endpoint, worker, connect)).await?;
+        Ok(Self { connection, picked, worker, is_reused })
+    }
+
+    /// Opens a connection for a request that may make a socket of it.
+    ///
+    /// # Errors
+    /// As it cannot be opened.
+    pub(super) async fn socket(picked: Picked, worker: Worker, connect: Duration) -> Result<Self, Failure> {
+        let exclusive = open_socket(&picked.endpoint, connect).await?;
+        Ok(Self { connection: Connection::Exclusive(exclusive), picked, worker, is_reused: false })
+    }
+
+    /// The endpoint.
+    #[must_use]
+    pub fn picked(&self) -> &Picked {
+        &self.picked
+    }
+
+    /// The endpoint, which the socket that has become of the connection keeps busy.
+    #[must_use]
+    pub fn into_picked(self) -> Picked {
+        self.picked
+    }
+
+    /// Whether other exchanges have used the connection before, so that the endpoint may be about to close it.
+    #[must_use]
+    pub fn is_reused(&self) -> bool {
+        self.is_reused
+    }
+
+    /// Sends a request whose target is a path, and waits for the response's head.
+    ///
+    /// # Errors
+    /// What became of the request.
+    pub async fn send(&mut self, mut request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
+        let endpoint = &self.picked.endpoint;
+        let sent = match &mut self.connection {
+            Connection::Exclusive(exclusive) => {
+                request.headers_mut().insert(header::HOST, endpoint.host.clone());
+                exclusive.sender.try_send_request(request).await
+            }
+            Connection::Stream(stream) => {
+                request.headers_mut().remove(header::HOST);
+                *request.uri_mut() = absolute(endpoint, std::mem::take(request.uri_mut()));
+                stream.sender.try_send_request(request).await
+            }
+        };
+        sent.map_err(|e| self.unanswered(e))
+    }
+
+    fn unanswered(&self, mut error: TrySendError<Request<Body>>) -> Unanswered {
+        let again = match error.take_message() {
+            Some(request) => Again::Unsent(Box::new(request)),
+            None if error.error().is_parse() || error.error().is_user() => Again::Never,
+            None => Again::Reset,
+        };
+        Unanswered { failure: fault::no_answer(error.error(), self.picked.authority()), again }
+    }
+
+    /// Gives the connection back: the response has been read to its end.
+    pub fn finish(self) {
+        if let Connection::Exclusive(exclusive) = self.connection
+            && !exclusive.sender.is_closed()
+        {
+            self.picked.endpoint.keep(self.worker, exclusive);
+        }
+    }
+}
+
+/// The target with the endpoint's authority, as HTTP/2 has it.
+fn absolute(endpoint: &Endpoint, target: Uri) -> Uri {
+    let mut parts = Parts::from(target);
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(endpoint.authority.clone());
+    // All three parts are there, which is all that is asked of them.
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// Opens a connection, or waits for one: another request's of this worker that opens one for many, or any where there
+/// are as many as there may be. Whether it was used before.
+async fn open(endpoint: &Arc<Endpoint>, worker: Worker, timeout: Duration) -> Result<(Connection, bool), Failure> {
+    let limit = Instant::now() + timeout;
+    while endpoint.protocol == Protocol::H2 && Instant::now() < limit {
+        if let Some(_opening) = endpoint.begin(worker, limit).await {
+            return open_new(endpoint, worker, timeout).await;
+        }
+        let shared = endpoint.pool(worker).take();
+        if let Some(connection) = shared {
+            return Ok((connection, false));
+        }
+    }
+    open_new(endpoint, worker, timeout).await
+}
+
+async fn open_new(endpoint: &Arc<Endpoint>, worker: Worker, limit: Duration) -> Result<(Connection, bool), Failure> {
+    let permit = match room(endpoint, limit).await? {
+        Freed::Permit(permit) => permit,
+        Freed::Connection(connection) => return Ok((connection, true)),
+    };
+    let connection = match connect::open(endpoint, permit, limit).await? {
+        Opened::One(exclusive) => Connection::Exclusive(exclusive),
+        Opened::Many(mut shared) => {
+            let stream = shared.open(Instant::now());
+            endpoint.pool(worker).share(shared);
+            Connection::Stream(stream)
+        }
+    };
+    Ok((connection, false))
+}
+
+async fn open_socket(endpoint: &Arc<Endpoint>, limit: Duration) -> Result<Exclusive, Failure> {
+    loop {
+        match room(endpoint, limit).await? {
+            Freed::Permit(permit) => return connect::open_socket(endpoint, permit, limit).await,
+            // It makes room by ending.
+            Freed::Connection(connection) => drop(connection),
+        }
+    }
+}
+
+/// Leave to open a connection, or one that is open where there may be no more.
+async fn room(endpoint: &Arc<Endpoint>, limit: Duration) -> Result<Freed, Failure> {
+    match endpoint.permit() {
+        Some(permit) => Ok(Freed::Permit(permit)),
+        None => timeout(limit, endpoint.freed()).await.map_err(|_| fault::overloaded(&endpoint.authority)),
+    }
+}
