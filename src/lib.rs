@@ -41,6 +41,7 @@
 //! |---|---|---|
 //! | 0 pure values | [`json`] [`framing`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
 //! | 1 pure compiler | [`rules`], then [`openapi`] and [`draft`] | layer 0 |
+//! | 1 pure sessions | [`bridge`] | [`rules`], layer 0 |
 //! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] [`worker`] | each other downwards, layer 0 |
 //! | 2 resources | [`backend`] | layer 1 |
 //! | 3 meeting point | [`snapshot`] | [`rules`], [`backend`] |
@@ -78,6 +79,8 @@ pub mod route;
 pub mod version;
 
 pub mod rules;
+
+pub mod bridge;
 
 pub mod draft;
 pub mod openapi;

@@ -56,6 +56,18 @@ impl Namespace {
         self.plan(side, name).map_or(Some(name), |plan| plan.name.as_deref())
     }
 
+    /// Whether there are rules about an event.
+    #[must_use]
+    pub fn knows(&self, side: Side, name: &str) -> bool {
+        self.plan(side, name).is_some()
+    }
+
+    /// Whether there are rules about what acknowledges an event.
+    #[must_use]
+    pub fn translates_ack(&self, side: Side, name: &str) -> bool {
+        self.plan(side, name).is_some_and(|plan| plan.name.is_some() && !plan.acknowledgement.is_identity())
+    }
+
     /// Translates an event: its name and the JSON text of its list of arguments, as the side that sends it has them.
     ///
     /// # Errors

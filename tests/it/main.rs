@@ -13,6 +13,7 @@ mod access_log;
 mod admin;
 mod architecture;
 mod bad_input;
+mod bridge;
 mod carry;
 mod cli;
 mod demo;
