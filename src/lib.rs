@@ -39,7 +39,7 @@
 //!
 //! | layer | modules | may import |
 //! |---|---|---|
-//! | 0 pure values | [`json`] [`framing`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
+//! | 0 pure values | [`json`] [`coding`] [`framing`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
 //! | 1 pure compiler | [`rules`], then [`openapi`] and [`draft`] | layer 0 |
 //! | 1 pure sessions | [`bridge`] | [`rules`], layer 0 |
 //! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] [`worker`] | each other downwards, layer 0 |
@@ -70,6 +70,7 @@
 
 pub mod json;
 
+pub mod coding;
 pub mod framing;
 
 pub mod diagnostic;

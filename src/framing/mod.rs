@@ -1,11 +1,12 @@
 //! Formats of messages within a transport: pure, and knowing nothing of who carries them.
 //!
 //! [`engineio`] and [`socketio`] are the two layers of Socket.IO. A client or backend is of one [`Generation`], which
-//! decides both.
+//! decides both. [`stream`] is about bodies that are streams of documents.
 
 pub mod engineio;
 mod error;
 pub mod socketio;
+pub mod stream;
 
 pub use error::{Code, Error};
 
