@@ -54,7 +54,10 @@ pub enum Kind {
     UnsupportedCharset,
     /// A content coding that a body rule would have to see through.
     UnknownCoding,
-    /// A body above `limits.body`, or above `limits.buffer` where it has to be held.
+    /// A body that is not what its content coding says.
+    MalformedCoding,
+    /// A body above `limits.body`, above `limits.buffer` where it has to be held, or one that grows above
+    /// `limits.decompressed` or `limits.ratio` when its codings are taken off.
     BodyTooLarge,
     /// A body that ended before its announced length.
     Incomplete,
@@ -101,6 +104,7 @@ impl Kind {
             Self::NoRules => "no_rules",
             Self::UnsupportedCharset => "unsupported_charset",
             Self::UnknownCoding => "unknown_coding",
+            Self::MalformedCoding => "malformed_coding",
             Self::BodyTooLarge => "too_large",
             Self::Incomplete => "incomplete",
             Self::Unreachable => "unreachable",

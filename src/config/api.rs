@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::file::{not_empty, not_empty_list, not_supported, number, positive, report_not_supported, set, size};
-use super::{ApiConfig, ApiLimits, BackendConfig, Balance, Endpoint, Protocol, Timeouts, code, endpoint, units};
+use super::{ApiConfig, ApiLimits, BackendConfig, Balance, Endpoint, Protocol, Timeouts, code, endpoint};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Reader};
 
@@ -189,12 +189,10 @@ fn limits(node: &Node, reader: &mut Reader) -> Option<ApiLimits> {
     set(&mut limits.buffer, fields.get("buffer"), |node| size(node, "`buffer`", 1..=1 << 40, reader));
     set(&mut limits.depth, fields.get("depth"), |node| number(node, "`depth`", 1..=65_536, reader));
     set(&mut limits.message, fields.get("message"), |node| size(node, "`message`", 1..=1 << 40, reader));
-    for (key, default) in [("decompressed", 256 << 20), ("ratio", 200)] {
-        let is_default = |node: &Node| node.text().is_some_and(|text| units::size(text) == Ok(default));
-        if let Some((name, _)) = fields.entry(key).filter(|(_, value)| !is_default(value)) {
-            report_not_supported(name, &format!("`limits.{key}`"), reader);
-        }
-    }
+    set(&mut limits.decompressed, fields.get("decompressed"), |node| {
+        size(node, "`decompressed`", 1..=u64::MAX, reader)
+    });
+    set(&mut limits.ratio, fields.get("ratio"), |node| number(node, "`ratio`", 1..=1_000_000, reader));
     fields.finish(reader);
     Some(limits)
 }

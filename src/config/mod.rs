@@ -222,12 +222,16 @@ pub struct ApiLimits {
     pub buffer: usize,
     /// Nesting depth.
     pub depth: u32,
-    /// A WebSocket message.
+    /// A WebSocket message, or one of a stream of documents.
     pub message: usize,
+    /// A body whose content codings are taken off.
+    pub decompressed: u64,
+    /// How many times such a body may grow.
+    pub ratio: u64,
 }
 
 impl Default for ApiLimits {
     fn default() -> Self {
-        Self { body: 1 << 30, buffer: 4 << 20, depth: 512, message: 16 << 20 }
+        Self { body: 1 << 30, buffer: 4 << 20, depth: 512, message: 16 << 20, decompressed: 256 << 20, ratio: 200 }
     }
 }

@@ -65,7 +65,14 @@ fn what_is_not_said_has_its_documented_default() {
                 request: None,
                 websocket_idle: None,
             },
-            limits: ApiLimits { body: 1_073_741_824, buffer: 4_194_304, depth: 512, message: 16_777_216 },
+            limits: ApiLimits {
+                body: 1_073_741_824,
+                buffer: 4_194_304,
+                depth: 512,
+                message: 16_777_216,
+                decompressed: 268_435_456,
+                ratio: 200,
+            },
         }],
         workers: None,
         access_log: AccessLog { to: LogTarget::Stderr, sample: Share::ALL },
@@ -92,7 +99,7 @@ apis:
     backends:
       legacy: {speaks: v1, endpoints: ["http://a:1", "http://b"], balance: round_robin, protocol: h2}
     timeouts: {connect: 1ms, response_head: 2s, idle: 3m, request: 1h, websocket_idle: 5s}
-    limits: {body: 10, buffer: 1KiB, depth: 4, message: 2MiB}
+    limits: {body: 10, buffer: 1KiB, depth: 4, message: 2MiB, decompressed: 3MiB, ratio: 9}
   rest:
     backends:
       only: {speaks: "2", endpoints: ["http://c"], protocol: auto, balance: least_loaded}
@@ -131,7 +138,10 @@ drain: 0s
         websocket_idle: Some(Duration::from_secs(5)),
     };
     assert_eq!(chat.timeouts, want);
-    assert_eq!(chat.limits, ApiLimits { body: 10, buffer: 1024, depth: 4, message: 2 << 20 });
+    assert_eq!(
+        chat.limits,
+        ApiLimits { body: 10, buffer: 1024, depth: 4, message: 2 << 20, decompressed: 3 << 20, ratio: 9 }
+    );
     assert_eq!((rest.timeouts.clone(), rest.name.as_str()), (Timeouts::default(), "rest"));
 }
 

@@ -158,41 +158,28 @@ pub(crate) enum Held {
     /// It ended within the limit.
     Whole(Vec<Bytes>, Option<HeaderMap>),
     /// It goes on.
-    Beginning(Vec<Bytes>, Body),
+    Beginning(Vec<Bytes>),
 }
 
 /// Chunks below this many bytes are put together while they are held: what a chunk costs beside its bytes would
 /// otherwise be the sender's choice.
 const WHOLE_CHUNK: usize = 1024;
 
-/// Reads a body until it ends or `most` bytes have come.
-pub(crate) async fn hold(mut body: Body, most: usize) -> Result<Held, Failure> {
-    let mut chunks = Chunks::default();
-    let mut trailers = None;
-    while let Some(frame) = body.frame().await {
-        match frame?.into_data() {
-            Ok(chunk) => {
-                chunks.push(chunk);
-                if chunks.held > most {
-                    return Ok(Held::Beginning(chunks.into_vec(), body));
-                }
-            }
-            Err(frame) => trailers = frame.into_trailers().ok(),
-        }
-    }
-    Ok(Held::Whole(chunks.into_vec(), trailers))
-}
-
 /// Chunks that are held: long ones as they came, short ones joined.
 #[derive(Default)]
-struct Chunks {
+pub(crate) struct Chunks {
     whole: Vec<Bytes>,
     joined: Vec<u8>,
     held: usize,
 }
 
 impl Chunks {
-    fn push(&mut self, chunk: Bytes) {
+    /// How many bytes are held.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(crate) fn push(&mut self, chunk: Bytes) {
         self.held += chunk.len();
         // The first chunk is most often the only one.
         if chunk.len() < WHOLE_CHUNK && !(self.whole.is_empty() && self.joined.is_empty()) {
@@ -209,7 +196,7 @@ impl Chunks {
         }
     }
 
-    fn into_vec(mut self) -> Vec<Bytes> {
+    pub(crate) fn into_vec(mut self) -> Vec<Bytes> {
         self.seal();
         self.whole
     }
@@ -251,6 +238,38 @@ impl HttpBody for Pieces {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.chunks.iter().map(|c| c.len() as u64).sum())
+    }
+}
+
+/// A body of which the beginning has been read.
+struct Resumed {
+    beginning: VecDeque<Bytes>,
+    rest: Body,
+    /// Those that were read; there is no rest then.
+    trailers: Option<HeaderMap>,
+}
+
+/// A body as it was before some of it was read.
+pub(crate) fn resumed(beginning: Vec<Bytes>, rest: Body, trailers: Option<HeaderMap>) -> Body {
+    Resumed { beginning: beginning.into(), rest, trailers }.boxed_unsync()
+}
+
+impl HttpBody for Resumed {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        if let Some(chunk) = self.beginning.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
+        }
+        if let Some(trailers) = self.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        if self.rest.is_end_stream() { Poll::Ready(None) } else { Pin::new(&mut self.rest).poll_frame(cx) }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.beginning.is_empty() && self.trailers.is_none() && self.rest.is_end_stream()
     }
 }
 
@@ -375,22 +394,26 @@ impl<O: Observer> HttpBody for Observed<O> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn short_chunks_are_held_together() {
+    #[test]
+    fn short_chunks_are_held_together() {
         let long = Bytes::from(vec![b'x'; WHOLE_CHUNK]);
         let short = Bytes::from_static(b"y");
         let sent = [vec![short.clone(); 5000], vec![long.clone()], vec![short.clone(); 3]].concat();
         let total: Vec<u8> = sent.iter().flatten().copied().collect();
-        let Ok(Held::Whole(held, None)) = hold(pieces(sent.clone(), None), usize::MAX).await else {
-            panic!("the body is whole");
-        };
+        let mut chunks = Chunks::default();
+        for chunk in sent {
+            chunks.push(chunk);
+        }
+        assert_eq!(chunks.held(), total.len());
+        let held = chunks.into_vec();
         assert_eq!(held.iter().flatten().copied().collect::<Vec<u8>>(), total);
         assert!(held.len() <= 4, "{} chunks", held.len());
-        let Ok(Held::Beginning(held, rest)) = hold(pieces(sent, None), 100).await else {
-            panic!("the body is longer");
-        };
-        let read: Vec<u8> = held.into_iter().flatten().collect();
-        let after = rest.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        assert_eq!([read, after.to_vec()].concat(), total);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_comes_first_again() {
+        let rest = pieces(vec![Bytes::from_static(b"c")], None);
+        let body = resumed(vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")], rest, None);
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "abc");
     }
 }

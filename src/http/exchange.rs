@@ -4,11 +4,12 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
 use tokio::time::Instant;
 
 use crate::backend::Backend;
+use crate::coding;
 use crate::failure::{Failure, Kind, Side};
 use crate::json::{self, Uuids, Values};
 use crate::rules::{AfterSunset, Api, MessagePlan, OnError, Pair};
@@ -137,6 +138,11 @@ impl Exchange {
         json::Limits { depth: self.route.config.limits.depth, buffer: self.route.config.limits.buffer }
     }
 
+    /// Bounds on taking codings off.
+    pub(crate) fn coding_limits(&self) -> coding::Limits {
+        coding::Limits { total: self.route.config.limits.decompressed, ratio: self.route.config.limits.ratio }
+    }
+
     /// The mark of translated representations.
     pub(crate) fn mark(&self) -> Mark {
         Mark::new(&self.snapshot.hash, &self.client_version().label, &self.backend_version().label)
@@ -203,9 +209,7 @@ fn stamp(route: &Route, version: Option<VersionId>, headers: &mut HeaderMap) {
     let Some(rules) = &route.rules else { return };
     let resolver = &rules.api.resolver;
     for name in resolver.vary() {
-        if !headers::tokens(headers, &header::VARY).any(|t| t == "*" || t.eq_ignore_ascii_case(name.as_str())) {
-            headers.append(header::VARY, HeaderValue::from(name));
-        }
+        headers::vary(headers, &name);
     }
     let Some(notices) = version.map(|version| rules.notices(version)) else { return };
     let values =
@@ -232,6 +236,11 @@ pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnErr
         uuids: Uuids::new(random()),
         on_error,
     }
+}
+
+/// The same for the next document of a stream.
+pub(crate) fn renewed(values: &Values) -> Values {
+    Values { now: format!("{:.3}", jiff::Timestamp::now()).into(), uuids: Uuids::new(random()), ..values.clone() }
 }
 
 /// 128 random bits: the standard library keeps a key from the operating system for hashing, and another hasher each

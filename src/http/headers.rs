@@ -169,8 +169,12 @@ pub(crate) enum MediaType {
     Json,
     /// `application/json-patch+json` (RFC 6902), in UTF-8.
     JsonPatch,
-    /// JSON in another encoding.
-    JsonElsewhere,
+    /// `text/event-stream`.
+    Events,
+    /// `application/x-ndjson` or `application/jsonl`.
+    Lines,
+    /// One of these in another encoding.
+    Elsewhere,
     /// Anything else, or nothing.
     Other,
 }
@@ -182,20 +186,25 @@ pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
     };
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    if essence != "application/json" && !essence.ends_with("+json") {
-        return MediaType::Other;
-    }
+    let media_type = match essence.as_str() {
+        "application/json-patch+json" => MediaType::JsonPatch,
+        "text/event-stream" => MediaType::Events,
+        "application/x-ndjson" | "application/jsonl" => MediaType::Lines,
+        essence if essence == "application/json" || essence.ends_with("+json") => MediaType::Json,
+        _ => return MediaType::Other,
+    };
     let charset = parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
     match charset.map(|(_, value)| value.trim().trim_matches('"').to_ascii_lowercase()) {
-        Some(charset) if !matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii") => MediaType::JsonElsewhere,
-        Some(_) | None if essence == "application/json-patch+json" => MediaType::JsonPatch,
-        Some(_) | None => MediaType::Json,
+        Some(charset) if !matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii") => MediaType::Elsewhere,
+        Some(_) | None => media_type,
     }
 }
 
-/// The content coding of a body that is not plain.
-pub(crate) fn coding(headers: &HeaderMap) -> Option<&str> {
-    tokens(headers, &header::CONTENT_ENCODING).find(|t| !t.eq_ignore_ascii_case("identity"))
+/// Adds a name to `vary`, unless it is there.
+pub(crate) fn vary(headers: &mut HeaderMap, name: &HeaderName) {
+    if !tokens(headers, &header::VARY).any(|t| t == "*" || t.eq_ignore_ascii_case(name.as_str())) {
+        headers.append(header::VARY, HeaderValue::from(name.clone()));
+    }
 }
 
 /// Whether `cache-control: no-transform` asks proxies to leave the body as it is.
@@ -233,16 +242,21 @@ mod tests {
     }
 
     #[test]
-    fn only_json_in_utf_8_is_translated() {
+    fn only_documents_in_utf_8_are_translated() {
         let cases = [
             ("application/json", MediaType::Json),
             ("Application/JSON; charset=UTF-8", MediaType::Json),
             ("application/json;charset=\"utf-8\"", MediaType::Json),
             ("application/problem+json", MediaType::Json),
-            ("application/json; charset=utf-16", MediaType::JsonElsewhere),
+            ("application/json; charset=utf-16", MediaType::Elsewhere),
             ("application/json; version=2", MediaType::Json),
-            ("text/event-stream", MediaType::Other),
-            ("application/x-ndjson", MediaType::Other),
+            ("text/event-stream", MediaType::Events),
+            ("text/event-stream; charset=latin1", MediaType::Elsewhere),
+            ("application/x-ndjson", MediaType::Lines),
+            ("application/jsonl;charset=utf-8", MediaType::Lines),
+            ("application/json-patch+json", MediaType::JsonPatch),
+            ("application/json-patch+json;charset=utf-16le", MediaType::Elsewhere),
+            ("application/ndjson", MediaType::Other),
             ("application/jsonp", MediaType::Other),
         ];
         for (text, want) in cases {

@@ -7,22 +7,28 @@
 //! 4. `request`: the rules translate the target and the headers; the version that the client named becomes the
 //!    one that the backend speaks; `headers` takes off what concerns one connection.
 //! 5. The request's body is translated (`translate`) where a rule matches it and its `form` allows it: whole where
-//!    it is short, as a stream where it is long. Where a rule needs head and body at once (`united`), the head waits.
+//!    it is short, as a stream where it is long, message by message where it is a stream of documents (`messages`).
+//!    Its codings are taken off before and put on behind (`coding`). Where a rule needs head and body at once
+//!    (`united`), the head waits.
 //! 6. `send` picks an endpoint and waits for the response's head, within the time limits. A request for a socket
 //!    goes to [`crate::ws`] instead.
-//! 7. `response`: the rules translate status, headers and body; `validators` makes its validators its own.
+//! 7. `response`: the rules translate status and headers; `reply` has the body translated as that of the request, or
+//!    pass as it came where a write must not look failed; `validators` makes its validators its own.
 //! 8. The version headers are added, and `record` writes down how it went.
 //!
 //! Any step may end in a [`Failure`](crate::failure::Failure), which `respond` turns into a problem
 //! document. A failure after the head has left aborts the message instead.
 
 pub(crate) mod body;
+pub(crate) mod coding;
 pub(crate) mod exchange;
 pub(crate) mod form;
 pub(crate) mod headers;
 pub mod listen;
+pub(crate) mod messages;
 pub(crate) mod proxy;
 pub(crate) mod record;
+pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod respond;
 pub(crate) mod response;

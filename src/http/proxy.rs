@@ -19,6 +19,7 @@ use super::form::Form;
 use super::headers::{self, Hops};
 use super::record::Recorder;
 use super::respond::{self, Audience};
+use super::response::Asked;
 use super::{Plane, body, request, response, send};
 
 /// How a request is answered.
@@ -144,13 +145,17 @@ async fn forward(
     }
 
     // The request, translated where a rule matches it.
+    let asked = Asked::of(&head, &call);
+    if form.forbids_transform && call.translates_requests() {
+        recorder.record().note = Some("no-transform");
+    }
     let (outgoing, body) = request::message(exchange, &call, form, &mut head, &path, body).await?;
 
     // The backend answers.
     let (response, lease) = send::send(exchange, outgoing, body).await?;
 
     // The response, translated where a rule matches it.
-    response::message(exchange, &call, recorder, &head.method, response, lease).await.map(Answer::Message)
+    response::message(exchange, &call, recorder, &asked, response, lease).await.map(Answer::Message)
 }
 
 /// The answer to a call that a version on the way does not have.

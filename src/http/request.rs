@@ -9,15 +9,15 @@ use hyper::body::{Body as _, Incoming};
 use crate::backend::Body;
 use crate::failure::{Failure, Kind, Side};
 use crate::json::{Class, Code};
-use crate::rules::{Call, Target};
+use crate::rules::{Call, MessagePlan, Target};
 
 use super::body::{self, Held};
 use super::exchange::{Exchange, values};
-use super::form::{Form, most_held, too_large_to_hold, translation};
+use super::form::{Form, Reading, too_large_to_hold, translation};
 use super::headers::MediaType;
 use super::send::{self, Outgoing};
 use super::united::Content;
-use super::{headers, validators};
+use super::{coding, headers, validators};
 
 /// Translates a request's head and makes it one of this proxy's.
 pub(crate) fn head(
@@ -46,6 +46,7 @@ fn outgoing(exchange: &Exchange, call: &Call<'_>, head: &mut Parts, target: Targ
     // A translated representation has validators of its own.
     if call.translates_responses() {
         validators::map_back(&mut head.headers, &exchange.mark());
+        coding::narrow(&mut head.headers);
     }
 
     // The body is sent on by its own framing; hyper has asked the client for it.
@@ -105,11 +106,12 @@ async fn json_patch(
         return Ok((outgoing, Some(body)));
     }
     let content = Content::read(exchange, form, Side::Client, body).await?;
+    validators::remove_digests(&mut outgoing.headers);
     // A plan that changes no document may still fill in what a patch adds.
     let values = values(jiff::Timestamp::now(), exchange.backend_version(), exchange.api.on_error.request);
     let translated = content.document().map(|patch| call.json_patch(patch, &values, exchange.json_limits()));
     let new = translated.transpose().map_err(|e| Failure::translation(Side::Client, &e))?;
-    let body = content.replace(new, &mut outgoing.headers);
+    let body = content.replace(new, |codings| codings, &mut outgoing.headers)?;
     Ok((outgoing, body))
 }
 
@@ -124,6 +126,8 @@ async fn united(
 ) -> Result<(Outgoing, Option<Body>), Failure> {
     let content = if body.is_end_stream() {
         Content::Nothing
+    } else if form.forbids_transform {
+        Content::Opaque(body::from_client(body, exchange.bounds())?)
     } else {
         Content::read(exchange, form, Side::Client, body::from_client(body, exchange.bounds())?).await?
     };
@@ -140,7 +144,10 @@ async fn united(
         .and_then(|whole| content.admit(whole))
         .map_err(|e| Failure::translation(Side::Client, &e))?;
     let mut outgoing = outgoing(exchange, call, parts, whole.head)?;
-    let body = content.replace(whole.body, &mut outgoing.headers);
+    if let Content::Document(_) = content {
+        validators::remove_digests(&mut outgoing.headers);
+    }
+    let body = content.replace(whole.body, |codings| codings, &mut outgoing.headers)?;
     Ok((outgoing, body))
 }
 
@@ -157,23 +164,35 @@ async fn body(
         return Ok(None);
     }
     let body = body::from_client(body, exchange.bounds())?;
-    if plan.body.is_identity() || !form.is_translated(Side::Client)? {
+    if plan.body.is_identity() || form.forbids_transform {
         return Ok(Some(body));
     }
-    let values = exchange.request_values(plan);
-    let translation = translation(exchange, plan, values, Side::Client);
-    let body = match body::hold(body, most_held(exchange, plan)).await? {
-        Held::Whole(chunks, trailers) if chunks.is_empty() => body::pieces(chunks, trailers),
-        Held::Whole(chunks, trailers) => {
-            let whole = translation.whole(&chunks).map_err(|e| Failure::translation(Side::Client, &e))?;
-            body::pieces(whole.chunks, trailers)
-        }
-        Held::Beginning(..) if plan.body.class() == Class::S3 => {
-            return Err(too_large_to_hold(exchange, Side::Client));
-        }
-        Held::Beginning(chunks, rest) => translation.stream(chunks, rest),
-    };
-    // The length was the untranslated body's. hyper writes the new one where it is known.
+    let Some(reading) = form.reading(Side::Client)? else { return Ok(Some(body)) };
+    let body = translated(exchange, plan, reading, body).await?;
+    // The length and the digests were the untranslated body's. hyper writes the new length where it is known.
     headers.remove(header::CONTENT_LENGTH);
+    validators::remove_digests(headers);
+    coding::announce(headers, reading.codings, reading.codings);
     Ok(Some(body))
+}
+
+/// A translated body, with the codings that it came with.
+async fn translated(exchange: &Exchange, plan: &MessagePlan, reading: Reading, body: Body) -> Result<Body, Failure> {
+    let on_error = exchange.api.on_error.request;
+    let translation = translation(exchange, plan, reading, exchange.request_values(plan), Side::Client, on_error);
+    let most = reading.most_held(exchange, plan, &body);
+    let mut source = reading.open(exchange, Side::Client, body, 0);
+    let Some(most) = most else { return translation.stream(Vec::new(), source, reading.codings) };
+    match source.hold(most).await? {
+        Held::Whole(chunks, trailers) if chunks.is_empty() => Ok(body::pieces(chunks, trailers)),
+        Held::Whole(chunks, trailers) => {
+            let whole = translation.whole(&chunks)?;
+            let packed = coding::pack_whole(whole.chunks, reading.codings)?;
+            Ok(body::pieces(packed, trailers.map(validators::own_trailers)))
+        }
+        Held::Beginning(..) if reading.framing.is_none() && plan.body.class() == Class::S3 => {
+            Err(too_large_to_hold(exchange, Side::Client))
+        }
+        Held::Beginning(chunks) => translation.stream(chunks, source, reading.codings),
+    }
 }

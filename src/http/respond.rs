@@ -33,7 +33,9 @@ fn status(failure: &Failure) -> StatusCode {
             of_client_or(failure.side, StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::BAD_GATEWAY)
         }
         Kind::BodyTooLarge => of_client_or(failure.side, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::BAD_GATEWAY),
-        Kind::Incomplete => of_client_or(failure.side, StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY),
+        Kind::Incomplete | Kind::MalformedCoding => {
+            of_client_or(failure.side, StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY)
+        }
         Kind::IdleTimeout => of_client_or(failure.side, StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT),
         Kind::Translation(code) => of_client_or(failure.side, untranslatable(code), StatusCode::BAD_GATEWAY),
     }
@@ -74,6 +76,7 @@ fn title(kind: Kind) -> &'static str {
         Kind::NoRules => "API not ready",
         Kind::UnsupportedCharset => "Unsupported character encoding",
         Kind::UnknownCoding => "Unknown content coding",
+        Kind::MalformedCoding => "Malformed content coding",
         Kind::BodyTooLarge | Kind::Translation(Code::TooLarge) => "Body too large",
         Kind::Incomplete => "Incomplete body",
         Kind::Unreachable => "Backend unreachable",
@@ -113,6 +116,10 @@ pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Bod
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if (failure.kind, failure.side) == (Kind::UnknownCoding, Side::Client) {
+        // RFC 9110 section 15.5.16.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br, zstd"));
+    }
     if failure.kind == Kind::UpgradeRequired {
         headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -200,6 +207,8 @@ mod tests {
             (Side::Backend, Kind::BodyTooLarge, 502),
             (Side::Client, Kind::UnknownCoding, 415),
             (Side::Backend, Kind::UnknownCoding, 502),
+            (Side::Client, Kind::MalformedCoding, 400),
+            (Side::Backend, Kind::MalformedCoding, 502),
             (Side::Backend, Kind::Unreachable, 502),
             (Side::Backend, Kind::ConnectTimeout, 504),
             (Side::Legato, Kind::NoRules, 503),

@@ -4,31 +4,52 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
-use tokio::time::Instant;
 
 use crate::backend::{Body, Lease};
+use crate::coding::Accepted;
 use crate::failure::{Failure, Kind, Side};
-use crate::json::Class;
 use crate::rules::{Call, MessagePlan, OnError};
 use crate::telemetry::metrics;
 
-use super::body::{self, Held};
+use super::body;
+use super::coding::Unread;
 use super::exchange::Exchange;
-use super::form::{Form, most_held, too_large_to_hold, translation};
-use super::headers::{self, MediaType};
+use super::form::Form;
+use super::headers;
 use super::record::Recorder;
+use super::reply::{Reply, refuse_part};
 use super::united::Content;
 use super::validators;
 
 /// Says that a response was translated but for values that have no translation.
 const LEGATO_TRANSLATION: HeaderName = HeaderName::from_static("legato-translation");
 
+/// What of a request decides about its response.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// As the client asked.
+    pub(crate) method: Method,
+    /// The codings that the client takes.
+    pub(crate) accepted: Accepted,
+}
+
+impl Asked {
+    /// What the head of a request for a call says.
+    pub(crate) fn of(head: &http::request::Parts, call: &Call<'_>) -> Self {
+        let method = head.method.clone();
+        if !call.translates_responses() {
+            return Self { method, accepted: Accepted::default() };
+        }
+        Self { method, accepted: Accepted::parse(headers::tokens(&head.headers, &header::ACCEPT_ENCODING)) }
+    }
+}
+
 /// Translates a response.
 pub(crate) async fn message(
     exchange: &Exchange,
     call: &Call<'_>,
     recorder: &mut Recorder,
-    method: &Method,
+    asked: &Asked,
     response: Response<Incoming>,
     lease: Lease,
 ) -> Result<Response<Body>, Failure> {
@@ -38,41 +59,34 @@ pub(crate) async fn message(
     }
     headers::remove_hop_by_hop(&mut head.headers);
     headers::add_via(&mut head.headers, head.version);
+    // hyper writes the version that the client speaks.
+    head.version = Version::HTTP_11;
     let form = Form::of(&head.headers);
     let original = head.status;
     let plan = call.response(represented(original));
-    let on_error =
-        if method.is_safe() { exchange.api.on_error.response } else { exchange.api.on_error.response_to_unsafe };
-    if plan.is_united() {
-        if form.forbids_transform {
-            recorder.record().note = Some("no-transform");
-        }
-        let body = body::from_backend(body, exchange.bounds(), lease)?;
-        return Box::pin(united(exchange, plan, method, form, on_error, head, body)).await;
-    }
-    response_head(exchange, plan, &mut head, on_error)?;
-    // hyper writes the version that the client speaks.
-    head.version = Version::HTTP_11;
+    let policy = exchange.api.on_error;
+    let on_error = if asked.method.is_safe() { policy.response } else { policy.response_to_unsafe };
+    let reply = Reply { exchange, plan, form, on_error, accepted: asked.accepted };
 
     let body = body::from_backend(body, exchange.bounds(), lease)?;
+    if form.forbids_transform && (plan.is_united() || !plan.body.is_identity()) {
+        recorder.record().note = Some("no-transform");
+    }
+    if plan.is_united() {
+        return Box::pin(united(&reply, &asked.method, head, body)).await;
+    }
+    response_head(exchange, plan, &mut head, on_error)?;
     if plan.body.is_identity() {
         return Ok(Response::from_parts(head, body::prime(body).await?));
     }
     if form.forbids_transform {
-        recorder.record().note = Some("no-transform");
         return Ok(Response::from_parts(head, body));
     }
-    if has_no_body(method, original) {
-        if form.media_type == MediaType::Json || original == StatusCode::NOT_MODIFIED {
-            head.headers.remove(header::CONTENT_LENGTH);
-            validators::own(&mut head.headers, &exchange.mark());
-        }
+    if has_no_body(&asked.method, original) {
+        own_without_body(&reply, original, &mut head.headers);
         return Ok(Response::from_parts(head, body));
     }
-    if !form.is_translated(Side::Backend)? {
-        return Ok(Response::from_parts(head, body));
-    }
-    let body = response_body(exchange, plan, &mut head.headers, on_error, body).await?;
+    let body = reply.body(original, &mut head.headers, body).await?;
     Ok(Response::from_parts(head, body))
 }
 
@@ -85,6 +99,25 @@ fn represented(status: StatusCode) -> StatusCode {
 fn has_no_body(method: &Method, status: StatusCode) -> bool {
     *method == Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Has a head without a body say what it would with the translated one.
+fn own_without_body(reply: &Reply<'_>, status: StatusCode, headers: &mut HeaderMap) {
+    let is_not_modified = status == StatusCode::NOT_MODIFIED;
+    match reply.form.reading(Side::Backend) {
+        Ok(Some(reading)) => {
+            let codings = reply.codings(reading.codings);
+            headers.remove(header::CONTENT_LENGTH);
+            reply.own(headers, reading.codings, codings);
+        }
+        // It need not say what it is.
+        Ok(None) if is_not_modified => {
+            headers.remove(header::CONTENT_LENGTH);
+            validators::own(headers, &reply.exchange.mark(), validators::Strength::Kept);
+        }
+        // With a body this would have been refused, or passed as it is.
+        Ok(None) | Err(_) => {}
+    }
 }
 
 fn response_head(
@@ -122,15 +155,12 @@ fn translated_head(exchange: &Exchange, head: &mut http::response::Parts, status
 
 /// Translates a response whose head and body depend on each other.
 async fn united(
-    exchange: &Exchange,
-    plan: &MessagePlan,
+    reply: &Reply<'_>,
     method: &Method,
-    form: Form,
-    on_error: OnError,
     mut head: http::response::Parts,
     body: Body,
 ) -> Result<Response<Body>, Failure> {
-    head.version = Version::HTTP_11;
+    let Reply { exchange, plan, form, on_error, .. } = *reply;
     let original = head.status;
     // What the answer to HEAD stands for has a body, and the answer has none.
     let has_none = has_no_body(method, original);
@@ -139,7 +169,17 @@ async fn united(
     } else if form.forbids_transform {
         Content::Opaque(body)
     } else {
-        Content::read(exchange, form, Side::Backend, body).await?
+        let read = match refuse_part(original).filter(|_| form.is_document()) {
+            Some(failure) => Err(Unread { failure, body: Some(body) }),
+            None => Content::read(exchange, form, Side::Backend, body).await,
+        };
+        match read {
+            Ok(content) => content,
+            Err(unread) => {
+                let body = reply.as_it_came(unread, &mut head.headers)?;
+                return Ok(Response::from_parts(head, body));
+            }
+        }
     };
     let before = (on_error == OnError::BestEffort).then(|| head.headers.clone());
     let values = exchange.response_values(plan, on_error);
@@ -160,63 +200,18 @@ async fn united(
     if whole.is_partial {
         mark_partial(&mut head.headers);
     }
-    let is_own = matches!(content, Content::Document(..))
-        || has_none && (form.media_type == MediaType::Json || original == StatusCode::NOT_MODIFIED);
-    if is_own {
-        head.headers.remove(header::CONTENT_LENGTH);
-        validators::own(&mut head.headers, &exchange.mark());
+    if has_none {
+        own_without_body(reply, original, &mut head.headers);
+    } else if let Content::Document(_) = content {
+        let codings = form.known_codings();
+        reply.own(&mut head.headers, codings, reply.codings(codings));
     }
     let new = whole.body.filter(|_| !has_none && !has_no_body(method, head.status));
-    let body = content.replace(new, &mut head.headers);
+    let body = content.replace(new, |codings| reply.codings(codings), &mut head.headers)?;
     Ok(Response::from_parts(head, body.unwrap_or_else(body::empty)))
 }
 
-fn mark_partial(headers: &mut HeaderMap) {
+/// Says that not all of a response was translated.
+pub(crate) fn mark_partial(headers: &mut HeaderMap) {
     headers.insert(LEGATO_TRANSLATION, HeaderValue::from_static("partial"));
-}
-
-async fn response_body(
-    exchange: &Exchange,
-    plan: &MessagePlan,
-    headers: &mut HeaderMap,
-    on_error: OnError,
-    body: Body,
-) -> Result<Body, Failure> {
-    let values = exchange.response_values(plan, on_error);
-    let translation = translation(exchange, plan, values, Side::Backend);
-    let (chunks, trailers) = match body::hold(body, most_held(exchange, plan)).await? {
-        Held::Whole(chunks, trailers) => (chunks, trailers),
-        Held::Beginning(..) if plan.body.class() == Class::S3 => {
-            return Err(too_large_to_hold(exchange, Side::Backend));
-        }
-        Held::Beginning(chunks, rest) => {
-            headers.remove(header::CONTENT_LENGTH);
-            validators::own(headers, &exchange.mark());
-            return Ok(translation.stream(chunks, rest));
-        }
-    };
-    if chunks.is_empty() {
-        return Ok(body::pieces(chunks, trailers));
-    }
-    let started = Instant::now();
-    let translated = translation.whole(&chunks);
-    metrics::translated(&exchange.route.config.name, started.elapsed());
-    match translated {
-        Ok(whole) => {
-            headers.remove(header::CONTENT_LENGTH);
-            validators::own(headers, &exchange.mark());
-            if whole.is_partial {
-                mark_partial(headers);
-            }
-            Ok(body::pieces(whole.chunks, trailers))
-        }
-        // The write has happened: an answer as the backend gave it does less harm than an error, after which
-        // clients would write again.
-        Err(error) if on_error == OnError::BestEffort => {
-            metrics::translate_failure(&exchange.route.config.name, error.change.as_deref(), error.code.name());
-            mark_partial(headers);
-            Ok(body::pieces(chunks, trailers))
-        }
-        Err(error) => Err(Failure::translation(Side::Backend, &error)),
-    }
 }

@@ -11,8 +11,13 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame};
 
 use crate::backend::Body;
+use crate::coding::Stack;
 use crate::failure::{Failure, Side};
 use crate::json::{self, Program, Translator, Values};
+
+use super::coding::{Packer, Readable};
+use super::messages::{Messages, Terms};
+use super::validators;
 
 /// A translation that has not begun.
 #[derive(Debug, Clone)]
@@ -25,9 +30,11 @@ pub(crate) struct Translation {
     pub(crate) limits: json::Limits,
     /// Who sends the document.
     pub(crate) side: Side,
+    /// Where the body is a stream of documents: how they are translated.
+    pub(crate) messages: Option<Terms>,
 }
 
-/// A document translated in one go.
+/// A body translated in one go.
 pub(crate) struct Whole {
     /// Its bytes.
     pub(crate) chunks: Vec<Bytes>,
@@ -36,35 +43,75 @@ pub(crate) struct Whole {
 }
 
 impl Translation {
-    fn translator(self) -> Translator {
-        Translator::new(self.program, self.values, self.limits)
-    }
-
-    /// Translates a document that is held whole.
-    pub(crate) fn whole(self, document: &[Bytes]) -> Result<Whole, json::Error> {
-        let mut translator = self.translator();
-        let mut chunks = Vec::new();
-        for chunk in document {
-            translator.push(chunk.clone())?;
-            chunks.extend(translator.take());
+    /// Translates a body that is held whole.
+    pub(crate) fn whole(self, body: &[Bytes]) -> Result<Whole, Failure> {
+        let mut work = Work::new(self);
+        let mut out = VecDeque::new();
+        for chunk in body {
+            work.push(chunk.clone(), &mut out)?;
         }
-        translator.finish()?;
-        chunks.extend(translator.take());
-        Ok(Whole { chunks, is_partial: translator.is_partial() })
+        work.finish(&mut out)?;
+        Ok(Whole { is_partial: work.is_partial(), chunks: out.into() })
     }
 
-    /// Translates a document while it comes.
-    pub(crate) fn stream(self, beginning: Vec<Bytes>, rest: Body) -> Body {
-        let side = self.side;
+    /// Translates a body while it comes, and puts codings on it.
+    pub(crate) fn stream(self, beginning: Vec<Bytes>, rest: Readable, codings: Stack) -> Result<Body, Failure> {
+        let packer = Packer::new(codings, self.messages.is_some())?;
         let stream = Stream {
             beginning: beginning.into(),
             rest,
-            side,
-            translator: self.translator(),
+            work: Work::new(self),
+            made: VecDeque::new(),
+            packer,
             ready: VecDeque::new(),
             state: State::Reading,
         };
-        stream.boxed_unsync()
+        Ok(stream.boxed_unsync())
+    }
+}
+
+/// A translation that has begun.
+enum Work {
+    Document(Box<Translator>, Side),
+    Messages(Box<Messages>),
+}
+
+impl Work {
+    fn new(mut translation: Translation) -> Self {
+        if let Some(terms) = translation.messages.take() {
+            return Self::Messages(Box::new(Messages::new(terms, translation)));
+        }
+        let Translation { program, values, limits, side, .. } = translation;
+        Self::Document(Box::new(Translator::new(program, values, limits)), side)
+    }
+
+    fn push(&mut self, chunk: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), Failure> {
+        match self {
+            Self::Document(translator, side) => {
+                translator.push(chunk).map_err(|e| Failure::translation(*side, &e))?;
+                out.extend(translator.take());
+            }
+            Self::Messages(messages) => out.extend(Some(messages.push(&chunk)?).filter(|made| !made.is_empty())),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Failure> {
+        match self {
+            Self::Document(translator, side) => {
+                translator.finish().map_err(|e| Failure::translation(*side, &e))?;
+                out.extend(translator.take());
+            }
+            Self::Messages(messages) => out.extend(Some(messages.finish()?).filter(|made| !made.is_empty())),
+        }
+        Ok(())
+    }
+
+    fn is_partial(&self) -> bool {
+        match self {
+            Self::Document(translator, _) => translator.is_partial(),
+            Self::Messages(messages) => messages.is_partial(),
+        }
     }
 }
 
@@ -72,9 +119,11 @@ impl Translation {
 /// nothing is ready, which is what carries back-pressure through.
 struct Stream {
     beginning: VecDeque<Bytes>,
-    rest: Body,
-    side: Side,
-    translator: Translator,
+    rest: Readable,
+    work: Work,
+    /// What is translated and not encoded yet.
+    made: VecDeque<Bytes>,
+    packer: Option<Packer>,
     ready: VecDeque<Bytes>,
     state: State,
 }
@@ -99,15 +148,29 @@ impl Stream {
     }
 
     fn push(&mut self, chunk: Bytes) -> Result<(), Failure> {
-        self.translator.push(chunk).map_err(|e| Failure::translation(self.side, &e))?;
-        self.ready.extend(self.translator.take());
+        self.work.push(chunk, &mut self.made)?;
+        self.pack()
+    }
+
+    fn pack(&mut self) -> Result<(), Failure> {
+        let Some(packer) = &mut self.packer else {
+            self.ready.append(&mut self.made);
+            return Ok(());
+        };
+        for made in self.made.drain(..) {
+            let coded = packer.pack(&made)?;
+            self.ready.extend(Some(coded).filter(|coded| !coded.is_empty()));
+        }
         Ok(())
     }
 
     fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), Failure> {
-        self.translator.finish().map_err(|e| Failure::translation(self.side, &e))?;
-        self.ready.extend(self.translator.take());
-        self.state = State::Ended(trailers);
+        self.work.finish(&mut self.made)?;
+        self.pack()?;
+        if let Some(packer) = self.packer.take() {
+            self.ready.push_back(packer.finish()?);
+        }
+        self.state = State::Ended(trailers.map(validators::own_trailers));
         Ok(())
     }
 }

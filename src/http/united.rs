@@ -4,22 +4,35 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 
 use crate::backend::Body;
-use crate::failure::{Failure, Side};
+use crate::coding::Stack;
+use crate::failure::{Failure, Kind, Side};
 use crate::json::{self, Code};
 use crate::rules::Whole;
 
 use super::body::{self, Held};
+use super::coding::{self, Unread};
 use super::exchange::Exchange;
 use super::form::{Form, too_large_to_hold};
+use super::validators;
 
 /// A message's body, as far as rules can look into it.
 pub(crate) enum Content {
     /// There is none.
     Nothing,
-    /// JSON, and trailers.
-    Document(Bytes, Option<HeaderMap>),
+    /// JSON.
+    Document(Box<Document>),
     /// Something else, which passes as it comes.
     Opaque(Body),
+}
+
+/// A document that was read whole.
+pub(crate) struct Document {
+    text: Bytes,
+    trailers: Option<HeaderMap>,
+    /// The codings that were taken off.
+    codings: Stack,
+    /// The body as it came.
+    original: Option<Body>,
 }
 
 impl Content {
@@ -27,15 +40,35 @@ impl Content {
     ///
     /// # Errors
     /// Those of reading it; too large where it is longer than `limits.buffer`.
-    pub(crate) async fn read(exchange: &Exchange, form: Form, side: Side, body: Body) -> Result<Self, Failure> {
-        if !form.is_translated(side)? {
+    pub(crate) async fn read(exchange: &Exchange, form: Form, side: Side, body: Body) -> Result<Self, Unread> {
+        let reading = match form.reading(side) {
+            Ok(Some(reading)) => reading,
             // A body without a media type is most often none at all.
-            return Ok(if hyper::body::Body::is_end_stream(&body) { Self::Nothing } else { Self::Opaque(body) });
+            Ok(None) if hyper::body::Body::is_end_stream(&body) => return Ok(Self::Nothing),
+            Ok(None) => return Ok(Self::Opaque(body)),
+            Err(failure) => return Err(Unread { failure, body: Some(body) }),
+        };
+        if reading.framing.is_some() {
+            let detail =
+                "the body and the head of this call depend on each other, and a stream of documents is no body";
+            let failure = Failure::new(side, Kind::Translation(Code::CannotConvert), detail);
+            return Err(Unread { failure, body: Some(body) });
         }
-        match body::hold(body, exchange.json_limits().buffer).await? {
-            Held::Whole(chunks, _) if chunks.is_empty() => Ok(Self::Nothing),
-            Held::Whole(chunks, trailers) => Ok(Self::Document(joined(chunks), trailers)),
-            Held::Beginning(..) => Err(too_large_to_hold(exchange, side)),
+        let most = exchange.json_limits().buffer;
+        let mut source = reading.open(exchange, side, body, if side == Side::Backend { most } else { 0 });
+        match source.hold(most).await {
+            Ok(Held::Whole(chunks, _)) if chunks.is_empty() => Ok(Self::Nothing),
+            Ok(Held::Whole(chunks, trailers)) => Ok(Self::Document(Box::new(Document {
+                text: joined(chunks.clone()),
+                codings: reading.codings,
+                original: source.original(chunks, trailers.clone()),
+                trailers,
+            }))),
+            Ok(Held::Beginning(chunks)) => {
+                Err(Unread { failure: too_large_to_hold(exchange, side), body: source.original(chunks, None) })
+            }
+            Err(failure) if source.is_undecodable() => Err(Unread { failure, body: source.original(Vec::new(), None) }),
+            Err(failure) => Err(failure.into()),
         }
     }
 
@@ -43,7 +76,7 @@ impl Content {
     pub(crate) fn document(&self) -> Option<&[u8]> {
         match self {
             Self::Nothing | Self::Opaque(_) => None,
-            Self::Document(document, _) => Some(document),
+            Self::Document(document) => Some(&document.text),
         }
     }
 
@@ -59,19 +92,32 @@ impl Content {
     }
 
     /// The body to send where the rules made `new` of the document, with the headers that say what it is; `None` where
-    /// there is none.
-    pub(crate) fn replace(self, new: Option<Vec<u8>>, headers: &mut HeaderMap) -> Option<Body> {
+    /// there is none. `codings` says what is put on it, given what was taken off.
+    pub(crate) fn replace(
+        self,
+        new: Option<Vec<u8>>,
+        codings: impl FnOnce(Stack) -> Stack,
+        headers: &mut HeaderMap,
+    ) -> Result<Option<Body>, Failure> {
         match (self, new) {
-            (Self::Opaque(body), _) => Some(body),
-            (Self::Nothing | Self::Document(..), None) => None,
+            (Self::Opaque(body), _) => Ok(Some(body)),
+            (Self::Nothing, None) => Ok(None),
+            (Self::Document(document), None) => {
+                coding::announce(headers, document.codings, Stack::default());
+                Ok(None)
+            }
             (Self::Nothing, Some(new)) => {
                 headers.remove(header::CONTENT_LENGTH);
+                headers.remove(header::CONTENT_ENCODING);
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                Some(body::full(new))
+                Ok(Some(body::full(new)))
             }
-            (Self::Document(_, trailers), Some(new)) => {
+            (Self::Document(document), Some(new)) => {
+                let codings = codings(document.codings);
                 headers.remove(header::CONTENT_LENGTH);
-                Some(body::pieces(vec![new.into()], trailers))
+                coding::announce(headers, document.codings, codings);
+                let packed = coding::pack_whole(vec![new.into()], codings)?;
+                Ok(Some(body::pieces(packed, document.trailers.map(validators::own_trailers))))
             }
         }
     }
@@ -80,7 +126,10 @@ impl Content {
     pub(crate) fn into_body(self) -> Body {
         match self {
             Self::Nothing => body::empty(),
-            Self::Document(document, trailers) => body::pieces(vec![document], trailers),
+            Self::Document(document) => {
+                let Document { text, trailers, original, .. } = *document;
+                original.unwrap_or_else(|| body::pieces(vec![text], trailers))
+            }
             Self::Opaque(body) => body,
         }
     }

@@ -18,6 +18,16 @@ const DIGESTS: [HeaderName; 4] = [
 #[derive(Debug)]
 pub(crate) struct Mark(String);
 
+/// How strong the tag of a translated representation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strength {
+    /// As strong as the backend's.
+    Kept,
+    /// Weak: the representation has another coding than the backend's, and others may share its tag (RFC 9110,
+    /// section 8.8.1).
+    Weak,
+}
+
 impl Mark {
     /// The mark of what these rules make for a client of one version of what a backend of another sends.
     pub(crate) fn new(rules: &str, client: &str, backend: &str) -> Self {
@@ -30,59 +40,75 @@ impl Mark {
     }
 
     /// The backend's tag of a marked one; `None` where it has another mark or none.
-    fn unmark(&self, tag: &str) -> Option<String> {
-        let bare = tag.strip_suffix('"')?.strip_suffix(&self.0)?;
-        Some(format!("{bare}\""))
+    fn unmark(&self, tag: &[u8]) -> Option<Vec<u8>> {
+        let bare = tag.strip_suffix(b"\"")?.strip_suffix(self.0.as_bytes())?;
+        Some([bare, b"\""].concat())
     }
 
-    fn mark(&self, tag: &str) -> Option<String> {
-        Some(format!("{}{}\"", tag.strip_suffix('"')?, self.0))
+    fn mark(&self, tag: &[u8]) -> Option<Vec<u8>> {
+        Some([tag.strip_suffix(b"\"")?, self.0.as_bytes(), b"\""].concat())
     }
 }
 
 /// Gives a translated response its own validators.
-pub(crate) fn own(headers: &mut HeaderMap, mark: &Mark) {
-    for name in DIGESTS {
-        headers.remove(name);
-    }
-    let tag = headers.get(header::ETAG).and_then(|t| t.to_str().ok()).and_then(|t| mark.mark(t));
-    match tag.and_then(|t| HeaderValue::from_str(&t).ok()) {
+pub(crate) fn own(headers: &mut HeaderMap, mark: &Mark, strength: Strength) {
+    remove_digests(headers);
+    let marked = headers.get(header::ETAG).and_then(|tag| mark.mark(tag.as_bytes()));
+    let tag = match (marked, strength) {
+        (Some(tag), Strength::Weak) if !tag.starts_with(b"W/") => Some([b"W/", &tag[..]].concat()),
+        (tag, _) => tag,
+    };
+    match tag.and_then(|tag| HeaderValue::from_bytes(&tag).ok()) {
         Some(tag) => headers.insert(header::ETAG, tag),
         None => headers.remove(header::ETAG),
     };
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
 }
 
-/// Maps a request's conditions to the backend's tags and asks for the whole, uncoded representation.
+/// Takes off the digests of a body that is translated.
+pub(crate) fn remove_digests(headers: &mut HeaderMap) {
+    for name in DIGESTS {
+        headers.remove(name);
+    }
+}
+
+/// The trailers of a translated body: without what describes the one that it was made of.
+pub(crate) fn own_trailers(mut trailers: HeaderMap) -> HeaderMap {
+    remove_digests(&mut trailers);
+    trailers.remove(header::ETAG);
+    trailers
+}
+
+/// Maps a request's conditions to the backend's tags and asks for the whole representation.
 pub(crate) fn map_back(headers: &mut HeaderMap, mark: &Mark) {
     headers.remove(header::RANGE);
-    headers.remove(header::IF_RANGE);
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    // Without a range it decides nothing; it is mapped like the others all the same.
+    map_list(headers, &header::IF_RANGE, |tag| Some(mark.unmark(tag).unwrap_or_else(|| tag.to_owned())));
     map_list(headers, &header::IF_NONE_MATCH, |tag| mark.unmark(tag));
     // A tag of another plan is left as it is: the backend knows no such tag, and the condition fails as it has to.
     map_list(headers, &header::IF_MATCH, |tag| Some(mark.unmark(tag).unwrap_or_else(|| tag.to_owned())));
 }
 
 /// The entity tags of a list: a comma within quotes belongs to its tag (RFC 9110, section 8.8.3).
-fn tags(line: &str) -> impl Iterator<Item = &str> {
+fn tags(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut is_quoted = false;
     let parts = line.split(move |c| {
-        is_quoted ^= c == '"';
-        c == ',' && !is_quoted
+        is_quoted ^= *c == b'"';
+        *c == b',' && !is_quoted
     });
-    parts.map(str::trim).filter(|tag| !tag.is_empty())
+    parts.map(<[u8]>::trim_ascii).filter(|tag| !tag.is_empty())
 }
 
-fn map_list(headers: &mut HeaderMap, name: &HeaderName, map: impl Fn(&str) -> Option<String>) {
+fn map_list(headers: &mut HeaderMap, name: &HeaderName, map: impl Fn(&[u8]) -> Option<Vec<u8>>) {
     if !headers.contains_key(name) {
         return;
     }
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    let tags: Vec<String> =
-        lines.flat_map(tags).filter_map(|tag| if tag == "*" { Some(tag.to_owned()) } else { map(tag) }).collect();
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let tags: Vec<Vec<u8>> =
+        lines.flat_map(tags).filter_map(|tag| if tag == b"*" { Some(tag.to_owned()) } else { map(tag) }).collect();
     headers.remove(name);
-    if !tags.is_empty() {
-        super::headers::insert(headers, name.clone(), &tags.join(", "));
+    if let (false, Ok(value)) = (tags.is_empty(), HeaderValue::from_bytes(&tags.join(&b", "[..]))) {
+        headers.insert(name, value);
     }
 }
 
@@ -93,27 +119,49 @@ mod tests {
     #[test]
     fn a_tag_comes_back_as_it_went() {
         let mark = Mark::new("rules", "2", "1");
-        for tag in ["\"a\"", "W/\"a\"", "\"\""] {
+        for tag in [&b"\"a\""[..], b"W/\"a\"", b"\"\"", b"\"a, b\"", "\"caf\u{e9}\"".as_bytes(), b"\"\xe9\""] {
             let marked = mark.mark(tag).unwrap();
             assert_ne!(marked, tag);
             assert_eq!(mark.unmark(&marked).as_deref(), Some(tag));
         }
-        assert_eq!(Mark::new("rules", "3", "1").unmark(&mark.mark("\"a\"").unwrap()), None, "another plan's tag");
-        assert_eq!(mark.mark("not a tag"), None);
+        assert_eq!(Mark::new("rules", "3", "1").unmark(&mark.mark(b"\"a\"").unwrap()), None, "another plan's tag");
+        assert_eq!(mark.mark(b"not a tag"), None);
     }
 
     #[test]
     fn conditions_are_mapped_back() {
         let mark = Mark::new("rules", "2", "1");
         let mut headers = HeaderMap::new();
-        let list = format!("{}, \"other\"", mark.mark("\"a,b\"").unwrap());
-        headers.insert(header::IF_NONE_MATCH, list.parse().unwrap());
-        headers.insert(header::IF_MATCH, list.parse().unwrap());
+        let marked = mark.mark(b"\"a,\xe9\"").unwrap();
+        let list = HeaderValue::from_bytes(&[&marked[..], b" , \"other\""].concat()).unwrap();
+        headers.insert(header::IF_NONE_MATCH, list.clone());
+        headers.insert(header::IF_MATCH, list);
+        headers.insert(header::IF_RANGE, HeaderValue::from_bytes(&marked).unwrap());
         headers.insert(header::RANGE, "bytes=0-1".parse().unwrap());
         map_back(&mut headers, &mark);
-        assert_eq!(headers[header::IF_NONE_MATCH], "\"a,b\"");
-        assert_eq!(headers[header::IF_MATCH], "\"a,b\", \"other\"");
-        assert_eq!(headers[header::ACCEPT_ENCODING], "identity");
+        assert_eq!(headers[header::IF_NONE_MATCH].as_bytes(), b"\"a,\xe9\"");
+        assert_eq!(headers[header::IF_MATCH].as_bytes(), b"\"a,\xe9\", \"other\"");
+        assert_eq!(headers[header::IF_RANGE].as_bytes(), b"\"a,\xe9\"");
         assert!(!headers.contains_key(header::RANGE));
+    }
+
+    #[test]
+    fn a_date_in_if_range_stays() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_RANGE, "Wed, 21 Oct 2015 07:28:00 GMT".parse().unwrap());
+        map_back(&mut headers, &Mark::new("rules", "2", "1"));
+        assert_eq!(headers[header::IF_RANGE], "Wed, 21 Oct 2015 07:28:00 GMT");
+    }
+
+    #[test]
+    fn a_tag_may_become_weak() {
+        let mark = Mark::new("rules", "2", "1");
+        for tag in ["\"a\"", "W/\"a\""] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ETAG, tag.parse().unwrap());
+            own(&mut headers, &mark, Strength::Weak);
+            let new = headers[header::ETAG].as_bytes();
+            assert_eq!(mark.unmark(new).as_deref(), Some(&b"W/\"a\""[..]));
+        }
     }
 }

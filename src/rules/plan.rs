@@ -142,6 +142,12 @@ impl<'a> Call<'a> {
         self.plan.absence.as_ref()
     }
 
+    /// Whether the request's body has rules.
+    #[must_use]
+    pub fn translates_requests(&self) -> bool {
+        self.plan.request.is_united || !self.plan.request.body.is_identity()
+    }
+
     /// Whether some response's body has rules.
     #[must_use]
     pub fn translates_responses(&self) -> bool {

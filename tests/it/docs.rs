@@ -131,6 +131,7 @@ fn yaml_in_the_guide_is_yaml() {
         ERRORS,
         CONTRACTS,
         include_str!("../../docs/websocket.md"),
+        include_str!("../../docs/content.md"),
         include_str!("../../docs/configuration.md"),
         include_str!("../../docs/getting-started.md"),
         include_str!("../../docs/diff.md"),
@@ -151,7 +152,7 @@ fn every_diagnostic_code_has_a_paragraph() {
 }
 
 /// The kinds of failure beside [`Code`], as `Kind::code` names them. Its `match` has no other list of them.
-const KINDS: [Kind; 26] = [
+const KINDS: [Kind; 28] = [
     Kind::BadRequest,
     Kind::MethodNotSupported,
     Kind::HttpVersion,
@@ -168,9 +169,11 @@ const KINDS: [Kind; 26] = [
     Kind::NoRules,
     Kind::UnsupportedCharset,
     Kind::UnknownCoding,
+    Kind::MalformedCoding,
     Kind::BodyTooLarge,
     Kind::Incomplete,
     Kind::Unreachable,
+    Kind::Overloaded,
     Kind::ConnectTimeout,
     Kind::ResponseHeadTimeout,
     Kind::IdleTimeout,

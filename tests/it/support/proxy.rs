@@ -39,7 +39,7 @@ apply:
   - http: "* /m"
     request: [{rename: {/text: body}}]
     response: {2xx: [{rename: {/text: body}}]}
-  - http: "GET /hold"
+  - http: ["GET /hold", "POST /hold"]
     response: {2xx: [{move: {from: /text, to: /in/body, conflict: fail}}]}
   - ws: /ws
     server:
@@ -163,7 +163,7 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
                 request: None,
                 websocket_idle: None,
             },
-            limits: ApiLimits { body: 1 << 30, buffer: 4 << 20, depth: 512, message: 16 << 20 },
+            limits: ApiLimits::default(),
         }],
         workers: None,
         access_log: AccessLog::all(LogTarget::Off),

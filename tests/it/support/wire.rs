@@ -164,6 +164,23 @@ impl Wire {
         Some(message)
     }
 
+    /// Reads the next chunk of a body; `None` where its end comes, or that of the connection.
+    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = self.line().await?;
+        let size = usize::from_str_radix(&size, 16).unwrap();
+        if size == 0 {
+            return None;
+        }
+        while self.buffer.len() < size + 2 {
+            if !self.fill().await {
+                return None;
+            }
+        }
+        let chunk = self.buffer.drain(..size).collect();
+        self.buffer.drain(..2);
+        Some(chunk)
+    }
+
     /// Reads chunks; whether the last one came.
     async fn chunked(&mut self, body: &mut Vec<u8>) -> bool {
         loop {
