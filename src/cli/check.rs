@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::diagnostic::Severity;
 use crate::openapi;
 use crate::rules::laws::{self, Trial};
-use crate::rules::{self, Absent, Api, MessagePlan, RuleSet, lock};
+use crate::rules::{Absent, Api, MessagePlan, RuleSet, lock};
 use crate::version::VersionId;
 
 use super::findings;
@@ -34,18 +34,15 @@ const TRIAL: Trial = Trial { documents: 64, seed: 1 };
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let mut files = findings::read_rules(&args.on.rules)?;
-    let mut compiled = rules::compile(&files.files);
+    let mut compiled = openapi::compile(&files.files);
     if let (true, Some(rules)) = (args.write_lock, &compiled.rules) {
         write_locks(rules, &files)?;
         files = findings::read_rules(&args.on.rules)?;
-        compiled = rules::compile(&files.files);
+        compiled = openapi::compile(&files.files);
     }
     let mut found = compiled.diagnostics;
     if let Some(rules) = &compiled.rules {
         found.extend(laws::run(rules, TRIAL, &|_, _, _| None).findings);
-    }
-    for api in compiled.rules.iter().flat_map(|rules| rules.apis.values()) {
-        found.extend(openapi::replay(api, &files.files));
     }
     let failed = found.iter().any(|finding| finding.severity == Severity::Error);
     let rules = compiled.rules.filter(|_| !failed);

@@ -12,6 +12,7 @@ use crate::json::edit::Token;
 
 use super::document::{find, reference, references};
 use super::schema::{Dialect, array, is_null, set_required, tidy, union};
+use super::watch::Watch;
 
 /// Bounds references inside each other.
 const DEEPEST: usize = 64;
@@ -33,6 +34,8 @@ pub(super) struct Editing {
     pub(super) version: String,
     /// Whether messages that are edited are requests.
     pub(super) is_request: bool,
+    /// What edits meet, where somebody wants to know.
+    pub(super) watch: Option<Watch>,
     /// The document as it was: what references lead to that are not about components.
     before: Value,
     /// By kind and name; a copy of `User` is called `User~1`, which no component can be called.
@@ -66,6 +69,7 @@ impl Editing {
             dialect,
             version: version.to_owned(),
             is_request: false,
+            watch: None,
             before: document.clone(),
             components: components.collect(),
             own: BTreeSet::new(),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::route::Template;
+use crate::rules::contracts::Unmet;
 use crate::rules::{self, Api, CallEdits, Direction, OpEdits};
 use crate::version::VersionId;
 
@@ -10,6 +11,7 @@ use super::components::{Editing, strip_examples};
 use super::document::{Call, Document, METHODS, is_json, status_of};
 use super::head::Head;
 use super::schema::union;
+use super::watch::{Seen, Watch};
 
 /// Says of which version's document a document was made.
 const DERIVED: &str = "x-legato-derived-from";
@@ -18,6 +20,28 @@ const DERIVED: &str = "x-legato-derived-from";
 /// the one before; going down, the one before, from a document of `version`.
 #[must_use]
 pub fn derive(document: &Document, api: &Api, version: VersionId, direction: Direction) -> Document {
+    run(document, api, version, direction, Watching::Nothing).0
+}
+
+/// What the ops of `version` cannot translate of what a document says.
+pub(super) fn unmet<'a>(document: &Document, api: &'a Api, version: VersionId, direction: Direction) -> Vec<Unmet<'a>> {
+    run(document, api, version, direction, Watching::Ops).1
+}
+
+/// Whether it is noted what ops cannot translate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watching {
+    Nothing,
+    Ops,
+}
+
+fn run<'a>(
+    document: &Document,
+    api: &'a Api,
+    version: VersionId,
+    direction: Direction,
+    watching: Watching,
+) -> (Document, Vec<Unmet<'a>>) {
     let older = VersionId(version.0.saturating_sub(1));
     let (from, to) = match direction {
         Direction::Up => (older, version),
@@ -26,7 +50,18 @@ pub fn derive(document: &Document, api: &Api, version: VersionId, direction: Dir
     let (from, to) = (&api.versions.get(from).label, &api.versions.get(to).label);
     let mut derived = document.value.clone();
     let mut editing = Editing::new(&document.value, document.dialect, to);
-    let paths = Paths { document, api, version, direction, editing: &mut editing, done: Map::new() }.run();
+    let mut paths = Paths {
+        document,
+        api,
+        version,
+        direction,
+        watching,
+        editing: &mut editing,
+        done: Map::new(),
+        unmet: Vec::new(),
+    };
+    paths.run();
+    let (paths, unmet) = (paths.done, paths.unmet);
     if let Some(members) = derived.as_object_mut() {
         members.insert("paths".to_owned(), paths.into());
         let origin = members.shift_remove(DERIVED).unwrap_or_else(|| from.to_string().into());
@@ -36,20 +71,22 @@ pub fn derive(document: &Document, api: &Api, version: VersionId, direction: Dir
         derived["info"]["version"] = to.to_string().into();
     }
     editing.finish(&mut derived);
-    Document::made(format!("{} of version {to}", api.name).into(), derived, document.dialect)
+    (Document::made(format!("{} of version {to}", api.name).into(), derived, document.dialect), unmet)
 }
 
-struct Paths<'a> {
-    document: &'a Document,
+struct Paths<'a, 'd> {
+    document: &'d Document,
     api: &'a Api,
     version: VersionId,
     direction: Direction,
-    editing: &'a mut Editing,
+    watching: Watching,
+    editing: &'d mut Editing,
     done: Map<String, Value>,
+    unmet: Vec<Unmet<'a>>,
 }
 
-impl<'a> Paths<'a> {
-    fn run(mut self) -> Map<String, Value> {
+impl<'a> Paths<'a, '_> {
+    fn run(&mut self) {
         let document = self.document;
         for (path, item) in document.value["paths"].as_object().into_iter().flatten() {
             let calls: Vec<Call<'_>> = document.calls().filter(|call| call.path == path).collect();
@@ -72,14 +109,13 @@ impl<'a> Paths<'a> {
                 }
             }
         }
-        self.done
     }
 
     fn edits(&self, call: &Call<'_>) -> Option<CallEdits<'a>> {
         Some(self.api.edits(self.version, self.direction, &call.template()?))
     }
 
-    fn call(&mut self, call: &Call<'_>, item: &Value, edits: Option<&CallEdits<'_>>, share: bool) {
+    fn call(&mut self, call: &Call<'_>, item: &Value, edits: Option<&CallEdits<'a>>, share: bool) {
         let mut operation = call.operation.clone();
         let shared = item["parameters"].as_array().cloned().unwrap_or_default();
         let mut path = call.path.to_owned();
@@ -87,9 +123,9 @@ impl<'a> Paths<'a> {
         let parameters = self.parameters(&operation, if share { &[] } else { &shared });
         if let Some(edits) = edits {
             (path, method) = Self::target(call, &edits.target);
-            let parameters = self.request(&mut operation, parameters, &edits.request);
+            let parameters = self.request(&mut operation, parameters, &edits.request, &format!("requests of `{call}`"));
             set_list(&mut operation, "parameters", parameters);
-            self.responses(&mut operation, edits);
+            self.responses(&mut operation, edits, &call.to_string());
         } else {
             set_list(&mut operation, "parameters", parameters);
         }
@@ -121,41 +157,73 @@ impl<'a> Paths<'a> {
         shared.iter().filter(|parameter| !keys.contains(&key(parameter))).chain(&own).cloned().collect()
     }
 
-    fn request(&mut self, operation: &mut Value, parameters: Vec<Value>, ops: &[OpEdits]) -> Vec<Value> {
+    fn request(
+        &mut self,
+        operation: &mut Value,
+        parameters: Vec<Value>,
+        ops: &[OpEdits<'a>],
+        name: &str,
+    ) -> Vec<Value> {
         self.editing.is_request = true;
         let mut head = Head::of_request(self.editing, &parameters);
         let before = head.schema.clone();
-        self.run_ops(&mut head.schema, ops, rules::Part::Head);
+        self.run_ops(&mut head.schema, ops, rules::Part::Head, name);
         if let Some(body) = operation.get_mut("requestBody") {
-            self.message(body, ops);
+            self.message(body, ops, name);
         }
         self.editing.is_request = false;
         if head.schema == before { parameters } else { head.parameters(self.editing) }
     }
 
-    fn run_ops(&mut self, schema: &mut Value, ops: &[OpEdits], part: rules::Part) {
+    fn run_ops(&mut self, schema: &mut Value, ops: &[OpEdits<'a>], part: rules::Part, message: &str) {
+        self.watch(part);
+        let mut found = Vec::new();
         for op in ops {
             let (forward, back) = op.of(part);
             self.editing.run(schema, &forward, &back);
+            found.extend(self.editing.seen().map(|seen| (op, seen)));
+        }
+        self.note(found, message);
+    }
+
+    /// Watches from here on what edits of a part cannot translate, if that is asked for.
+    fn watch(&mut self, part: rules::Part) {
+        let is_written = self.document.is_written();
+        let watch = || Watch { part, direction: self.direction, is_written, found: Vec::new() };
+        self.editing.watch = (self.watching == Watching::Ops).then(watch);
+    }
+
+    /// Says of which op it was what was seen, and watches no more.
+    fn note(&mut self, found: Vec<(&OpEdits<'a>, Seen)>, message: &str) {
+        self.editing.watch = None;
+        for (edits, (edit, lacking)) in found {
+            let Some((change, op)) = edits.op else { continue };
+            // What an author says becomes of such values is what they want.
+            let op = op.of_edit(self.direction, &edit).filter(|op| op.leaves_open(self.direction));
+            let (direction, message) = (self.direction, message.to_owned());
+            self.unmet.extend(op.map(|op| Unmet { op: (change, op), direction, lacking, message }));
         }
     }
 
     /// The JSON schemas of a request body or response.
-    fn message(&mut self, message: &mut Value, ops: &[OpEdits]) {
+    fn message(&mut self, message: &mut Value, ops: &[OpEdits<'a>], name: &str) {
         let crosses = ops.iter().any(OpEdits::crosses);
-        let is_idle = |op: &OpEdits| op.of(rules::Part::Body) == (Vec::new(), Vec::new());
+        let is_idle = |op: &OpEdits<'_>| op.of(rules::Part::Body) == (Vec::new(), Vec::new());
         if !crosses && ops.iter().all(is_idle) {
             return;
         }
-        let edits: Vec<_> = ops.iter().map(|op| op.of(rules::Part::Body)).collect();
+        let edits: Vec<_> = ops.iter().map(|op| (op, op.of(rules::Part::Body))).collect();
+        let mut found = Vec::new();
+        self.watch(rules::Part::Body);
         self.editing.enter(message, &mut |editing, message| {
             for (name, media) in message.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
                 let Some(schema) = media.get_mut("schema").filter(|schema| schema.is_object() && is_json(name)) else {
                     continue;
                 };
                 let before = schema.clone();
-                for (forward, back) in &edits {
+                for (op, (forward, back)) in &edits {
                     editing.run(schema, forward, back);
+                    found.extend(editing.seen().map(|seen| (*op, seen)));
                 }
                 // What comes from the head or goes there is not followed.
                 if crosses {
@@ -166,9 +234,10 @@ impl<'a> Paths<'a> {
                 }
             }
         });
+        self.note(found, name);
     }
 
-    fn responses(&mut self, operation: &mut Value, edits: &CallEdits<'_>) {
+    fn responses(&mut self, operation: &mut Value, edits: &CallEdits<'a>, call: &str) {
         let Some(old) = operation.get_mut("responses").and_then(Value::as_object_mut).map(std::mem::take) else {
             return;
         };
@@ -179,7 +248,7 @@ impl<'a> Paths<'a> {
                 continue;
             };
             let (ops, new_status) = edits.response(status);
-            self.response(&mut response, &ops, status);
+            self.response(&mut response, &ops, status, &format!("responses to `{call}` with {key}"));
             let names_one = key.parse() == Ok(status);
             let key = if names_one && new_status != status { new_status.to_string() } else { key };
             match responses.get_mut(&key) {
@@ -190,11 +259,11 @@ impl<'a> Paths<'a> {
         operation["responses"] = responses.into();
     }
 
-    fn response(&mut self, response: &mut Value, ops: &[OpEdits], status: u16) {
+    fn response(&mut self, response: &mut Value, ops: &[OpEdits<'a>], status: u16, name: &str) {
         if ops.is_empty() {
             return;
         }
-        self.message(response, ops);
+        self.message(response, ops, name);
         let edits: Vec<_> = ops.iter().map(|op| op.of(rules::Part::Head)).collect();
         if edits.iter().all(|(forward, _)| forward.is_empty()) {
             return;

@@ -90,6 +90,11 @@ impl Document {
         Self { file, value, dialect, node: None }
     }
 
+    /// Whether it was read, and not made.
+    pub(super) fn is_written(&self) -> bool {
+        self.node.is_some()
+    }
+
     fn find_dialect(&self) -> Result<Dialect, Box<Diagnostic>> {
         let found = match &self.value["openapi"] {
             Value::String(text) => text.clone(),

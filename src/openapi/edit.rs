@@ -74,7 +74,10 @@ impl Editing {
             Certainty::Always => editing.edit(schema, &entry.edit, back),
             Certainty::Perhaps => {
                 let before = editing.duplicate(schema);
+                // What the guard keeps away from the edit is not known.
+                let watch = editing.watch.take();
                 editing.edit(schema, &entry.edit, back);
+                editing.watch = watch;
                 *schema = union(before, schema.take());
             }
         });

@@ -2,8 +2,9 @@
 //!
 //! A version's contract may stand beside its rules as `openapi/<version>.yaml`, `.yml` or `.json`. From one version's
 //! document and what the changes of the next say, [`derive()`] makes the next version's: every edit runs on schemas
-//! instead of values. [`replay()`] does so for every version that has a document of its own, and [`compare()`] says
-//! what differs in a way that breaks clients and that no change explains. [`conforms`] and [`Generator`] hold values
+//! instead of values. [`Contracts`] does so for every version that has a document of its own, and [`compare()`] says
+//! what differs in a way that breaks clients and that no change explains. [`compile`] checks rules against all that
+//! their contracts say. [`conforms`] and [`Generator`] hold values
 //! against schemas and make values that fit them.
 //!
 //! `schema` asks small questions of one schema, `components` goes along references, `members` and `values` are the
@@ -18,20 +19,23 @@ mod document;
 mod edit;
 mod generate;
 mod head;
+mod look;
 mod members;
 mod print;
 mod replay;
 mod required;
 mod schema;
 mod values;
+mod watch;
 
 pub use compare::{Finding, Level, compare};
 pub use conform::conforms;
 pub use derive::derive;
 pub use document::{Call, Document, Part};
 pub use generate::Generator;
+pub use look::compile;
 pub use print::to_yaml;
-pub use replay::{Contracts, replay};
+pub use replay::Contracts;
 pub use required::required;
 pub use schema::Dialect;
 
@@ -43,6 +47,5 @@ pub mod code {
     pub const REFERENCE: &str = "OA002";
     /// A document of a version that `api.yaml` does not name, or a second one of a version.
     pub const VERSION: &str = "OA003";
-    /// A version's document differs from what its changes make of the one before.
-    pub const UNEXPLAINED: &str = "CV302";
+    pub use crate::rules::diagnostics::UNEXPLAINED;
 }

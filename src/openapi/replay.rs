@@ -1,9 +1,8 @@
-//! The documents of an API's versions, and whether its changes explain how they differ.
+//! The documents of an API's versions, and whether its changes explain how these differ.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Source, Span};
-use crate::rules::diagnostics::clip;
 use crate::rules::{Api, Direction};
 use crate::version::VersionId;
 
@@ -20,14 +19,20 @@ pub struct Contracts {
 }
 
 impl Contracts {
-    /// Reads an API's documents out of its rule files, and says what is wrong with them.
+    /// Reads an API's documents out of the rule files of all, and says what is wrong with them.
     #[must_use]
     pub fn read(api: &Api, files: &[Source]) -> (Self, Vec<Diagnostic>) {
+        let folder = format!("{}/", api.name);
+        let own = files.iter().filter_map(|source| Some((source.file.strip_prefix(&folder)?, source)));
+        Self::read_own(api, &own.collect::<Vec<_>>())
+    }
+
+    /// Reads an API's documents out of its files, which come with their names inside its folder.
+    pub(super) fn read_own(api: &Api, files: &[(&str, &Source)]) -> (Self, Vec<Diagnostic>) {
         let mut contracts = Self::default();
         let mut diagnostics = Vec::new();
-        let folder = format!("{}/openapi/", api.name);
-        for source in files {
-            let Some(name) = source.file.strip_prefix(&folder) else { continue };
+        for (name, source) in files {
+            let Some(name) = name.strip_prefix("openapi/") else { continue };
             let Some((label, _)) = name.rsplit_once('.').filter(|(label, _)| !label.contains('/')) else { continue };
             let Some(version) = api.versions.find(label) else {
                 let known: Vec<String> = api.versions.labels().map(|label| format!("`{label}`")).collect();
@@ -67,33 +72,45 @@ impl Contracts {
         Some(steps.fold(document.clone(), |document, step| derive(&document, api, VersionId(step), Direction::Down)))
     }
 
-    /// What the documents of two neighbouring versions differ in beyond what the changes between them say.
+    /// Every version's document, as [`Self::document`] gives it.
     #[must_use]
-    pub fn unexplained(&self, api: &Api) -> Vec<Diagnostic> {
-        let mut diagnostics = Vec::new();
-        for (version, committed) in self.documents.iter().filter(|(version, _)| version.0 > 0) {
-            let older = VersionId(version.0 - 1);
-            if self.documents.range(..=older).next().is_none() {
-                continue;
+    pub fn all(&self, api: &Api) -> Vec<Option<Document>> {
+        let versions = (0..=api.versions.latest().0).map(VersionId);
+        let mut all: Vec<Option<Document>> = Vec::new();
+        for version in versions {
+            let derived = || Some(derive(all.last()?.as_ref()?, api, version, Direction::Up));
+            let document = self.documents.get(&version).cloned().or_else(derived);
+            all.push(document);
+        }
+        for newer in (1..=api.versions.latest().0).rev().map(VersionId) {
+            let at = usize::from(newer.0);
+            if all[at - 1].is_none() {
+                all[at - 1] = all[at].as_ref().map(|document| derive(document, api, newer, Direction::Down));
             }
-            if let Some(before) = self.document(api, older) {
-                let derived = derive(&before, api, *version, Direction::Up);
+        }
+        all
+    }
+
+    /// What the documents of neighbouring versions differ in, where that breaks clients and no change explains it
+    /// (`CV302`). `all` are the documents of every version.
+    #[must_use]
+    pub fn unexplained(&self, api: &Api, all: &[Option<Document>]) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        for (version, committed) in self.documents.iter().filter(|(version, _)| self.is_known_before(**version)) {
+            if let Some(before) = &all[usize::from(version.0) - 1] {
+                let derived = derive(before, api, *version, Direction::Up);
                 let label = &api.versions.get(*version).label;
                 diagnostics.extend(report(&compare(&derived, committed), committed, label));
             }
         }
         diagnostics
     }
-}
 
-/// Reads an API's documents and replays its changes over them: everything that is wrong with the documents, and every
-/// difference between two that breaks clients and that no change explains (`CV302`).
-#[must_use]
-pub fn replay(api: &Api, files: &[Source]) -> Vec<Diagnostic> {
-    let (contracts, mut diagnostics) = Contracts::read(api, files);
-    diagnostics.extend(contracts.unexplained(api));
-    diagnostics.iter_mut().for_each(clip);
-    diagnostics
+    /// Whether a version before this one has a document of its own. What is derived from a newer one says what the
+    /// changes say.
+    pub(super) fn is_known_before(&self, version: VersionId) -> bool {
+        self.documents.range(..version).next().is_some()
+    }
 }
 
 fn misplaced(source: &Source, message: String, help: String) -> Diagnostic {

@@ -25,7 +25,15 @@ impl Editing {
             ValueEdit::Recase { to, except } => self.at(schema, at, true, &mut |editing, schema| {
                 editing.recase(schema, *to, except, &mut HashMap::new());
             }),
-            _ => self.at(schema, at, false, &mut |editing, schema| may_go |= editing.change_one(schema, how)),
+            _ => {
+                let is_watched = self.is_watched(schema, at);
+                self.at(schema, at, false, &mut |editing, schema| {
+                    if is_watched {
+                        editing.note(schema, at, how);
+                    }
+                    may_go |= editing.change_one(schema, how);
+                });
+            }
         }
         if let (true, Some((Token::Key(name), above))) = (may_go, at.split_last()) {
             self.at(schema, above, false, &mut |_, schema| set_required(schema, name, false));
@@ -101,8 +109,7 @@ impl Editing {
     }
 
     fn mapped(&self, schema: &Value, pairs: &[(Vec<u8>, Vec<u8>)], otherwise: &Otherwise) -> Option<Value> {
-        let pairs: Vec<(Value, Value)> = pairs.iter().map(|(from, to)| (parse(from), parse(to))).collect();
-        let find = |value: &Value| pairs.iter().find(|(from, _)| same(from, value)).map(|(_, to)| to.clone());
+        let pairs = parsed(pairs);
         let mut values: Vec<Value> = Vec::new();
         let mut add = |value: Value| {
             if !values.contains(&value) {
@@ -111,8 +118,8 @@ impl Editing {
         };
         let domain = self.domain(schema);
         for value in domain.iter().flatten() {
-            match find(value) {
-                Some(to) => add(to),
+            match find_pair(&pairs, value) {
+                Some(to) => add(to.clone()),
                 None if *otherwise == Otherwise::Keep => add(value.clone()),
                 None => {}
             }
@@ -129,27 +136,7 @@ impl Editing {
     }
 
     fn converted(schema: &Value, conversion: &Conversion, way: Way, otherwise: &Otherwise) -> Value {
-        let (first, second) = match conversion {
-            Conversion::IntegerString => (json!({"type": "integer"}), json!({"type": "string"})),
-            Conversion::NumberString => (json!({"type": "number"}), json!({"type": "string"})),
-            Conversion::BooleanString => {
-                (json!({"type": "boolean"}), json!({"type": "string", "enum": ["true", "false"]}))
-            }
-            Conversion::BooleanInteger => (json!({"type": "boolean"}), json!({"type": "integer", "enum": [0, 1]})),
-            Conversion::MinorUnitsDecimal(_) => {
-                (json!({"type": "integer"}), json!({"type": "string", "format": "decimal"}))
-            }
-            Conversion::UnixSecondsRfc3339 | Conversion::UnixMillisRfc3339 => {
-                (json!({"type": "integer", "format": "int64"}), json!({"type": "string", "format": "date-time"}))
-            }
-            Conversion::CsvArray(_) => {
-                (json!({"type": "string"}), json!({"type": "array", "items": {"type": "string"}}))
-            }
-        };
-        let (from, to) = match way {
-            Way::There => (first, second),
-            Way::Back => (second, first),
-        };
+        let (from, to) = formats(conversion, way);
         let may_stay = *otherwise == Otherwise::Keep && !is_total(conversion, way, schema, &from);
         if may_stay { union(schema.clone(), to) } else { to }
     }
@@ -304,6 +291,37 @@ impl Editing {
                 }
             }
         });
+    }
+}
+
+/// The pairs of a `map`.
+pub(super) fn parsed(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<(Value, Value)> {
+    pairs.iter().map(|(from, to)| (parse(from), parse(to))).collect()
+}
+
+/// What a `map` has for a value.
+pub(super) fn find_pair<'p>(pairs: &'p [(Value, Value)], value: &Value) -> Option<&'p Value> {
+    pairs.iter().find(|(from, _)| same(from, value)).map(|(_, to)| to)
+}
+
+/// The schemas of the two formats of a conversion, this way.
+pub(super) fn formats(conversion: &Conversion, way: Way) -> (Value, Value) {
+    let (first, second) = match conversion {
+        Conversion::IntegerString => (json!({"type": "integer"}), json!({"type": "string"})),
+        Conversion::NumberString => (json!({"type": "number"}), json!({"type": "string"})),
+        Conversion::BooleanString => (json!({"type": "boolean"}), json!({"type": "string", "enum": ["true", "false"]})),
+        Conversion::BooleanInteger => (json!({"type": "boolean"}), json!({"type": "integer", "enum": [0, 1]})),
+        Conversion::MinorUnitsDecimal(_) => {
+            (json!({"type": "integer"}), json!({"type": "string", "format": "decimal"}))
+        }
+        Conversion::UnixSecondsRfc3339 | Conversion::UnixMillisRfc3339 => {
+            (json!({"type": "integer", "format": "int64"}), json!({"type": "string", "format": "date-time"}))
+        }
+        Conversion::CsvArray(_) => (json!({"type": "string"}), json!({"type": "array", "items": {"type": "string"}})),
+    };
+    match way {
+        Way::There => (first, second),
+        Way::Back => (second, first),
     }
 }
 

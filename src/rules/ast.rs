@@ -300,6 +300,12 @@ impl HttpBlock {
         self.absence.as_ref().is_some_and(|absence| absence.lifetime == Lifetime::Added)
     }
 
+    /// Its calls as the newer version spells them.
+    #[must_use]
+    pub fn newer_calls(&self) -> &[Template] {
+        self.route.as_ref().map_or(self.calls.as_slice(), std::slice::from_ref)
+    }
+
     /// Whether only the older version has its calls.
     #[must_use]
     pub fn is_gone(&self) -> bool {

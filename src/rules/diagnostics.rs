@@ -33,6 +33,12 @@ pub const OWN_GUARD: &str = "CF207";
 pub const KIND: &str = "CF209";
 /// Losses other than those accepted.
 pub const LOSS: &str = "LS101";
+/// An op that cannot translate what a required member may be.
+pub const UNMET: &str = "LS102";
+/// A required member of a response that is filled with a value of the rule's own.
+pub const INVENTED: &str = "LS103";
+/// A version's contract differs from what its changes make of the one before.
+pub const UNEXPLAINED: &str = "CV302";
 /// A call that is hot and dear.
 pub const HOT: &str = "PF401";
 /// A change that was edited after its release.
@@ -61,7 +67,7 @@ pub const INCOMPATIBLE: &str = "BC101";
 pub const UNQUOTED_VERSION: &str = "HY505";
 
 /// The findings that a project may give another severity, or ignore on one line: those about rules that could run.
-pub const ADJUSTABLE: [&str; 18] = [
+pub const ADJUSTABLE: [&str; 21] = [
     UNORDERED,
     DANGLING,
     ADDED_AGAIN,
@@ -70,7 +76,10 @@ pub const ADJUSTABLE: [&str; 18] = [
     OWN_GUARD,
     KIND,
     LOSS,
+    UNMET,
+    INVENTED,
     UNMATCHED,
+    UNEXPLAINED,
     SHAPE_MISSED,
     ERRORS_UNTRANSLATED,
     INCOMPATIBLE,
@@ -81,6 +90,9 @@ pub const ADJUSTABLE: [&str; 18] = [
     SLASH,
     STALE,
 ];
+
+/// Those of them that may be about contracts, which are not always looked at.
+pub const OF_CONTRACTS: [&str; 4] = [UNMET, INVENTED, UNMATCHED, UNEXPLAINED];
 
 /// More of a message nobody reads, and a value may be as long as its file.
 const LONGEST: usize = 240;

@@ -1,36 +1,44 @@
 //! What the changes of one version do to the messages of one call, op by op and both ways: what `openapi` derives a
 //! version's contract from.
 
-use std::sync::Arc;
-
-use crate::json::edit::Entry;
+use crate::json::edit::{Entry, Path, Token};
 use crate::route::Template;
 use crate::version::VersionId;
 
-use super::ast::HttpBlock;
+use super::ast::{Change, HttpBlock};
 use super::chain::{in_order, response_ops, status_after};
 use super::head::HeadPlan;
-use super::lens::{Lowered, Mode, Op, lower_ops};
+use super::lens::{Carried, Lowered, Mode, Op, carry_all, lower_ops};
 use super::path::Part;
 use super::step::{Side, Step, by_place, renamed};
 use super::{Api, Direction};
 
 /// One op of a message.
 #[derive(Debug)]
-pub struct OpEdits {
-    /// The change it stands in; `None`: parameters of the path change their names by their order.
-    pub change: Option<Arc<str>>,
+pub struct OpEdits<'a> {
+    /// The op and the change it stands in; `None`: parameters of the path change their names by their order.
+    pub op: Option<(&'a Change, &'a Op)>,
     /// Its edits the way that is asked for.
     pub forward: Vec<Lowered>,
     /// Its edits the other way: what they undo tells what may be there afterwards.
     pub back: Vec<Lowered>,
 }
 
-impl OpEdits {
+impl OpEdits<'_> {
     fn rename_params(pairs: Vec<(String, String)>) -> Option<Self> {
         let is_needed = !pairs.is_empty();
         let forward = vec![Lowered { part: Part::Head, entry: HeadPlan::rename_params(pairs) }];
-        is_needed.then(|| Self { change: None, forward, back: Vec::new() })
+        is_needed.then(|| Self { op: None, forward, back: Vec::new() })
+    }
+
+    /// Where the value at a path of the body stands after the edits the other way; `None`: nowhere certain.
+    #[must_use]
+    pub fn carry_back(&self, path: &[Token]) -> Option<Path> {
+        match carry_all(&self.of(Part::Body).1, path) {
+            Carried::Same => Some(path.to_vec()),
+            Carried::To(path) => Some(path),
+            Carried::Gone | Carried::Unknown => None,
+        }
     }
 
     /// Whether it reaches into both parts of the message at once, which this view of it leaves out.
@@ -58,7 +66,7 @@ pub struct CallEdits<'a> {
     /// Whether the other side has no such call.
     pub is_absent: bool,
     /// The request's ops, in the order in which they run.
-    pub request: Vec<OpEdits>,
+    pub request: Vec<OpEdits<'a>>,
 }
 
 impl Api {
@@ -116,7 +124,7 @@ impl<'a> CallEdits<'a> {
 
     /// The ops of responses with a status, in the order in which they run, and the status on the other side.
     #[must_use]
-    pub fn response(&self, status: u16) -> (Vec<OpEdits>, u16) {
+    pub fn response(&self, status: u16) -> (Vec<OpEdits<'a>>, u16) {
         let mut status = status;
         let mut all = Vec::new();
         for (step, blocks) in &self.steps {
@@ -124,17 +132,17 @@ impl<'a> CallEdits<'a> {
             for block in in_order(blocks, step.direction) {
                 all.extend(both_ways(*step, response_ops(block, step.direction, status)));
             }
-            let lowered: Vec<Lowered> = all[first..].iter().flat_map(|op: &OpEdits| op.forward.clone()).collect();
+            let lowered: Vec<Lowered> = all[first..].iter().flat_map(|op: &OpEdits<'_>| op.forward.clone()).collect();
             status = status_after(&lowered, status);
         }
         (all, status)
     }
 }
 
-fn both_ways(step: Step<'_>, ops: &[Op]) -> Vec<OpEdits> {
+fn both_ways<'a>(step: Step<'a>, ops: &'a [Op]) -> Vec<OpEdits<'a>> {
     let lower = |op: &Op, direction| lower_ops(std::slice::from_ref(op), direction, Mode::Full);
-    let edits = |op: &Op| OpEdits {
-        change: Some(Arc::clone(&step.change.id)),
+    let edits = |op: &'a Op| OpEdits {
+        op: Some((step.change, op)),
         forward: lower(op, step.direction),
         back: lower(op, step.direction.turned()),
     };

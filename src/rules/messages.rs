@@ -17,6 +17,8 @@ use super::{Api, Direction, Side};
 pub(super) struct Message<'a> {
     /// What to call it, such as ``requests of `GET /users` ``.
     pub(super) name: String,
+    /// Whether it is the response to a call.
+    pub(super) is_response: bool,
     /// Lists of ops, in the order in which they run going up, each with its change.
     pub(super) lists: Vec<(&'a Change, &'a [Op])>,
 }
@@ -52,15 +54,15 @@ fn calls<'a>(api: &'a Api, messages: &mut Vec<Message<'a>>) {
             blocks.iter().map(move |block| (change, block.request.as_slice())).collect::<Vec<_>>()
         };
         let requests = steps.iter().zip(&blocks).flat_map(of_step);
-        messages.push(message(format!("requests of `{call}`"), requests));
+        messages.push(Message { name: format!("requests of `{call}`"), is_response: false, lists: requests.collect() });
         for status in chain::starts(blocks.iter().flatten().copied()) {
-            messages.push(message(format!("responses to `{call}`"), responses(&steps, &blocks, status)));
+            messages.push(Message {
+                name: format!("responses to `{call}`"),
+                is_response: true,
+                lists: responses(&steps, &blocks, status),
+            });
         }
     }
-}
-
-fn message<'a>(name: String, lists: impl IntoIterator<Item = (&'a Change, &'a [Op])>) -> Message<'a> {
-    Message { name, lists: lists.into_iter().collect() }
 }
 
 /// The ops of responses that have this status in the oldest version.
@@ -141,7 +143,7 @@ fn frames_of(change: &Change, side: Side) -> impl Iterator<Item = (Channel<'_>, 
 }
 
 fn thread<'a>(channel: Channel<'a>, frame: &'a Frame, side: Side) -> Thread<'a> {
-    let message = |name: String| Message { name, lists: Vec::new() };
+    let message = |name: String| Message { name, is_response: false, lists: Vec::new() };
     Thread {
         channel,
         // One that the older version lacks is not what an older name means.

@@ -10,6 +10,7 @@
 pub mod ast;
 mod chain;
 mod check;
+pub mod contracts;
 mod cookie;
 pub mod diagnostics;
 mod document;
@@ -169,6 +170,12 @@ pub struct Compiled {
 /// `chat/changes/2/20250110_slug.yaml`, `chat/tests/chain.yaml`. Other files are ignored.
 #[must_use]
 pub fn compile(files: &[Source]) -> Compiled {
+    compile_with(files, None)
+}
+
+/// Compiles rule files as [`compile`] does, and checks them against the contracts that stand beside them.
+#[must_use]
+pub fn compile_with(files: &[Source], contracts: Option<contracts::Read>) -> Compiled {
     let mut diagnostics = Vec::new();
     let mut apis = BTreeMap::new();
     let mut pins = Vec::new();
@@ -178,7 +185,7 @@ pub fn compile(files: &[Source]) -> Compiled {
             pins.extend(api.pins.iter().map(|pins| format!("{folder}/{}", pins.name)));
             let mut api = order::order(api, &mut found);
             shapes::expand(&mut api, &mut found);
-            check::check(&api, &files, &mut found);
+            check::check(&api, &files, contracts, &mut found);
             apis.insert(api.name.clone(), Arc::new(api));
         }
         diagnostics.append(&mut found);

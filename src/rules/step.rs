@@ -94,10 +94,8 @@ impl<'s> Step<'s> {
 
     /// What is said of a call, as the newer version spells it, that the older lacks.
     fn added(&self, newer: &Template) -> Option<&'s Absence> {
-        let names = self.change.http.iter().filter(|block| block.origin == Origin::File).flat_map(|block| {
-            let calls = block.route.as_ref().map_or(block.calls.as_slice(), std::slice::from_ref);
-            calls.iter().map(move |call| (call, block))
-        });
+        let written = self.change.http.iter().filter(|block| block.origin == Origin::File);
+        let names = written.flat_map(|block| block.newer_calls().iter().map(move |call| (call, block)));
         let (_, block) = most_specific(names, newer)?;
         block.absence.as_ref().filter(|_| block.is_added())
     }

@@ -178,16 +178,20 @@ impl<'n> Fields<'n> {
 /// ``did you mean `x`?`` where one of the names is near, else all of them.
 #[must_use]
 pub fn suggestion(found: &str, names: &[&str]) -> String {
-    let near = names.iter().map(|name| (distance(found, name), name)).min();
-    match near {
-        Some((distance, name)) if distance <= 1 + name.len() / 4 => {
-            format!("did you mean `{name}`?")
-        }
-        _ => {
+    nearest(found, names).map_or_else(
+        || {
             let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             format!("expected one of {}", quoted.join(", "))
-        }
-    }
+        },
+        |name| format!("did you mean `{name}`?"),
+    )
+}
+
+/// The name that is so near that it may be meant.
+#[must_use]
+pub fn nearest<'n>(found: &str, names: &[&'n str]) -> Option<&'n str> {
+    let (distance, name) = names.iter().map(|name| (distance(found, name), *name)).min()?;
+    (distance <= 1 + name.len() / 4).then_some(name)
 }
 
 /// Edits (insert, delete, replace, swap of neighbours counted as two) between two words; words too long to be a

@@ -240,7 +240,7 @@ impl Found<'_, '_> {
 }
 
 /// Of which change an op is, if of another than the one at hand.
-fn of_change(by: By<'_>, at_hand: By<'_>) -> String {
+pub(super) fn of_change(by: By<'_>, at_hand: By<'_>) -> String {
     if by.change.id == at_hand.change.id { String::new() } else { format!(" of `{}`", by.change.id) }
 }
 

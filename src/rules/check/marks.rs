@@ -2,7 +2,9 @@
 
 use crate::diagnostic::{Source, Span};
 use crate::rules::Place;
+use crate::rules::lens::Op;
 use crate::rules::path::Location;
+use crate::yaml::{self, Kind, Node};
 
 /// The texts of an API's files.
 #[derive(Clone, Copy)]
@@ -42,6 +44,35 @@ impl Texts<'_> {
         let from = (0..old.tokens.len().max(1)).find(|from| ending(old, *from) == written)?;
         let shares = old.tokens.get(..from) == new.tokens.get(..from) && old.location == new.location;
         shares.then(|| self.with_text(file, at, &ending(new, from)))?
+    }
+
+    /// Where the value of one of an op's own arguments stands.
+    pub(super) fn argument(&self, file: &str, op: Span, name: &str) -> Option<Span> {
+        let arguments = self.arguments(file, op)?;
+        let (_, value) = arguments.as_mapping()?.iter().find(|(key, _)| key.text() == Some(name))?;
+        Some(Span { start: op.start + value.span.start, end: op.start + value.span.end })
+    }
+
+    /// The line of an op, with one more argument.
+    pub(super) fn with_argument(&self, file: &str, op: Span, argument: &str) -> Option<String> {
+        let arguments = self.arguments(file, op)?;
+        let end = op.start + arguments.span.end;
+        let brace = Span { start: end.checked_sub(1)?, end };
+        let is_flow = self.of(file).get(brace.start..brace.end) == Some("}");
+        is_flow.then(|| self.with_text(file, brace, &format!(", {argument}}}")))?
+    }
+
+    /// What stands after the name of an op.
+    fn arguments(&self, file: &str, op: Span) -> Option<Node> {
+        let text = self.of(file).get(op.start..op.end)?;
+        let node = yaml::parse(text, "", yaml::Limits::default()).ok()?;
+        match node.kind {
+            Kind::Mapping(entries) => {
+                let is_op = |(name, _): &(Node, Node)| name.text().is_some_and(|name| Op::NAMES.contains(&name));
+                entries.into_iter().find(is_op).map(|(_, arguments)| arguments)
+            }
+            Kind::Scalar(_) | Kind::Sequence(_) => None,
+        }
     }
 
     /// The line of a place, with another text there.

@@ -10,16 +10,20 @@ mod conflicts;
 mod cost;
 mod guards;
 mod hygiene;
+mod known;
 pub mod lock;
 mod loss;
 mod marks;
 mod order;
 mod policy;
+mod required;
 mod skeleton;
+mod values;
 
 use crate::diagnostic::{Diagnostic, Severity, Source};
 
 use super::ast::{Change, Origin};
+use super::contracts::Read;
 use super::lens::Op;
 use super::messages::messages;
 use super::{Api, reach};
@@ -28,7 +32,7 @@ use policy::Policy;
 
 /// Checks an API's changes, and takes out of everything that was found what the project does not want to be told. The
 /// files come with their names inside the API's folder.
-pub(super) fn check(api: &Api, files: &[(&str, &Source)], diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn check(api: &Api, files: &[(&str, &Source)], contracts: Option<Read>, diagnostics: &mut Vec<Diagnostic>) {
     let mut policy = Policy::new(&api.checks, files, diagnostics);
     hygiene::todos(files, diagnostics);
     calls::check_changes(api, diagnostics);
@@ -42,15 +46,26 @@ pub(super) fn check(api: &Api, files: &[(&str, &Source)], diagnostics: &mut Vec<
         check_ops(api, Texts(files), diagnostics);
         cost::check(api, diagnostics);
         lock::check(api, files, diagnostics);
+        if let Some(read) = contracts {
+            check_contracts(api, read, files, diagnostics);
+        }
     }
     policy.settle(diagnostics);
-    policy.finish(diagnostics);
+    policy.finish(contracts.is_some(), diagnostics);
+}
+
+fn check_contracts(api: &Api, read: Read, files: &[(&str, &Source)], diagnostics: &mut Vec<Diagnostic>) {
+    let contracts = read(api, files);
+    known::check(api, &contracts.calls, Texts(files), diagnostics);
+    required::check(&contracts, Texts(files), diagnostics);
+    diagnostics.extend(contracts.diagnostics);
 }
 
 fn check_ops(api: &Api, texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let messages = messages(api);
     conflicts::check(&messages, texts, diagnostics);
     order::check(&api.changes, &messages, diagnostics);
+    values::check(&messages, texts, diagnostics);
     for change in &api.changes {
         let ops = || written(change).into_iter().flatten();
         conflicts::alone(change, ops(), texts, diagnostics);

@@ -93,12 +93,13 @@ impl<'a> Policy<'a> {
         ignored
     }
 
-    /// Reports comments that no finding was about, once everything was looked at.
-    pub(in crate::rules) fn finish(self, diagnostics: &mut Vec<Diagnostic>) {
+    /// Reports comments that no finding was about, once everything was looked at; `has_contracts`: contracts too.
+    pub(in crate::rules) fn finish(self, has_contracts: bool, diagnostics: &mut Vec<Diagnostic>) {
         if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
             return;
         }
-        for ignore in self.ignores.iter().filter(|ignore| !ignore.is_used) {
+        let may_come = |ignore: &Ignore| !has_contracts && code::OF_CONTRACTS.contains(&ignore.code.as_str());
+        for ignore in self.ignores.iter().filter(|ignore| !ignore.is_used && !may_come(ignore)) {
             let file = self.files[ignore.file].1.file.as_str().into();
             let message = format!("there is no {} on line {} to ignore", ignore.code, ignore.line);
             let mut diagnostic = Diagnostic::warning(code::IGNORE, &file, ignore.span, message);

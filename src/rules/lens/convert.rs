@@ -110,6 +110,10 @@ impl Convert {
         if loses_value(&self.fallback.of(direction)) { vec![self.at.clone()] } else { Vec::new() }
     }
 
+    pub(super) fn leaves_open(&self, direction: Direction) -> bool {
+        self.fallback.said(direction).is_none()
+    }
+
     pub(super) fn lower(&self, direction: Direction) -> Edits {
         let way = match direction {
             Direction::Up => self.up,

@@ -75,6 +75,8 @@ pub(in crate::rules) struct Leaf {
     pub(in crate::rules) effect: Effect,
     /// What the guards look at.
     pub(in crate::rules) guard: Vec<(Path, Test)>,
+    /// The edit from the whole document of its part.
+    lowered: Lowered,
 }
 
 impl Op {
@@ -85,29 +87,48 @@ impl Op {
 
     /// What it does in a direction, down to the single edits inside other values.
     pub(in crate::rules) fn leaves(&self, direction: Direction) -> Vec<Leaf> {
-        let mut leaves = Vec::new();
-        for Lowered { part, entry } in self.lower(direction, Mode::Full) {
-            add_leaves(&start_of(part), &[], entry, &mut leaves);
-        }
-        leaves
+        let of = |lowered: Lowered| {
+            let part = lowered.part;
+            singles(lowered.entry).into_iter().map(move |entry| Leaf::new(Lowered { part, entry }))
+        };
+        self.lower(direction, Mode::Full).into_iter().flat_map(of).collect()
     }
 }
 
-fn add_leaves(scope: &[Token], around: &[(Path, Test)], entry: Entry, leaves: &mut Vec<Leaf>) {
-    let own = entry.guard.iter().map(|condition| (join(scope, &condition.path), condition.test.clone()));
-    let guard: Vec<(Path, Test)> = around.iter().cloned().chain(own).collect();
+/// An edit of several inside other values as several edits of one.
+fn singles(entry: Entry) -> Vec<Entry> {
     match entry.edit {
         Edit::Each { at, entries } => {
-            let scope = [scope, at.as_slice()].concat();
-            for entry in entries {
-                add_leaves(&scope, &guard, entry, leaves);
-            }
+            let single = |inner: Entry| Entry {
+                guard: entry.guard.clone(),
+                edit: Edit::Each { at: at.clone(), entries: vec![inner] },
+                change: entry.change.clone(),
+            };
+            entries.into_iter().flat_map(singles).map(single).collect()
         }
-        edit => {
-            let mut all = Effect::default();
-            all.extend_within(scope, &effect(&edit), Certainty::Certain);
-            leaves.push(Leaf { edit, effect: all, guard });
+        _ => vec![entry],
+    }
+}
+
+impl Leaf {
+    /// Of an edit that runs one edit, however deep inside.
+    fn new(lowered: Lowered) -> Self {
+        let (mut scope, mut guard, mut entry) = (start_of(lowered.part), Vec::new(), &lowered.entry);
+        loop {
+            guard.extend(entry.guard.iter().map(|condition| (join(&scope, &condition.path), condition.test.clone())));
+            let Edit::Each { at, entries } = &entry.edit else { break };
+            let Some(inner) = entries.first() else { break };
+            scope.extend(at.iter().cloned());
+            entry = inner;
         }
+        let mut all = Effect::default();
+        all.extend_within(&scope, &effect(&entry.edit), Certainty::Certain);
+        Self { edit: entry.edit.clone(), effect: all, guard, lowered }
+    }
+
+    /// Where a path of the whole message's document goes.
+    pub(in crate::rules) fn carry(&self, path: &[Token]) -> Carried {
+        self.lowered.carry(path)
     }
 }
 

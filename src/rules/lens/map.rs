@@ -93,6 +93,10 @@ impl Map {
         self.pairs.iter().flat_map(|(old, new)| [number(old), number(new)]).collect()
     }
 
+    pub(super) fn leaves_open(&self, direction: Direction) -> bool {
+        self.fallback.said(direction).is_none()
+    }
+
     pub(super) fn lower(&self, direction: Direction) -> Edits {
         let how = ValueEdit::Map { pairs: self.pairs_of(direction), otherwise: self.fallback.of(direction) };
         vec![(self.at.part(), Edit::Change { at: self.at.in_part(), how })]

@@ -270,6 +270,27 @@ impl Op {
         }
     }
 
+    /// The op of which an edit is: itself, or one of those inside it.
+    #[must_use]
+    pub fn of_edit(&self, direction: Direction, edit: &Edit) -> Option<&Self> {
+        if !self.inner().is_empty() {
+            return self.inner().iter().find_map(|op| op.of_edit(direction, edit));
+        }
+        self.lower(direction, Mode::Full).iter().any(|lowered| lowered.entry.edit == *edit).then_some(self)
+    }
+
+    /// Whether it fails for values that it cannot translate because nothing says what else is to become of them.
+    #[must_use]
+    pub fn leaves_open(&self, direction: Direction) -> bool {
+        match &self.lens {
+            Lens::Map(op) => op.leaves_open(direction),
+            Lens::Convert(op) => op.leaves_open(direction),
+            Lens::Wrap(op) => op.leaves_open(direction),
+            Lens::Unwrap(op) => op.leaves_open(direction.turned()),
+            _ => false,
+        }
+    }
+
     /// Whether it drops messages as a whole, which only sockets have.
     #[must_use]
     pub fn drops_message(&self) -> bool {
@@ -474,25 +495,29 @@ fn member(reader: &mut Reader, node: &Node) -> Option<Place> {
     None
 }
 
-/// `else` and `else_down`.
+/// `else` and `else_down`, each as far as it is said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Fallback {
-    up: Otherwise,
-    down: Otherwise,
+    up: Option<Otherwise>,
+    down: Option<Otherwise>,
 }
 
 impl Fallback {
     fn parse(reader: &mut Reader, fields: &mut crate::yaml::Fields<'_>) -> Self {
-        let up = fields.get("else").and_then(|node| otherwise(reader, node)).unwrap_or_default();
-        let down = fields.get("else_down").and_then(|node| otherwise(reader, node)).unwrap_or_else(|| up.clone());
+        let up = fields.get("else").and_then(|node| otherwise(reader, node));
+        let down = fields.get("else_down").and_then(|node| otherwise(reader, node)).or_else(|| up.clone());
         Self { up, down }
     }
 
-    fn of(&self, direction: Direction) -> Otherwise {
+    fn said(&self, direction: Direction) -> Option<&Otherwise> {
         match direction {
-            Direction::Up => self.up.clone(),
-            Direction::Down => self.down.clone(),
+            Direction::Up => self.up.as_ref(),
+            Direction::Down => self.down.as_ref(),
         }
+    }
+
+    fn of(&self, direction: Direction) -> Otherwise {
+        self.said(direction).cloned().unwrap_or_default()
     }
 }
 

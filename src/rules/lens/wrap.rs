@@ -97,7 +97,7 @@ pub struct Wrap {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Into {
-    Array { keep_null: bool, many: Many, empty: Empty },
+    Array { keep_null: bool, many: Option<Many>, empty: Empty },
     Member { key: String, with: Vec<(String, Literal)>, keep_null: bool },
 }
 
@@ -122,7 +122,9 @@ impl Wrap {
         }
         let whole = match &self.into {
             Into::Array { keep_null, many, empty } => {
-                *many != Many::Fail || *empty == Empty::Absent || *keep_null && *empty == Empty::Null
+                many.is_some_and(|many| many != Many::Fail)
+                    || *empty == Empty::Absent
+                    || *keep_null && *empty == Empty::Null
             }
             Into::Member { .. } => false,
         };
@@ -133,6 +135,11 @@ impl Wrap {
             Into::Array { .. } => Vec::new(),
             Into::Member { with, .. } => with.iter().map(|(name, _)| self.at.member(name)).collect(),
         }
+    }
+
+    /// Whether, going down, nothing says what becomes of several elements.
+    pub(super) fn leaves_open(&self, direction: Direction) -> bool {
+        direction == Direction::Down && matches!(self.into, Into::Array { many: None, .. })
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
@@ -155,9 +162,11 @@ impl Wrap {
 
     fn off(&self) -> ValueEdit {
         match &self.into {
-            Into::Array { many, empty, .. } => {
-                ValueEdit::FromArray { many: *many, empty: *empty, otherwise: self.otherwise.clone() }
-            }
+            Into::Array { many, empty, .. } => ValueEdit::FromArray {
+                many: many.unwrap_or_default(),
+                empty: *empty,
+                otherwise: self.otherwise.clone(),
+            },
             Into::Member { key, .. } => ValueEdit::FromMember { key: key.clone(), otherwise: self.otherwise.clone() },
         }
     }
@@ -186,7 +195,7 @@ fn parse_into(reader: &mut Reader, node: &Node, fields: &mut Fields<'_>) -> Opti
         .and_then(|node| reader.one_of(node, "`null`", &[("empty", false), ("keep", true)]).copied())
         .unwrap_or(false);
     let many = [("fail", Many::Fail), ("first", Many::First), ("last", Many::Last)];
-    let many = fields.get("many").and_then(|node| reader.one_of(node, "`many`", &many).copied()).unwrap_or_default();
+    let many = fields.get("many").and_then(|node| reader.one_of(node, "`many`", &many).copied());
     Some(Into::Array { keep_null, many, empty: empty(reader, fields) })
 }
 
