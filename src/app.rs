@@ -19,10 +19,13 @@ use crate::reload::{Handle, Reloader, Setup};
 use crate::snapshot::Published;
 use crate::telemetry::access_log::{self, AccessLog, Writer};
 use crate::telemetry::metrics;
+use crate::telemetry::trace::Exports;
 use crate::worker::{self, Worker};
 
 /// How often histograms and pools are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How long the collector of traces has to take what is left.
+const LAST_EXPORT: Duration = Duration::from_secs(3);
 /// How long tasks have to end once they have been abandoned.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,7 @@ pub struct App {
     reload: Handle,
     life: Life,
     log_writer: Writer,
+    exports: Exports,
 }
 
 /// One worker's part of a proxy.
@@ -67,7 +71,8 @@ impl App {
         let (access_log, log_writer) = access_log::open(&config.access_log)
             .and_then(AccessLog::start)
             .map_err(|e| format!("cannot open the access log: {e}"))?;
-        let (reloader, reload) = Reloader::start(setup, workers, access_log.clone())?;
+        let exports = Exports::default();
+        let (reloader, reload) = Reloader::start(setup, workers, (access_log.clone(), exports.clone()))?;
         let listeners = config.listen.iter().map(|listener| bind(listener.address, workers));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let admin = match &config.admin {
@@ -93,6 +98,7 @@ impl App {
             reload,
             life,
             log_writer,
+            exports,
         })
     }
 
@@ -151,6 +157,7 @@ impl App {
         shutdown.await;
         self.life.drain(published.load().config.drain).await;
 
+        self.exports.end(LAST_EXPORT).await;
         stop.cancel();
         control.close();
         let _ = timeout(LAST_GRACE, control.wait()).await;

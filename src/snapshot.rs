@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use crate::backend::Backend;
 use crate::config::{ApiConfig, BackendConfig, Config};
 use crate::rules::{Api, RuleSet};
+use crate::telemetry::trace::Tracer;
 use crate::version::{Notices, VersionId};
 
 /// Everything that decides what happens to a request; immutable.
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub hash: String,
     /// The configuration.
     pub config: Config,
+    /// Who makes spans; `None`: nobody.
+    pub tracer: Option<Tracer>,
     /// In the order in which they are tried: by longest prefix, those with hosts first.
     pub routes: Vec<Arc<Route>>,
 }
@@ -103,7 +106,7 @@ impl Snapshot {
         }
         // A stable sort: equal ones stay in the file's order.
         routes.sort_by_key(|r| (r.config.hosts.is_empty(), std::cmp::Reverse(r.config.prefix.len())));
-        Ok(Self { generation, hash: rules.hash.clone(), config: config.clone(), routes })
+        Ok(Self { generation, hash: rules.hash.clone(), config: config.clone(), tracer: None, routes })
     }
 
     /// All backends.

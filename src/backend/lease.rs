@@ -49,6 +49,12 @@ pub enum Again {
 }
 
 impl Lease {
+    /// The endpoint's `host:port`.
+    #[must_use]
+    pub fn authority(&self) -> &http::uri::Authority {
+        self.picked.authority()
+    }
+
     /// Takes a connection to an endpoint: the worker's most recently used, or a new one.
     ///
     /// # Errors

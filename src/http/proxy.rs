@@ -12,6 +12,7 @@ use crate::backend::Body;
 use crate::failure::{Failure, Kind, Side};
 use crate::rules::{Absent, Lifetime};
 use crate::telemetry::access_log::Record;
+use crate::telemetry::trace;
 use crate::ws;
 
 use super::exchange::{Exchange, Refused};
@@ -33,12 +34,13 @@ enum Answer {
 /// Answers a request.
 pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Request<Incoming>) -> Response<Body> {
     let upgrade = headers::asks_for_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let record = Record::new(peer, head.version, head.method.clone(), head.uri.path().to_owned());
     let mut recorder = Recorder::new(Arc::clone(plane), record);
 
     // One snapshot decides everything about this request.
     let snapshot = plane.published.load();
+    recorder.trace(trace::begin(snapshot.tracer.as_ref(), &mut head.headers));
     let exchange = match Exchange::open(plane, snapshot, peer, &head) {
         Ok(exchange) => exchange,
         Err(refused) => {
@@ -55,7 +57,7 @@ pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Req
         }
         Ok(Answer::Socket(mut response, session)) => {
             exchange.stamp(response.headers_mut());
-            recorder.record().status = response.status().as_u16();
+            recorder.open(response.status());
             plane.tasks.spawn(session.run(recorder));
             response
         }
@@ -137,9 +139,13 @@ async fn forward(
     if let Some(handshake) = handshake {
         let outgoing = request::head(exchange, &call, &mut head, &path)?;
         // Boxed, so that the futures of ordinary requests are not as large as that of a handshake.
+        recorder.ask();
         let opened = Box::pin(handshake.open(plane, exchange, &path, outgoing)).await?;
         return Ok(match opened {
-            ws::Opened::Socket(response, session) => Answer::Socket(response, session),
+            ws::Opened::Socket(response, session) => {
+                recorder.answer(response.status(), session.endpoint());
+                Answer::Socket(response, session)
+            }
             ws::Opened::Refused(response) => Answer::Message(response),
         });
     }
@@ -152,7 +158,9 @@ async fn forward(
     let (outgoing, body) = request::message(exchange, &call, form, &mut head, &path, body).await?;
 
     // The backend answers.
+    recorder.ask();
     let (response, lease) = send::send(exchange, outgoing, body).await?;
+    recorder.answer(response.status(), lease.authority().as_str());
 
     // The response, translated where a rule matches it.
     response::message(exchange, &call, recorder, &asked, response, lease).await.map(Answer::Message)

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use crate::failure::Failure;
 use crate::telemetry::access_log::Record;
 use crate::telemetry::metrics;
+use crate::telemetry::trace::Trace;
 
 use super::Plane;
 use super::body::Observer;
@@ -16,13 +19,42 @@ const CLIENT_LEFT: &str = "client_left";
 pub(crate) struct Recorder {
     plane: Arc<Plane>,
     record: Record,
+    trace: Option<Box<Trace>>,
     ended: bool,
 }
 
 impl Recorder {
     /// Begins a record.
     pub(crate) fn new(plane: Arc<Plane>, record: Record) -> Self {
-        Self { plane, record, ended: false }
+        Self { plane, record, trace: None, ended: false }
+    }
+
+    /// Makes spans of the exchange.
+    pub(crate) fn trace(&mut self, trace: Option<Box<Trace>>) {
+        self.trace = trace;
+    }
+
+    /// The backend is asked now.
+    pub(crate) fn ask(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.ask();
+        }
+    }
+
+    /// An endpoint has answered.
+    pub(crate) fn answer(&mut self, status: StatusCode, endpoint: &str) {
+        if let Some(trace) = &mut self.trace {
+            trace.answer(status.as_u16(), endpoint.to_owned());
+        }
+    }
+
+    /// The exchange has become a socket: its spans end here, its record when the socket does.
+    pub(crate) fn open(&mut self, status: StatusCode) {
+        self.record.status = status.as_u16();
+        self.record.took = self.record.started.elapsed();
+        if let Some(trace) = self.trace.take() {
+            trace.end(&self.record);
+        }
     }
 
     /// The record, to add to.
@@ -70,6 +102,9 @@ impl Drop for Recorder {
             record.status,
             record.took,
         );
+        if let Some(trace) = self.trace.take() {
+            trace.end(record);
+        }
         self.plane.access_log.write(record);
     }
 }

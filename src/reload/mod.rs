@@ -21,6 +21,7 @@ use crate::snapshot::{Published, Snapshot};
 use crate::telemetry::access_log::{self, AccessLog};
 use crate::telemetry::log::{self, Level};
 use crate::telemetry::metrics;
+use crate::telemetry::trace::{Exports, Tracer};
 use load::Loaded;
 use watch::Watch;
 
@@ -94,6 +95,7 @@ pub struct Reloader {
     setup: Setup,
     workers: usize,
     access_log: AccessLog,
+    exports: Exports,
     published: Published,
     requests: mpsc::Receiver<oneshot::Sender<Arc<Report>>>,
     last: Arc<ArcSwap<Report>>,
@@ -106,24 +108,26 @@ impl Reloader {
     ///
     /// # Errors
     /// All that is wrong with the configuration and the rules, as one text for a person.
-    pub fn start(setup: Setup, workers: usize, access_log: AccessLog) -> Result<(Self, Handle), String> {
+    pub fn start(setup: Setup, workers: usize, telemetry: (AccessLog, Exports)) -> Result<(Self, Handle), String> {
+        let (access_log, exports) = telemetry;
         let loaded = setup.load();
         let fingerprint = loaded.fingerprint;
         let (config, rules) = loaded.result?;
-        let snapshot = Snapshot::try_new(1, &config, &rules, workers, None).map_err(|errors| errors.join("\n"))?;
+        let mut snapshot = Snapshot::try_new(1, &config, &rules, workers, None).map_err(|errors| errors.join("\n"))?;
         let report = Report {
             at: jiff::Timestamp::now(),
             outcome: Outcome::Published,
             generation: 1,
             hash: snapshot.hash.clone(),
         };
+        snapshot.tracer = tracer(&config, None, &exports);
         note_contents(&snapshot);
         let last = Arc::new(ArcSwap::from_pointee(report));
         let (sender, requests) = mpsc::channel(QUEUE);
         let handle = Handle { requests: sender, last: Arc::clone(&last) };
         let published = Published::new(snapshot);
         let setup = setup.with(config);
-        Ok((Self { setup, workers, access_log, published, requests, last, fingerprint }, handle))
+        Ok((Self { setup, workers, access_log, exports, published, requests, last, fingerprint }, handle))
     }
 
     /// Where the snapshots are published.
@@ -186,7 +190,8 @@ impl Reloader {
         let outcome = match self.prepare(loaded) {
             Err(reason) => Outcome::Failed(reason),
             Ok(_) if !is_changed => Outcome::Unchanged,
-            Ok(next) => {
+            Ok(mut next) => {
+                next.snapshot.tracer = tracer(&next.config, Some(&self.published.load()), &self.exports);
                 self.setup = self.setup.clone().with(next.config);
                 if let Some(log) = next.access_log {
                     self.access_log.change(log);
@@ -219,6 +224,14 @@ struct Next {
     snapshot: Snapshot,
     /// Where access records go, if that is somewhere else now.
     access_log: Option<access_log::Opened>,
+}
+
+/// The tracer of a configuration: the previous snapshot's, if that was of the same one.
+fn tracer(config: &Config, previous: Option<&Snapshot>, exports: &Exports) -> Option<Tracer> {
+    match previous.filter(|previous| previous.config.tracing == config.tracing) {
+        Some(previous) => previous.tracer.clone(),
+        None => config.tracing.as_ref().map(|tracing| Tracer::start(tracing, exports)),
+    }
 }
 
 fn note(report: &Report) {

@@ -22,10 +22,12 @@ const BACKEND_ENDPOINTS: &str = "legato_backend_endpoints";
 const SOCKETS: &str = "legato_sockets";
 const CONNECTIONS: &str = "legato_connections";
 const ACCESS_RECORDS_DROPPED: &str = "legato_access_records_dropped_total";
+const SPANS_EXPORTED: &str = "legato_spans_exported_total";
+const SPANS_DROPPED: &str = "legato_spans_dropped_total";
 
 /// Upper bounds of the latency histograms' buckets, in seconds.
-const SECONDS: [f64; 14] =
-    [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+const SECONDS: [f64; 16] =
+    [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 /// What renders the metrics. They are the process's: the first call installs them, later ones find them.
 ///
@@ -59,6 +61,8 @@ fn describe() {
     describe_gauge!(BACKEND_ENDPOINTS, "Endpoints by state");
     describe_gauge!(SOCKETS, "Open WebSockets");
     describe_gauge!(CONNECTIONS, "Open client connections");
+    describe_counter!(SPANS_EXPORTED, "Spans that the collector has taken");
+    describe_counter!(SPANS_DROPPED, "Spans lost because they did not fit, or the collector did not take them");
     describe_counter!(ACCESS_RECORDS_DROPPED, "Access records lost because the log could not keep up or be written");
 }
 
@@ -78,7 +82,10 @@ pub fn upkeep(handle: &PrometheusHandle) {
 
 /// An exchange ended.
 pub fn request(api: String, client_version: String, backend: String, status: u16, took: Duration) {
-    histogram!(REQUEST_SECONDS, "api" => api.clone()).record(took.as_secs_f64());
+    // A socket lasts as long as it likes.
+    if status != 101 {
+        histogram!(REQUEST_SECONDS, "api" => api.clone()).record(took.as_secs_f64());
+    }
     counter!(REQUESTS, "api" => api, "client_version" => client_version, "backend" => backend,
         "status" => status.to_string())
     .increment(1);
@@ -139,4 +146,14 @@ pub fn connection() -> Open {
 /// Access records did not fit into the queue, or could not be written.
 pub fn access_records_dropped(count: u64) {
     counter!(ACCESS_RECORDS_DROPPED).increment(count);
+}
+
+/// The collector has taken spans.
+pub fn spans_exported(count: u64) {
+    counter!(SPANS_EXPORTED).increment(count);
+}
+
+/// Spans did not fit into the queue, or the collector did not take them.
+pub fn spans_dropped(count: u64) {
+    counter!(SPANS_DROPPED).increment(count);
 }

@@ -101,6 +101,11 @@ impl Session {
         Self { plane: Arc::clone(plane), legs, rules }
     }
 
+    /// The backend's endpoint: `host:port`.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.legs.picked.authority().as_str()
+    }
+
     /// Carries messages until both sides have ended.
     pub(crate) async fn run(self, mut recorder: Recorder) {
         let _open = metrics::socket();

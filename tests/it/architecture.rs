@@ -123,7 +123,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("telemetry", &["telemetry", "config"]),
     ("worker", &[]),
     ("backend", &["backend", "config", "telemetry", "failure", "worker"]),
-    ("snapshot", &["rules", "backend", "config", "version"]),
+    ("snapshot", &["rules", "backend", "config", "version", "telemetry"]),
     ("store", &["store", "diagnostic"]),
     ("reload", &["reload", "store", "snapshot", "config", "rules", "diagnostic", "telemetry"]),
 ];

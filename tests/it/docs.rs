@@ -212,6 +212,15 @@ fn the_fields_of_access_records_are_listed() {
     assert_eq!(first_column(OPERATIONS, "| field | says |"), fields);
 }
 
+#[test]
+fn the_metrics_are_listed() {
+    let source = include_str!("../../src/telemetry/metrics.rs");
+    let code: BTreeSet<&str> = source.split("\"legato_").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let listed = first_column(OPERATIONS, "| metric | counts |");
+    let names = listed.iter().filter_map(|name| name.split('{').next()?.strip_prefix("legato_"));
+    assert_eq!(names.collect::<BTreeSet<_>>(), code);
+}
+
 /// Links between pages lead to files that are there.
 #[test]
 fn links_lead_somewhere() {

@@ -49,6 +49,7 @@ mod schema;
 mod shapes;
 mod socketio_packets;
 mod tools;
+mod tracing;
 mod unordered;
 mod ws;
 mod ws_ends;
