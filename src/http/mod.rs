@@ -13,7 +13,8 @@
 //! 6. `send` picks an endpoint and waits for the response's head, within the time limits. A request for a socket
 //!    goes to [`crate::ws`] instead.
 //! 7. `response`: the rules translate status and headers; `reply` has the body translated as that of the request, or
-//!    pass as it came where a write must not look failed; `validators` makes its validators its own.
+//!    pass as it came where a write must not look failed; `validators` makes its validators its own, and `urls`
+//!    has what it says of itself lead to where its client asks.
 //! 8. The version headers are added, and `record` writes down how it went.
 //!
 //! Any step may end in a [`Failure`](crate::failure::Failure), which `respond` turns into a problem
@@ -36,6 +37,7 @@ pub(crate) mod send;
 pub mod server;
 pub(crate) mod translate;
 pub(crate) mod united;
+pub(crate) mod urls;
 pub(crate) mod validators;
 pub(crate) mod wire;
 

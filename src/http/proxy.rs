@@ -21,7 +21,7 @@ use super::headers::{self, Hops};
 use super::record::Recorder;
 use super::respond::{self, Audience};
 use super::response::Asked;
-use super::{Plane, body, request, response, send};
+use super::{Plane, body, request, response, send, urls};
 
 /// How a request is answered.
 enum Answer {
@@ -158,12 +158,15 @@ async fn forward(
     let (outgoing, body) = request::message(exchange, &call, form, &mut head, &path, body).await?;
 
     // The backend answers.
+    let places = urls::Asked { client: head.uri, backend: outgoing.target.clone() };
     recorder.ask();
     let (response, lease) = send::send(exchange, outgoing, body).await?;
     recorder.answer(response.status(), lease.authority().as_str());
 
     // The response, translated where a rule matches it.
-    response::message(exchange, &call, recorder, &asked, response, lease).await.map(Answer::Message)
+    let mut response = response::message(exchange, &call, recorder, &asked, response, lease).await?;
+    urls::rewrite(exchange, &places, response.headers_mut());
+    Ok(Answer::Message(response))
 }
 
 /// The answer to a call that a version on the way does not have.

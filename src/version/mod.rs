@@ -4,6 +4,7 @@
 //! names a version decides. The same sources then say where the backend expects to read its own version
 //! ([`Resolver::tell_backend`]) and what a cache has to vary on.
 
+mod lead;
 mod media;
 mod notices;
 mod pins;
@@ -13,6 +14,7 @@ mod source;
 mod tests;
 mod write;
 
+pub use lead::Lead;
 pub use notices::Notices;
 pub use pins::Pins;
 pub use source::{Pattern, Source};

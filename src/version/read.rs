@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::media::MediaType;
 use super::source::Pattern;
-use super::{Prefix, RequestView, Source, Versions, media};
+use super::{Prefix, RequestView, Source, VersionId, Versions, media};
 
 /// Two labels in one source that differ.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,6 +80,11 @@ fn path_label(pattern: &Pattern, versions: &Versions, path: &str) -> Option<Stri
     let segment = rest.split('/').next()?;
     let label = decode(segment.strip_suffix(pattern.after.as_str())?);
     looks_like_version(&label, versions).then_some(label)
+}
+
+/// The version that a path names, if there is one.
+pub(super) fn path_version(pattern: &Pattern, versions: &Versions, path: &str) -> Option<VersionId> {
+    versions.find(&path_label(pattern, versions, path)?)
 }
 
 /// The path without its version, and what was taken off, where it fits.

@@ -63,15 +63,38 @@ impl Resolver {
 }
 
 fn with_prefix(path_and_query: &str, resolved: &Resolved, text: impl Fn(&super::Prefix) -> String) -> String {
-    let Some(prefix) = &resolved.prefix else {
+    match &resolved.prefix {
+        Some(prefix) => join_prefix(path_and_query, prefix, text(prefix)),
+        None => path_and_query.to_owned(),
+    }
+}
+
+/// A path and query behind a prefix that names a version.
+pub(super) fn prefixed(path_and_query: &str, prefix: &super::Prefix, label: &str) -> String {
+    join_prefix(path_and_query, prefix, prefix.pattern.with(&encode(label)))
+}
+
+/// A query in which a parameter names another version where it named this one.
+pub(super) fn relabel_query(path_and_query: &str, name: &str, from: &str, to: &str) -> String {
+    let Some((path, query)) = path_and_query.split_once('?') else {
         return path_and_query.to_owned();
     };
+    let edited = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((key, value)) if read::decode_query(key) == name && read::decode_query(value) == from => {
+            format!("{key}={}", encode(to))
+        }
+        _ => pair.to_owned(),
+    });
+    format!("{path}?{}", edited.collect::<Vec<_>>().join("&"))
+}
+
+fn join_prefix(path_and_query: &str, prefix: &super::Prefix, text: String) -> String {
     // Where nothing came after the prefix, the `/` was put there for the rules.
     let rest = match path_and_query.strip_prefix('/') {
         Some(rest) if prefix.whole && (rest.is_empty() || rest.starts_with('?')) => rest,
         _ => path_and_query,
     };
-    text(prefix) + rest
+    text + rest
 }
 
 fn encode(label: &str) -> String {

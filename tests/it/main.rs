@@ -35,6 +35,7 @@ mod http_sources;
 mod http_streams;
 mod http_syntax;
 mod http_translation;
+mod http_urls;
 mod http_versions;
 #[cfg(target_os = "linux")]
 mod memory;
