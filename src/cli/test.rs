@@ -9,6 +9,7 @@ use serde_json::json;
 use similar::TextDiff;
 
 use crate::diagnostic::{Severity, Source, line_column};
+use crate::openapi::Conforming;
 use crate::rules::laws::{self, Trial};
 use crate::rules::test::coverage::{Coverage, Gap};
 use crate::rules::test::{self, Report};
@@ -59,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let mut summary = summary(&report.coverage, &files);
     if let Some(documents) = args.fuzz {
         let seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs());
-        let tried = laws::run(&rules, Trial { documents, seed }, &|_, _, _| None);
+        let tried = laws::run(&rules, Trial { documents, seed }, &Conforming::new(&rules, &files.files));
         let _ = writeln!(summary, "laws: {} documents of {} messages, seed {seed}", tried.documents, tried.messages);
         all.extend(tried.findings);
     }

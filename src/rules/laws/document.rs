@@ -64,17 +64,23 @@ impl Document {
     }
 
     /// Where two documents differ, as paths with `*` for every index; an element or member that only one has is a
-    /// difference.
-    pub(super) fn differences(&self, other: &Self) -> Vec<Vec<String>> {
+    /// difference. Of two scalars that differ, `alike` says whether they are the same value in another spelling.
+    pub(super) fn differences(&self, other: &Self, alike: &dyn Fn(&[u8], &[u8]) -> bool) -> Vec<Vec<String>> {
         let mut found = Vec::new();
-        self.differ(other, &mut Vec::new(), &mut found);
+        self.differ(other, alike, &mut Vec::new(), &mut found);
         found
     }
 
-    fn differ(&self, other: &Self, at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    fn differ(
+        &self,
+        other: &Self,
+        spelled: &dyn Fn(&[u8], &[u8]) -> bool,
+        at: &mut Vec<String>,
+        found: &mut Vec<Vec<String>>,
+    ) {
         let (mine, theirs) = (self.children(), other.children());
         let alike = match (self, other) {
-            (Self::Scalar(a), Self::Scalar(b)) => same(a, b),
+            (Self::Scalar(a), Self::Scalar(b)) => same(a, b) || spelled(a, b),
             (Self::Array(_), Self::Array(_)) | (Self::Object(_), Self::Object(_)) => true,
             _ => false,
         };
@@ -92,7 +98,7 @@ impl Document {
             let value = |list: &[(String, &'_ Self)]| list.iter().find(|(n, _)| n == name).map(|(_, v)| (*v).clone());
             at.push(if matches!(self, Self::Array(_)) { ELEMENT.to_owned() } else { name.clone() });
             match (value(&mine), value(&theirs)) {
-                (Some(a), Some(b)) => a.differ(&b, at, found),
+                (Some(a), Some(b)) => a.differ(&b, spelled, at, found),
                 _ => found.push(at.clone()),
             }
             at.pop();

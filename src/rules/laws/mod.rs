@@ -1,4 +1,4 @@
-//! The laws of translations, tried on documents like those of the inline tests.
+//! The laws of translations, tried on documents like those of the tests, and on those that contracts allow.
 //!
 //! Let U be the way up and D the way down of a change or chain.
 //!
@@ -21,7 +21,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::json::{Limits, same, validate};
 use crate::version::VersionId;
 
-use super::ast::{Change, HttpTest, Subject, Test};
+use super::ast::{Change, HttpMessage, HttpTest, Subject, Test};
 use super::path::{Part, Place};
 use super::stage::Cause;
 use super::test::{Plans, Track, Way, Ways, each_test, pairs};
@@ -64,13 +64,46 @@ pub struct Report {
     pub findings: Vec<Diagnostic>,
 }
 
-/// More documents of a kind of message: what it is called (`GET /users/{id} response 200`), the version whose
-/// documents are asked for, and what decides which. `None`: there is nothing to make one from.
-pub type Source<'a> = &'a dyn Fn(&str, VersionId, &mut Random) -> Option<Vec<u8>>;
+/// A call's request, or its response with a status, as a version spells it.
+#[derive(Debug)]
+pub struct Asked<'q> {
+    /// The API's name.
+    pub api: &'q str,
+    /// The version.
+    pub version: VersionId,
+    /// The method.
+    pub method: &'q http::Method,
+    /// The path.
+    pub path: &'q str,
+    /// The status of the response; `None`: the request.
+    pub status: Option<u16>,
+}
 
-/// Tries the laws on every message that has a test, with documents like those of the tests and of `source`.
+/// What documents of calls may be, where somebody knows: contracts do.
+pub trait Documents {
+    /// A document that conforms. `None`: nothing is known of such messages.
+    fn make(&self, asked: &Asked<'_>, random: &mut Random) -> Option<Vec<u8>>;
+    /// Whether a document conforms, as far as that is known.
+    fn fits(&self, asked: &Asked<'_>, body: &[u8]) -> bool;
+}
+
+/// Knows of no documents but those of the tests.
+#[derive(Debug, Clone, Copy)]
+pub struct OfTests;
+
+impl Documents for OfTests {
+    fn make(&self, _asked: &Asked<'_>, _random: &mut Random) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn fits(&self, _asked: &Asked<'_>, _body: &[u8]) -> bool {
+        true
+    }
+}
+
+/// Tries the laws on every message that has a test, with documents like those of the tests and those that conform.
 #[must_use]
-pub fn run(rules: &RuleSet, trial: Trial, source: Source<'_>) -> Report {
+pub fn run(rules: &RuleSet, trial: Trial, source: &dyn Documents) -> Report {
     let mut known = BTreeMap::new();
     each_test(rules, |plans, test| {
         each_kind(plans, test, |kind| {
@@ -93,9 +126,12 @@ pub fn run(rules: &RuleSet, trial: Trial, source: Source<'_>) -> Report {
 
 /// A kind of message: one call's request, its response with a status, or a socket's message of one name.
 struct Kind<'a> {
+    api: String,
     /// The API, and the change if it is tested alone.
     scope: String,
     label: String,
+    /// Of a message of a call: how each of the two versions spells it.
+    spelled: Vec<(VersionId, Spelled)>,
     older: VersionId,
     newer: VersionId,
     up: Track<'a>,
@@ -104,6 +140,9 @@ struct Kind<'a> {
     test: &'a Test,
     documents: Vec<(VersionId, &'a [u8])>,
 }
+
+/// Method, path and status.
+type Spelled = (http::Method, String, Option<u16>);
 
 /// The documents that tests have of a kind of message.
 #[derive(Default)]
@@ -133,7 +172,9 @@ fn each_kind<'a>(plans: &'a dyn Plans, test: &'a Test, mut visit: impl FnMut(Kin
                 if let (Ok(up), Ok(down)) = (ways.request(http, (older, newer)), ways.request(http, (newer, older)))
                     && !(up.is_united || down.is_united)
                 {
-                    visit(kind(ways, label(http, "request"), (older, newer), (up, down), (old, new)));
+                    let kind = kind(ways, label(http, "request"), (older, newer), (up, down), (old, new));
+                    let spelled = |version| Some((version, spelled(ways, http, None, version)?));
+                    visit(Kind { spelled: [older, newer].into_iter().filter_map(spelled).collect(), ..kind });
                 }
             }
             let Some(message) = &http.response else { return };
@@ -143,7 +184,9 @@ fn each_kind<'a>(plans: &'a dyn Plans, test: &'a Test, mut visit: impl FnMut(Kin
                     && !(up.is_united || down.is_united)
                 {
                     let label = label(http, &format!("response {}", http.status));
-                    visit(kind(ways, label, (older, newer), (up, down), (old, new)));
+                    let kind = kind(ways, label, (older, newer), (up, down), (old, new));
+                    let spelled = |version| Some((version, spelled(ways, http, Some(message), version)?));
+                    visit(Kind { spelled: [older, newer].into_iter().filter_map(spelled).collect(), ..kind });
                 }
             }
         }
@@ -160,6 +203,17 @@ fn each_kind<'a>(plans: &'a dyn Plans, test: &'a Test, mut visit: impl FnMut(Kin
             }
         }
     }
+}
+
+/// How a version spells a request, or a response.
+fn spelled(ways: Ways<'_>, test: &HttpTest, response: Option<&HttpMessage>, version: VersionId) -> Option<Spelled> {
+    let (method, target) = ways.target_in(test, version).ok()?;
+    let path = target.split('?').next().unwrap_or_default().to_owned();
+    let status = match response {
+        Some(message) => Some(ways.status_in(test, message, version).ok()?.as_u16()),
+        None => None,
+    };
+    Some((method, path, status))
 }
 
 /// The pairs that lead from an older version to a newer.
@@ -181,7 +235,8 @@ fn kind<'a>(
     let change = ways.plans.change();
     let scope = format!("{} {}", ways.plans.api().name, change.map_or("", |change| &change.id));
     let documents = vec![(older, old.as_slice()), (newer, new.as_slice())];
-    Kind { scope, label, older, newer, up, down, change, test: ways.test, documents }
+    let api = ways.plans.api().name.clone();
+    Kind { api, scope, label, spelled: Vec::new(), older, newer, up, down, change, test: ways.test, documents }
 }
 
 /// From which version the laws are tried.
@@ -204,18 +259,27 @@ impl Kind<'_> {
         }
     }
 
-    fn try_laws(&self, known: &Known, trial: Trial, source: Source<'_>, report: &mut Report) {
+    fn try_laws(&self, known: &Known, trial: Trial, source: &dyn Documents, report: &mut Report) {
         let mut broken = BTreeSet::new();
         let mut random = Random::new(trial.seed);
         for number in 0..trial.documents {
             let Some((version, document, conforms)) = self.document(known, number, source, &mut random) else { return };
+            let fits =
+                |document: &Document| self.asked(version).is_none_or(|asked| source.fits(&asked, &document.to_json()));
             let side = self.side(if version == self.older { Direction::Up } else { Direction::Down });
             report.documents += 1;
             if let Some(violation) = self.violation(side, &document, conforms).filter(|v| !broken.contains(v.code)) {
                 broken.insert(violation.code);
-                report.findings.push(self.finding(side, &document, conforms, &violation, trial.seed));
+                let must_fit = conforms && fits(&document);
+                let may_be = |document: &Document| !must_fit || fits(document);
+                report.findings.push(self.finding(side, (&document, conforms), &violation, trial.seed, &may_be));
             }
         }
+    }
+
+    fn asked(&self, version: VersionId) -> Option<Asked<'_>> {
+        let (_, (method, path, status)) = self.spelled.iter().find(|(other, _)| *other == version)?;
+        Some(Asked { api: &self.api, version, method, path, status: *status })
     }
 
     /// The documents of the tests first, then others like them, and every other one mangled.
@@ -223,7 +287,7 @@ impl Kind<'_> {
         &self,
         known: &Known,
         number: usize,
-        source: Source<'_>,
+        source: &dyn Documents,
         random: &mut Random,
     ) -> Option<(VersionId, Document, bool)> {
         if let Some((version, document)) = known.documents.get(number) {
@@ -231,7 +295,7 @@ impl Kind<'_> {
         }
         let (version, document) = random.pick(&known.documents)?;
         let seen = known.seen.get(version)?;
-        let made = source(&self.label, *version, random).filter(|_| random.one_in(2));
+        let made = self.asked(*version).and_then(|asked| source.make(&asked, random)).filter(|_| random.one_in(2));
         let alike = made.map_or_else(|| seen.alike(document, random), |made| Document::new(&made));
         let conforms = random.one_in(2);
         let document = if conforms { alike } else { alike.mangled(&seen.names(), random) };
@@ -250,7 +314,13 @@ impl Kind<'_> {
         }
         let back = side.back.run(&there).ok()??;
         if conforms && let Some(change) = self.change {
-            let places = lost(change, side.direction, &document.differences(&Document::new(&back)));
+            let spelled = |a: &[u8], b: &[u8]| {
+                side.there
+                    .conversions()
+                    .iter()
+                    .any(|(how, way)| how.run(*way, a).is_some_and(|read| how.run(*way, b).as_ref() == Some(&read)))
+            };
+            let places = lost(change, side.direction, &document.differences(&Document::new(&back), &spelled));
             let code = if side.direction == Direction::Up { code::ROUND_TRIP_OLD } else { code::ROUND_TRIP_NEW };
             if !places.is_empty() {
                 return Some(Violation { code, told: told(&[("there", &there), ("and back", &back)]), places });
@@ -263,9 +333,20 @@ impl Kind<'_> {
         (!same(&settled, &back)).then(|| Violation { code: code::WEAK, told: told(&documents), places: Vec::new() })
     }
 
-    fn finding(&self, side: Side<'_>, document: &Document, conforms: bool, first: &Violation, seed: u64) -> Diagnostic {
+    /// `may_be`: whether a smaller document is one to look at.
+    fn finding(
+        &self,
+        side: Side<'_>,
+        (document, conforms): (&Document, bool),
+        first: &Violation,
+        seed: u64,
+        may_be: &dyn Fn(&Document) -> bool,
+    ) -> Diagnostic {
         // A smaller document must lose the same, and have what it loses where this one has it.
         let same_law = |smaller: &Document| {
+            if !may_be(smaller) {
+                return None;
+            }
             let violation = self.violation(side, smaller, conforms).filter(|v| v.code == first.code)?;
             let alike = |place: &Vec<String>| first.places.contains(place) && smaller.has(place) == document.has(place);
             violation.places.iter().all(alike).then_some(violation)
@@ -290,6 +371,9 @@ impl Kind<'_> {
             let places: Vec<String> = violation.places.iter().map(|place| format!("/{}", place.join("/"))).collect();
             let places = places.join(", ");
             let _ = write!(help, "\nlost: {places}; if it may be, write `accept_loss: {{{way}: [{places}]}}`");
+        }
+        if let Some(change) = self.change {
+            let _ = write!(help, "\nchange {}", change.id);
         }
         let _ = write!(help, "\nseed {seed}");
         let mut diagnostic = Diagnostic::error(violation.code, &file, span, message);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::json::{Code, Limits, OnError, Program, Uuids, Values, same, translate};
+use crate::json::edit::{Edit, Entry, ValueEdit};
+use crate::json::{self, Code, Conversion, Limits, OnError, Program, Uuids, Values, same, translate};
 use crate::rules::ast::{HttpMessage, HttpTest, Test, WsTest};
 use crate::rules::path::Part;
 use crate::rules::plan::{Call, MessagePlan};
@@ -34,6 +35,15 @@ impl Track<'_> {
     /// In words, as an op fails.
     pub(in crate::rules) fn run(&self, body: &[u8]) -> Result<Option<Vec<u8>>, String> {
         run(&self.program, &self.values, body)
+    }
+
+    /// The conversions on the way: two spellings of one value are the same to them.
+    pub(in crate::rules) fn conversions(&self) -> Vec<(&Conversion, json::Way)> {
+        let mut found = Vec::new();
+        for entry in self.stages.iter().flat_map(|stage| stage.of(Part::Body)) {
+            conversions(entry, &mut found);
+        }
+        found
     }
 
     /// Whether the fused program agrees with its ops and its changes, each run after the other.
@@ -68,6 +78,18 @@ impl Track<'_> {
             (Ok(_) | Err(_), Ok(_)) => false,
         };
         if agree { Ok(()) } else { Err(format!("fused {}\n{how} {}", shown(&fused), shown(&parts))) }
+    }
+}
+
+fn conversions<'e>(entry: &'e Entry, found: &mut Vec<(&'e Conversion, json::Way)>) {
+    match &entry.edit {
+        Edit::Change { how: ValueEdit::Convert { conversion, way, .. }, .. } => found.push((conversion, *way)),
+        Edit::Each { entries, .. } | Edit::Recurse { entries, .. } => {
+            for entry in entries {
+                conversions(entry, found);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -106,7 +128,7 @@ impl<'a> Ways<'a> {
     }
 
     /// The test's target as a version spells it.
-    pub(super) fn target_in(&self, test: &HttpTest, version: VersionId) -> Result<(Method, String), String> {
+    pub(in crate::rules) fn target_in(&self, test: &HttpTest, version: VersionId) -> Result<(Method, String), String> {
         let oldest = self.plans.oldest();
         if version == oldest {
             return Ok((test.method.clone(), test.target.clone()));
@@ -126,7 +148,7 @@ impl<'a> Ways<'a> {
     }
 
     /// The response's status in a version: said of the oldest and of the newest, and translated between them.
-    pub(super) fn status_in(
+    pub(in crate::rules) fn status_in(
         &self,
         test: &HttpTest,
         message: &HttpMessage,
