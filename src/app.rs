@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
+use crate::config::Listener;
+use crate::http::Plane;
 use crate::http::server::{self, Gate};
-use crate::http::{Plane, listen};
+use crate::listen::{Certificates, sockets};
 use crate::reload::{Handle, Reloader, Setup};
 use crate::snapshot::Published;
 use crate::telemetry::access_log::{self, AccessLog, Writer};
@@ -35,6 +37,8 @@ pub struct App {
     shares: Vec<Share>,
     gates: Vec<Arc<Gate>>,
     addresses: Vec<SocketAddr>,
+    /// Of each address; `None`: no TLS.
+    certificates: Vec<Option<Arc<Certificates>>>,
     admin: Option<TcpListener>,
     reloader: Reloader,
     reload: Handle,
@@ -71,8 +75,10 @@ impl App {
         let (access_log, log_writer) = access_log::open(&config.access_log)
             .and_then(AccessLog::start)
             .map_err(|e| format!("cannot open the access log: {e}"))?;
+        let tls = config.listen.iter().map(certificates).collect::<Result<Vec<_>, _>>()?;
         let exports = Exports::default();
         let (reloader, reload) = Reloader::start(setup, workers, (access_log.clone(), exports.clone()))?;
+        let reloader = reloader.with_certificates(tls.iter().flatten().cloned().collect());
         let listeners = config.listen.iter().map(|listener| bind(listener.address, workers));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let admin = match &config.admin {
@@ -91,7 +97,8 @@ impl App {
         };
         Ok(Self {
             shares: shares(listeners, workers, plane),
-            gates: config.listen.iter().map(|listener| Arc::new(Gate::new(listener.limits.clone()))).collect(),
+            gates: config.listen.iter().zip(&tls).map(gate).collect::<Result<_, _>>()?,
+            certificates: tls,
             addresses: addresses.map_err(|e| format!("cannot read a bound address: {e}"))?,
             admin,
             reloader,
@@ -106,6 +113,12 @@ impl App {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The same as addresses that a client may be given.
+    pub fn urls(&self) -> impl Iterator<Item = String> {
+        let scheme = |tls: &Option<_>| if tls.is_some() { "https" } else { "http" };
+        self.addresses.iter().zip(&self.certificates).map(move |(address, tls)| format!("{}://{address}", scheme(tls)))
     }
 
     /// Where the admin endpoints are.
@@ -142,6 +155,7 @@ impl App {
                 metrics: metrics.clone(),
                 started: jiff::Timestamp::now(),
                 listening: self.addresses,
+                certificates: self.certificates,
             };
             control.spawn(admin::serve(listener, admin, stop.clone()));
         }
@@ -169,8 +183,21 @@ impl App {
     }
 }
 
+/// The certificates of a listener, where it has TLS.
+fn certificates(listener: &Listener) -> Result<Option<Arc<Certificates>>, String> {
+    if listener.tls.is_empty() {
+        return Ok(None);
+    }
+    Certificates::load(&listener.tls).map(Some).map_err(|e| format!("{}: {e}", listener.address))
+}
+
+fn gate((listener, tls): (&Listener, &Option<Arc<Certificates>>)) -> Result<Arc<Gate>, String> {
+    let tls = tls.as_ref().map(Certificates::server).transpose()?;
+    Ok(Arc::new(Gate::new(listener, tls)))
+}
+
 fn bind(address: SocketAddr, workers: usize) -> Result<Vec<std::net::TcpListener>, String> {
-    listen::bind(address, workers).map_err(|e| cannot_listen(address, &e))
+    sockets::bind(address, workers).map_err(|e| cannot_listen(address, &e))
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {

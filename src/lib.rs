@@ -43,7 +43,7 @@
 //! | 1 pure compiler | [`rules`], then [`openapi`] and [`draft`] | layer 0 |
 //! | 1 pure sessions | [`bridge`] | [`rules`], layer 0 |
 //! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] [`worker`] | each other downwards, layer 0 |
-//! | 2 resources | [`backend`] | layer 1 |
+//! | 2 resources | [`backend`] [`listen`] | layer 1 |
 //! | 3 meeting point | [`snapshot`] | [`rules`], [`backend`], [`telemetry`] |
 //! | 4 data plane | [`http`] [`ws`] | layers 0 to 3 |
 //! | 4 control plane | [`store`] [`reload`] [`admin`] | layers 0 to 3, never the data plane |
@@ -92,6 +92,7 @@ pub mod telemetry;
 pub mod worker;
 
 pub mod backend;
+pub mod listen;
 pub mod snapshot;
 
 pub mod http;

@@ -32,6 +32,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::listen::Certificates;
 use crate::reload::{Handle, Outcome};
 use crate::snapshot::Published;
 use crate::telemetry::metrics;
@@ -58,6 +59,8 @@ pub struct Admin {
     pub started: jiff::Timestamp,
     /// Where clients are accepted.
     pub listening: Vec<SocketAddr>,
+    /// Of each of these; `None`: no TLS.
+    pub certificates: Vec<Option<Arc<Certificates>>>,
 }
 
 /// Serves the admin endpoints until told to stop.

@@ -1,8 +1,12 @@
 //! What `/api/status` says.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Admin;
+use crate::listen::Certificates;
 use crate::reload::{Outcome, Report};
 use crate::snapshot::Route;
 
@@ -20,10 +24,21 @@ pub(super) fn describe(admin: &Admin) -> String {
         "uptime_seconds": now.as_second() - admin.started.as_second(),
         "draining": admin.draining.is_cancelled(),
         "listening": listening,
+        "listeners": listeners(admin),
         "apis": apis,
         "last_reload": report(&admin.reload.last()),
     });
     status.to_string()
+}
+
+/// Each listener, and whether its certificates are those of its files.
+fn listeners(admin: &Admin) -> Vec<Value> {
+    let tls = |certificates: &Certificates| {
+        let files: Vec<String> = certificates.files().map(|file| file.display().to_string()).collect();
+        json!({"files": files, "loaded": certificates.loaded_at().to_string(), "error": certificates.error()})
+    };
+    let listener = |(address, certificates): (&SocketAddr, &Option<Arc<Certificates>>)| json!({"address": address.to_string(), "tls": certificates.as_deref().map(tls)});
+    admin.listening.iter().zip(&admin.certificates).map(listener).collect()
 }
 
 fn api(route: &Route) -> Value {

@@ -36,8 +36,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
 
 /// One line for each bound address.
 fn announce(app: &App) -> Result<(), String> {
-    for address in app.addresses() {
-        super::print(&format!("listening on http://{address}"))?;
+    for url in app.urls() {
+        super::print(&format!("listening on {url}"))?;
     }
     match app.admin_address() {
         Some(address) => super::print(&format!("admin on http://{address}")),

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::file::{not_empty, not_empty_list, not_supported, number, positive, report_not_supported, set, size};
-use super::{ApiConfig, ApiLimits, BackendConfig, Balance, Endpoint, Protocol, Timeouts, code, endpoint};
+use super::{ApiConfig, ApiLimits, BackendConfig, Balance, Endpoint, Protocol, Timeouts, code, endpoint, listen};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Reader};
 
@@ -32,11 +34,19 @@ fn api(key: &Node, node: &Node, reader: &mut Reader) -> Option<Placed> {
     for key in ["split", "versions", "rollout", "shadow"] {
         not_supported(&mut fields, key, None, reader);
     }
-    not_supported(&mut fields, "forwarded", Some(r#"{"trust":[]}"#), reader);
+    let trust = fields.get("forwarded").and_then(|node| forwarded(node, reader)).unwrap_or_default();
     fields.finish(reader);
 
-    let api = ApiConfig { name: name?, hosts, prefix, backends: backends?, timeouts, limits };
+    let api = ApiConfig { name: name?, hosts, prefix, backends: backends?, timeouts, limits, trust };
     Some((api, matched.unwrap_or(key).span))
+}
+
+/// Who may say whom it forwards for.
+fn forwarded(node: &Node, reader: &mut Reader) -> Option<Vec<IpNet>> {
+    let mut fields = reader.fields(node, "`forwarded`")?;
+    let trust = fields.get("trust").and_then(|node| listen::networks(node, reader));
+    fields.finish(reader);
+    trust
 }
 
 /// A name that is also a directory's and a metric's label.

@@ -1,13 +1,13 @@
 //! What `legato.yaml` may say. Every function reads one mapping or value, reports what is wrong with it, and goes on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::{self, Environment};
-use super::{Admin, Config, ListenLimits, Listener, Share, api, code, telemetry, units};
+use super::{Admin, Config, Share, api, code, listen, telemetry, units};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::yaml::{self, Fields, Node, Reader};
 
@@ -48,7 +48,7 @@ fn config(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Config> {
     if let Some(node) = fields.require(reader, "legato") {
         format(node, reader);
     }
-    let listen = fields.require(reader, "listen").and_then(|node| listeners(node, reader));
+    let listen = fields.require(reader, "listen").and_then(|node| listen::listeners(node, base_dir, reader));
     let admin = fields.get("admin").and_then(|node| admin(node, reader));
     let rules = fields.require(reader, "rules").and_then(|node| rules(node, base_dir, reader));
     let apis = fields.require(reader, "apis").and_then(|node| api::apis(node, reader));
@@ -77,45 +77,6 @@ fn format(node: &Node, reader: &mut Reader) {
     }
 }
 
-fn listeners(node: &Node, reader: &mut Reader) -> Option<Vec<Listener>> {
-    let items = not_empty_list(node, "`listen`", "listener", reader)?;
-    let mut seen = HashMap::new();
-    let listeners: Vec<Option<Listener>> = items.iter().map(|item| listener(item, &mut seen, reader)).collect();
-    listeners.into_iter().collect()
-}
-
-fn listener(node: &Node, seen: &mut HashMap<SocketAddr, Span>, reader: &mut Reader) -> Option<Listener> {
-    let mut fields = reader.fields(node, "a listener")?;
-    let node = fields.require(reader, "address");
-    let address = node.and_then(|node| Some((node, address(node, reader)?)));
-    let limits = fields.get("limits").and_then(|node| listen_limits(node, reader));
-    not_supported(&mut fields, "tls", None, reader);
-    fields.finish(reader);
-
-    let (node, address) = address?;
-    if let (Some(first), false) = (seen.insert(address, node.span), address.port() == 0) {
-        let message = format!("`{address}` is listened on twice");
-        reader.error(code::DUPLICATE_ADDRESS, node.span, message).secondary(first, "first here");
-    }
-    Some(Listener { address, limits: limits.unwrap_or_default() })
-}
-
-fn listen_limits(node: &Node, reader: &mut Reader) -> Option<ListenLimits> {
-    let mut fields = reader.fields(node, "the limits of a listener")?;
-    let mut limits = ListenLimits::default();
-    set(&mut limits.connections, fields.get("connections"), |node| {
-        number(node, "`connections`", 1..=1_000_000, reader)
-    });
-    // The HTTP/1 parser needs at least 8 KiB to work in.
-    set(&mut limits.head, fields.get("head"), |node| size(node, "`head`", 8 << 10..=16 << 20, reader));
-    set(&mut limits.headers, fields.get("headers"), |node| number(node, "`headers`", 1..=10_000, reader));
-    set(&mut limits.head_timeout, fields.get("head_timeout"), |node| positive(node, "`head_timeout`", reader));
-    set(&mut limits.keep_alive, fields.get("keep_alive"), |node| positive(node, "`keep_alive`", reader));
-    set(&mut limits.streams, fields.get("streams"), |node| number(node, "`streams`", 1..=1_000_000, reader));
-    fields.finish(reader);
-    Some(limits)
-}
-
 fn admin(node: &Node, reader: &mut Reader) -> Option<Admin> {
     let mut fields = reader.fields(node, "`admin`")?;
     let address_node = fields.require(reader, "address");
@@ -141,7 +102,7 @@ fn token(node: &Node, reader: &mut Reader) -> Option<String> {
     text.map(str::to_owned)
 }
 
-fn address(node: &Node, reader: &mut Reader) -> Option<SocketAddr> {
+pub(super) fn address(node: &Node, reader: &mut Reader) -> Option<SocketAddr> {
     let text = reader.string(node, "`address`")?;
     let address = text.parse().ok();
     if address.is_none() {

@@ -8,18 +8,21 @@ mod api;
 mod endpoint;
 mod environment;
 mod file;
+mod listen;
 mod telemetry;
 #[cfg(test)]
 mod tests;
 pub(crate) mod units;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use telemetry::{AccessLog, LogTarget, Tracing};
 pub use units::Share;
+
+use ipnet::IpNet;
 
 use crate::diagnostic::Diagnostic;
 
@@ -76,8 +79,52 @@ pub struct Config {
 pub struct Listener {
     /// Port 0 picks a free one.
     pub address: SocketAddr,
+    /// Its certificates; none: no TLS.
+    pub tls: Vec<CertificatePair>,
+    /// Whose connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: ProxyProtocol,
     /// Bounds on its connections.
     pub limits: ListenLimits,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificatePair {
+    /// The chain, in PEM, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
+}
+
+/// Whose connections begin with a header of the PROXY protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProxyProtocol {
+    /// Nobody's.
+    #[default]
+    Never,
+    /// Everybody's.
+    Always,
+    /// Those of these networks.
+    From(Vec<IpNet>),
+}
+
+impl ProxyProtocol {
+    /// Whether a connection of this address begins with a header.
+    #[must_use]
+    pub fn is_spoken_by(&self, peer: IpAddr) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::From(networks) => is_in(networks, peer),
+        }
+    }
+}
+
+/// Whether an address is in one of these networks. An IPv4 address is the same in an IPv6 one.
+#[must_use]
+pub fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
 }
 
 /// Bounds on a listener's connections.
@@ -142,6 +189,8 @@ pub struct ApiConfig {
     pub timeouts: Timeouts,
     /// Bounds in size.
     pub limits: ApiLimits,
+    /// Networks that may say in `forwarded` and `x-forwarded-*` whom they forward for.
+    pub trust: Vec<IpNet>,
 }
 
 /// A group of endpoints that speak one version.

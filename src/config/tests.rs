@@ -36,6 +36,8 @@ fn what_is_not_said_has_its_documented_default() {
     let want = Config {
         listen: vec![Listener {
             address: "127.0.0.1:8080".parse().unwrap(),
+            tls: vec![],
+            proxy_protocol: ProxyProtocol::Never,
             limits: ListenLimits {
                 connections: 10_000,
                 head: 65_536,
@@ -73,6 +75,7 @@ fn what_is_not_said_has_its_documented_default() {
                 decompressed: 268_435_456,
                 ratio: 200,
             },
+            trust: vec![],
         }],
         workers: None,
         access_log: AccessLog { to: LogTarget::Stderr, sample: Share::ALL },
@@ -91,6 +94,9 @@ listen:
   - address: "[::1]:0"
     limits: {connections: 5, head: 8KiB, headers: 7, head_timeout: 250ms, keep_alive: 5s, streams: 3}
   - address: 0.0.0.0:80
+    tls: {certificate: tls/cert.pem, key: /tls/key.pem}
+    proxy_protocol: true
+  - {address: 0.0.0.0:81, tls: [{certificate: a, key: b}, {certificate: c, key: d}], proxy_protocol: {trust: [10.9.0.0/8, 127.0.0.1]}}
 admin: {address: 0.0.0.0:9900, token: "${TOKEN}"}
 rules: /srv/rules
 apis:
@@ -104,6 +110,7 @@ apis:
     backends:
       only: {speaks: "2", endpoints: ["http://c"], protocol: auto, balance: least_loaded}
     timeouts: {request: none, websocket_idle: none}
+    forwarded: {trust: ["2001:db8::/32"]}
 workers: ${WORKERS}
 access_log: {path: logs/access.log, sample: 12.5%}
 tracing: {otlp: "http://collector/otel/", sample: 0.1%}
@@ -114,6 +121,14 @@ drain: 0s
     let read = (limits.connections, limits.head, limits.headers, limits.streams);
     assert_eq!(read, (5, 8192, 7, 3));
     assert_eq!((limits.head_timeout, limits.keep_alive), (Duration::from_millis(250), Duration::from_secs(5)));
+    let [_, first, second] = config.listen.as_slice() else { panic!("three listeners") };
+    let pair = |certificate: &str, key: &str| CertificatePair { certificate: certificate.into(), key: key.into() };
+    assert_eq!(first.tls, [pair("/etc/legato/tls/cert.pem", "/tls/key.pem")]);
+    assert_eq!(second.tls, [pair("/etc/legato/a", "/etc/legato/b"), pair("/etc/legato/c", "/etc/legato/d")]);
+    let spoken = |listener: &Listener, by: &str| listener.proxy_protocol.is_spoken_by(by.parse().unwrap());
+    assert!(spoken(first, "192.0.2.1") && spoken(second, "10.1.2.3") && spoken(second, "::ffff:127.0.0.1"));
+    assert!(!spoken(second, "127.0.0.2") && !spoken(&config.listen[0], "127.0.0.1"));
+    assert!(is_in(&config.apis[1].trust, "2001:db8::1".parse().unwrap()));
     assert_eq!(config.admin.as_ref().and_then(|admin| admin.token.as_deref()), Some("123456"));
     assert_eq!(config.rules, Path::new("/srv/rules"));
     assert_eq!(config.workers, Some(4));
@@ -179,7 +194,7 @@ fn every_wrong_value_is_reported() {
             count += 1;
         }
     }
-    assert_eq!(count, 78);
+    assert_eq!(count, 88);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is known of a request before anything is done with it: its API, its version, its backend.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName};
@@ -19,9 +19,10 @@ use crate::worker::Worker;
 
 use super::Plane;
 use super::body::Bounds;
-use super::headers;
 use super::respond::Audience;
+use super::server::Client;
 use super::validators::Mark;
+use super::{forwarded, headers};
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
@@ -30,8 +31,10 @@ const SUNSET: HeaderName = HeaderName::from_static("sunset");
 pub(crate) struct Exchange {
     /// Who serves it.
     pub(crate) worker: Worker,
-    /// Who asks.
-    pub(crate) peer: SocketAddr,
+    /// Whose connection it came on.
+    pub(crate) client: Client,
+    /// Who asks: the connection's other end, or whom one that is trusted forwards for.
+    pub(crate) client_ip: IpAddr,
     /// The authority that is asked.
     pub(crate) authority: Option<String>,
     /// The API as configured.
@@ -57,7 +60,7 @@ impl Exchange {
     pub(crate) fn open(
         plane: &Plane,
         snapshot: Arc<Snapshot>,
-        peer: SocketAddr,
+        client: Client,
         head: &Parts,
     ) -> Result<Self, Box<Refused>> {
         let authority = headers::authority(head)?;
@@ -73,7 +76,8 @@ impl Exchange {
             .map_err(|failure| refused(failure, Some(resolved.version)))?;
         Ok(Self {
             worker: plane.worker,
-            peer,
+            client,
+            client_ip: forwarded::client_ip(&head.headers, client.peer.ip(), &route.config.trust),
             authority,
             resolved,
             // One backend until splits exist: the configuration allows no more.

@@ -1,9 +1,6 @@
 //! What a proxy does to headers: refuse what must not be forwarded, take off what concerns one connection,
 //! say who it forwards for.
 
-use std::fmt::Write as _;
-use std::net::SocketAddr;
-
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
 
@@ -20,10 +17,6 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
     header::PROXY_AUTHENTICATE,
 ];
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The authority that a request is for: of its target where it has one, else its `host` (RFC 9112 section 3.2).
 /// HTTP/1.1 was checked as it came; HTTP/2 may say both, if they are the same (RFC 9113 section 8.3.1).
@@ -119,25 +112,6 @@ pub(crate) fn add_via(headers: &mut HeaderMap, received: Version) {
         _ => "1.1 legato",
     };
     headers.append(header::VIA, HeaderValue::from_static(via));
-}
-
-/// Says whom a request is forwarded for; whatever the client said about that is replaced, since no client is
-/// trusted to say it (RFC 7239 section 8.1).
-pub(crate) fn set_forwarded(headers: &mut HeaderMap, peer: SocketAddr, authority: Option<&str>) {
-    let ip = peer.ip().to_canonical();
-    let mut forwarded = if ip.is_ipv6() { format!("for=\"[{ip}]\"") } else { format!("for={ip}") };
-    for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
-        headers.remove(name);
-    }
-    if let Some(authority) = authority {
-        // Writing to a string does not fail.
-        let _ = write!(forwarded, ";host=\"{authority}\"");
-        insert(headers, X_FORWARDED_HOST, authority);
-    }
-    forwarded.push_str(";proto=http");
-    insert(headers, X_FORWARDED_FOR, &ip.to_string());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    insert(headers, header::FORWARDED, &forwarded);
 }
 
 /// Sets a header to text that was made here or checked before; text that is no header value is left out.
@@ -262,20 +236,6 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(media_type(&map(&[("content-type", text)])), want, "{text}");
         }
-    }
-
-    #[test]
-    fn a_client_cannot_say_whom_it_forwards_for() {
-        let mut headers =
-            map(&[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1"), ("x-forwarded-host", "x")]);
-        set_forwarded(&mut headers, "192.0.2.7:1234".parse().unwrap(), Some("api.example:8080"));
-        let want = map(&[
-            ("x-forwarded-host", "api.example:8080"),
-            ("x-forwarded-for", "192.0.2.7"),
-            ("x-forwarded-proto", "http"),
-            ("forwarded", "for=192.0.2.7;host=\"api.example:8080\";proto=http"),
-        ]);
-        assert_eq!(headers, want);
     }
 
     #[test]

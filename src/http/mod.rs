@@ -1,6 +1,6 @@
 //! The life of a request.
 //!
-//! 1. `server` accepts a connection, `wire` checks and bounds what comes on it, and each request is handed to `proxy`.
+//! 1. `server` accepts a connection, `opening` finds out what is spoken on it, `wire` checks and bounds what comes on it, and each request is handed to `proxy`.
 //! 2. One [`Snapshot`](crate::snapshot::Snapshot) is loaded; it decides everything about this request.
 //! 3. `exchange` finds the API by host and longest prefix (404), resolves the client's version (400) and
 //!    picks the backend.
@@ -24,9 +24,10 @@ pub(crate) mod body;
 pub(crate) mod coding;
 pub(crate) mod exchange;
 pub(crate) mod form;
+pub(crate) mod forwarded;
 pub(crate) mod headers;
-pub mod listen;
 pub(crate) mod messages;
+pub(crate) mod opening;
 pub(crate) mod proxy;
 pub(crate) mod record;
 pub(crate) mod reply;

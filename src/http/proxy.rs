@@ -1,6 +1,5 @@
 //! The hot path: one request, from its head to the head of its response.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -21,6 +20,7 @@ use super::headers::{self, Hops};
 use super::record::Recorder;
 use super::respond::{self, Audience};
 use super::response::Asked;
+use super::server::Client;
 use super::{Plane, body, request, response, send, urls};
 
 /// How a request is answered.
@@ -32,16 +32,16 @@ enum Answer {
 }
 
 /// Answers a request.
-pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Request<Incoming>) -> Response<Body> {
     let upgrade = headers::asks_for_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
-    let record = Record::new(peer, head.version, head.method.clone(), head.uri.path().to_owned());
+    let record = Record::new(client.peer, head.version, head.method.clone(), head.uri.path().to_owned());
     let mut recorder = Recorder::new(Arc::clone(plane), record);
 
     // One snapshot decides everything about this request.
     let snapshot = plane.published.load();
     recorder.trace(trace::begin(snapshot.tracer.as_ref(), &mut head.headers));
-    let exchange = match Exchange::open(plane, snapshot, peer, &head) {
+    let exchange = match Exchange::open(plane, snapshot, client, &head) {
         Ok(exchange) => exchange,
         Err(refused) => {
             note_refused(&refused, recorder.record());
@@ -70,8 +70,8 @@ pub(crate) async fn serve(plane: &Arc<Plane>, peer: SocketAddr, mut request: Req
 }
 
 /// Answers what is no request.
-pub(crate) fn refuse(plane: &Arc<Plane>, peer: SocketAddr, head: Parts, failure: &Failure) -> Response<Body> {
-    let record = Record::new(peer, head.version, head.method, head.uri.path().to_owned());
+pub(crate) fn refuse(plane: &Arc<Plane>, client: Client, head: Parts, failure: &Failure) -> Response<Body> {
+    let record = Record::new(client.peer, head.version, head.method, head.uri.path().to_owned());
     let recorder = Recorder::new(Arc::clone(plane), record);
     finish(recorder, respond::problem(failure, Audience::default()), Some(failure))
 }
@@ -92,6 +92,7 @@ fn note_refused(refused: &Refused, record: &mut Record) {
 }
 
 fn note(exchange: &Exchange, record: &mut Record) {
+    record.peer.set_ip(exchange.client_ip);
     record.api = Some(exchange.route.config.name.clone());
     record.client_version = Some(exchange.client_version().label.to_string());
     record.backend = Some(exchange.backend.name().to_owned());

@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use hyper::body::{Body as _, Incoming};
 
 use crate::backend::Body;
+use crate::config::is_in;
 use crate::failure::{Failure, Kind, Side};
 use crate::json::{Class, Code};
 use crate::rules::{Call, MessagePlan, Target};
@@ -14,6 +15,7 @@ use crate::rules::{Call, MessagePlan, Target};
 use super::body::{self, Held};
 use super::exchange::{Exchange, values};
 use super::form::{Form, Reading, too_large_to_hold, translation};
+use super::forwarded::{self, Hop};
 use super::headers::MediaType;
 use super::send::{self, Outgoing};
 use super::united::Content;
@@ -53,7 +55,13 @@ fn outgoing(exchange: &Exchange, call: &Call<'_>, head: &mut Parts, target: Targ
     head.headers.remove(header::EXPECT);
     head.headers.remove(header::HOST);
     headers::join_cookies(&mut head.headers);
-    headers::set_forwarded(&mut head.headers, exchange.peer, exchange.authority.as_deref());
+    let hop = Hop {
+        peer: exchange.client.peer.ip(),
+        is_tls: exchange.client.is_tls,
+        authority: exchange.authority.as_deref(),
+        is_trusted: is_in(&exchange.route.config.trust, exchange.client.peer.ip()),
+    };
+    forwarded::set(&mut head.headers, &hop);
     headers::add_via(&mut head.headers, head.version);
     Ok(Outgoing {
         method: target.method,

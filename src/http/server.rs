@@ -1,7 +1,4 @@
-//! Accepting connections and bounding what a client may do with one before its first request is served.
-//!
-//! HTTP/1.1 and HTTP/2 with prior knowledge share a port: the HTTP/2 preface begins with `PRI`, which is no
-//! method.
+//! Accepting connections, and serving the requests that come on them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,22 +16,23 @@ use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ServerConfig;
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::opening::{self, Opened};
 use super::wire::{self, Checked, Patience};
-use super::{Plane, proxy, respond};
+use super::{Plane, proxy};
 use crate::backend::Body;
-use crate::config::ListenLimits;
+use crate::config::{ListenLimits, Listener, ProxyProtocol};
+use crate::listen::Stream;
 use crate::telemetry::log::{self, Level};
 use crate::telemetry::metrics::{self, Open};
 
 /// How long to wait after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long to wait for the rest of a protocol preface that came in pieces.
-const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// How often a silent HTTP/2 connection is asked whether it is alive, and how long it has to answer.
 const H2_PING: Duration = Duration::from_secs(20);
 /// How long a client may take none of the bytes that wait for it.
@@ -51,16 +49,32 @@ const BUFFER: usize = 64 * 1024;
 /// What an address asks of its connections, on all workers together.
 #[derive(Debug)]
 pub struct Gate {
-    limits: ListenLimits,
+    pub(super) limits: ListenLimits,
+    pub(super) proxy_protocol: ProxyProtocol,
+    pub(super) tls: Option<Arc<ServerConfig>>,
     slots: Arc<Semaphore>,
 }
 
 impl Gate {
-    /// A gate with these limits.
+    /// A listener's gate; with TLS where it has certificates.
     #[must_use]
-    pub fn new(limits: ListenLimits) -> Self {
-        Self { slots: Arc::new(Semaphore::new(limits.connections)), limits }
+    pub fn new(listener: &Listener, tls: Option<Arc<ServerConfig>>) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(listener.limits.connections)),
+            limits: listener.limits.clone(),
+            proxy_protocol: listener.proxy_protocol.clone(),
+            tls,
+        }
     }
+}
+
+/// Whom a connection serves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client {
+    /// The other end of the connection, or who a load balancer there says that it is.
+    pub(crate) peer: SocketAddr,
+    /// Whether what it sends is encrypted.
+    pub(crate) is_tls: bool,
 }
 
 /// Accepts a worker's connections until the proxy drains. Above the limit, each worker holds one new connection, unread,
@@ -101,7 +115,7 @@ pub(crate) struct Slot(#[expect(dead_code, reason = "held, never read")] Arc<(Ow
 
 /// Serves one connection.
 async fn connection(
-    mut stream: TcpStream,
+    stream: TcpStream,
     peer: SocketAddr,
     gate: Arc<Gate>,
     plane: Arc<Plane>,
@@ -110,15 +124,14 @@ async fn connection(
     let slot = Slot(Arc::new((permit, metrics::connection())));
     let limits = &gate.limits;
     prepare(&stream);
-    let preface = tokio::select! {
-        preface = tokio::time::timeout(limits.head_timeout, preface(&stream)) => preface,
+    let opened = tokio::select! {
+        opened = opening::open(stream, peer, &gate) => opened,
         () = last_call(&plane) => return,
     };
-    match preface {
-        Ok(Ok(Preface::Http1)) => serve_http1(stream, peer, limits, &plane, slot).await,
-        Ok(Ok(Preface::Http2)) => serve_http2(stream, peer, limits, &plane).await,
-        Ok(Ok(Preface::Closed) | Err(_)) => {}
-        Err(_) => refuse_slow(&mut stream).await,
+    match opened {
+        Some(Opened { stream, client, is_http2: false }) => serve_http1(stream, client, limits, &plane, slot).await,
+        Some(Opened { stream, client, is_http2: true }) => serve_http2(stream, client, limits, &plane).await,
+        None => {}
     }
 }
 
@@ -128,36 +141,7 @@ fn prepare(stream: &TcpStream) {
     let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(SEND_TIMEOUT));
 }
 
-/// What a connection begins with.
-enum Preface {
-    Http1,
-    Http2,
-    Closed,
-}
-
-/// Looks at the first bytes without taking them.
-async fn preface(stream: &TcpStream) -> io::Result<Preface> {
-    const HTTP2: &[u8] = b"PRI";
-    let mut first = [0; HTTP2.len()];
-    loop {
-        let seen = stream.peek(&mut first).await?;
-        match &first[..seen] {
-            [] => return Ok(Preface::Closed),
-            HTTP2 => return Ok(Preface::Http2),
-            some if !HTTP2.starts_with(some) => return Ok(Preface::Http1),
-            // Bytes that were looked at stay readable, so that readiness says nothing about new ones.
-            _ => tokio::time::sleep(PREFACE_PAUSE).await,
-        }
-    }
-}
-
-async fn refuse_slow(stream: &mut TcpStream) {
-    // Best effort: the connection ends either way.
-    let _ = stream.write_all(respond::HEAD_TOO_SLOW).await;
-    let _ = stream.shutdown().await;
-}
-
-async fn serve_http1(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits, plane: &Arc<Plane>, slot: Slot) {
+async fn serve_http1(stream: Stream, client: Client, limits: &ListenLimits, plane: &Arc<Plane>, slot: Slot) {
     let bounds = wire::Limits { head: limits.head, headers: limits.headers };
     let patience = Patience { head: limits.head_timeout, keep_alive: limits.keep_alive };
     let (checked, exchanged) = Checked::new(stream, Vec::new(), bounds, patience, Instant::now());
@@ -175,7 +159,7 @@ async fn serve_http1(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits,
     let service = service_fn(|mut request| {
         ends_with_connection.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
         request.extensions_mut().insert(slot.clone());
-        answer_http1(plane, peer, &exchanged, request)
+        answer_http1(plane, client, &exchanged, request)
     });
     let mut connection = builder.serve_connection(TokioIo::new(checked), service).with_upgrades();
     let until = last_call(plane);
@@ -185,14 +169,14 @@ async fn serve_http1(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits,
     match ended {
         Some(Ok(())) if has_unread => linger(&mut stream).await,
         Some(Ok(())) => {}
-        _ if ends_with_connection.into_inner() => reset(&stream),
+        _ if ends_with_connection.into_inner() => reset(stream.tcp()),
         _ => {}
     }
 }
 
 /// Reads what a client still sends for a moment: a connection that is closed with bytes unread is reset, and takes
 /// an answer with it that the client has not read yet.
-async fn linger(stream: &mut TcpStream) {
+async fn linger(stream: &mut Stream) {
     let mut dropped = vec![0; BUFFER];
     let reading = async {
         let mut left = LINGER_BYTES;
@@ -213,12 +197,12 @@ fn reset(stream: &TcpStream) {
     let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-async fn serve_http2(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits, plane: &Arc<Plane>) {
+async fn serve_http2(stream: Stream, client: Client, limits: &ListenLimits, plane: &Arc<Plane>) {
     let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
     let owned = Arc::clone(plane);
     let service = service_fn(move |request| {
         let plane = Arc::clone(&owned);
-        async move { answer(&plane, peer, request).await }
+        async move { answer(&plane, client, request).await }
     });
     let mut connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -234,15 +218,15 @@ async fn serve_http2(stream: TcpStream, peer: SocketAddr, limits: &ListenLimits,
 
 async fn answer_http1(
     plane: &Arc<Plane>,
-    peer: SocketAddr,
+    client: Client,
     connection: &wire::Connection,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
     let number = connection.begin();
     if let Some(failure) = connection.refusal(number) {
-        return Ok(proxy::refuse(plane, peer, request.into_parts().0, failure));
+        return Ok(proxy::refuse(plane, client, request.into_parts().0, failure));
     }
-    let mut response = proxy::serve(plane, peer, request).await;
+    let mut response = proxy::serve(plane, client, request).await;
     if connection.is_last(number) || plane.draining.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -254,10 +238,10 @@ async fn answer_http1(
 
 async fn answer(
     plane: &Arc<Plane>,
-    peer: SocketAddr,
+    client: Client,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
-    Ok(proxy::serve(plane, peer, request).await)
+    Ok(proxy::serve(plane, client, request).await)
 }
 
 /// Returns when a connection of a proxy that drains is waited for no longer. A request that is on its way when draining

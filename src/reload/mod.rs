@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 pub use load::Setup;
 
 use crate::config::Config;
+use crate::listen::Certificates;
 use crate::snapshot::{Published, Snapshot};
 use crate::telemetry::access_log::{self, AccessLog};
 use crate::telemetry::log::{self, Level};
@@ -96,6 +97,7 @@ pub struct Reloader {
     workers: usize,
     access_log: AccessLog,
     exports: Exports,
+    certificates: Vec<Arc<Certificates>>,
     published: Published,
     requests: mpsc::Receiver<oneshot::Sender<Arc<Report>>>,
     last: Arc<ArcSwap<Report>>,
@@ -127,7 +129,14 @@ impl Reloader {
         let handle = Handle { requests: sender, last: Arc::clone(&last) };
         let published = Published::new(snapshot);
         let setup = setup.with(config);
-        Ok((Self { setup, workers, access_log, exports, published, requests, last, fingerprint }, handle))
+        let certificates = Vec::new();
+        Ok((Self { setup, workers, access_log, exports, certificates, published, requests, last, fingerprint }, handle))
+    }
+
+    /// The same, which replaces these certificates as well when their files change.
+    #[must_use]
+    pub fn with_certificates(self, certificates: Vec<Arc<Certificates>>) -> Self {
+        Self { certificates, ..self }
     }
 
     /// Where the snapshots are published.
@@ -138,7 +147,7 @@ impl Reloader {
 
     /// Publishes until told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut watch = Watch::open(&self.setup);
+        let mut watch = Watch::open(&self.setup, &self.certificates);
         let mut poll = interval_at(Instant::now() + POLL, POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -150,7 +159,7 @@ impl Reloader {
             };
             if self.reload(reply).await {
                 // The directories may be other ones now.
-                watch = Watch::open(&self.setup);
+                watch = Watch::open(&self.setup, &self.certificates);
             }
         }
     }
@@ -160,8 +169,14 @@ impl Reloader {
         if reply.is_some() {
             self.reopen_log();
         }
-        let setup = self.setup.clone();
-        let Ok(loaded) = tokio::task::spawn_blocking(move || setup.load()).await else {
+        let (setup, certificates) = (self.setup.clone(), self.certificates.clone());
+        let load = move || {
+            for certificates in &certificates {
+                refresh(certificates);
+            }
+            setup.load()
+        };
+        let Ok(loaded) = tokio::task::spawn_blocking(load).await else {
             return false;
         };
         let is_changed = loaded.fingerprint != self.fingerprint;
@@ -232,6 +247,20 @@ fn tracer(config: &Config, previous: Option<&Snapshot>, exports: &Exports) -> Op
         Some(previous) => previous.tracer.clone(),
         None => config.tracing.as_ref().map(|tracing| Tracer::start(tracing, exports)),
     }
+}
+
+/// Replaces certificates whose files have changed; bad ones change nothing.
+fn refresh(certificates: &Certificates) {
+    match certificates.refresh() {
+        Ok(false) => {}
+        Ok(true) => log::line(Level::Info, &format!("certificates replaced: {}", names(certificates))),
+        Err(reason) => log::line(Level::Warn, &format!("the certificates before stay in use: {reason}")),
+    }
+}
+
+fn names(certificates: &Certificates) -> String {
+    let files: Vec<String> = certificates.files().map(|file| file.display().to_string()).collect();
+    files.join(", ")
 }
 
 fn note(report: &Report) {

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Setup;
+use crate::listen::Certificates;
 use crate::store::RuleStore;
 use crate::telemetry::log::{self, Level};
 
@@ -33,7 +35,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Watches what a setup is read from. What cannot be watched is polled.
-    pub(super) fn open(setup: &Setup) -> Self {
+    pub(super) fn open(setup: &Setup, certificates: &[Arc<Certificates>]) -> Self {
         // One place: a change that has not been looked at yet stands for all later ones.
         let (sender, changes) = mpsc::channel(1);
         let mut watchers = Vec::new();
@@ -45,9 +47,10 @@ impl Watch {
                 watchers.extend(watch(&parent, RecursiveMode::NonRecursive, sender.clone(), is_ours));
             }
         }
-        if let Some((directory, name)) = setup.config_file.as_deref().and_then(place) {
+        let files = setup.config_file.as_deref().into_iter().chain(certificates.iter().flat_map(|c| c.files()));
+        for (directory, name) in files.filter_map(place) {
             let is_ours = move |path: &Path| path.file_name().is_some_and(|n| n == name || n == KUBERNETES_DATA);
-            watchers.extend(watch(&directory, RecursiveMode::NonRecursive, sender, is_ours));
+            watchers.extend(watch(&directory, RecursiveMode::NonRecursive, sender.clone(), is_ours));
         }
         Self { _watchers: watchers, changes, is_new: true }
     }

@@ -37,6 +37,7 @@ mod http_syntax;
 mod http_translation;
 mod http_urls;
 mod http_versions;
+mod listeners;
 #[cfg(target_os = "linux")]
 mod memory;
 mod openapi;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use legato_proxy::app::App;
 use legato_proxy::config::{
     AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, Balance, Config, Endpoint, ListenLimits, Listener,
-    LogTarget, Protocol, Timeouts,
+    LogTarget, Protocol, ProxyProtocol, Timeouts,
 };
 use legato_proxy::reload::{Handle, Setup};
 use legato_proxy::store::RuleStore;
@@ -148,7 +148,12 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
         protocol: Protocol::H1,
     };
     Config {
-        listen: vec![Listener { address: localhost(), limits: listen_limits() }],
+        listen: vec![Listener {
+            address: localhost(),
+            tls: Vec::new(),
+            proxy_protocol: ProxyProtocol::Never,
+            limits: listen_limits(),
+        }],
         admin: Some(Admin { address: localhost(), token: None }),
         rules: rules.to_owned(),
         apis: vec![ApiConfig {
@@ -164,6 +169,7 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
                 websocket_idle: None,
             },
             limits: ApiLimits::default(),
+            trust: Vec::new(),
         }],
         workers: None,
         access_log: AccessLog::all(LogTarget::Off),
