@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
+use crate::backend::tend;
 use crate::config::Listener;
 use crate::http::Plane;
 use crate::http::server::{self, Gate};
@@ -24,7 +25,7 @@ use crate::telemetry::metrics;
 use crate::telemetry::trace::Exports;
 use crate::worker::{self, Worker};
 
-/// How often histograms and pools are tidied up.
+/// How often histograms are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long the collector of traces has to take what is left.
 const LAST_EXPORT: Duration = Duration::from_secs(3);
@@ -159,7 +160,7 @@ impl App {
             };
             control.spawn(admin::serve(listener, admin, stop.clone()));
         }
-        control.spawn(stop.clone().run_until_cancelled_owned(tidy(self.reloader.published())));
+        control.spawn(stop.clone().run_until_cancelled_owned(tend(self.reloader.published())));
         control.spawn(self.reloader.run(stop.clone()));
         control.spawn(stop.clone().run_until_cancelled_owned(upkeep(metrics)));
 
@@ -243,13 +244,8 @@ impl Life {
     }
 }
 
-/// Lets go of connections to backends that nobody has used for long.
-async fn tidy(published: Published) {
-    let mut tick = interval(UPKEEP);
-    loop {
-        let now = tick.tick().await;
-        published.load().backends().for_each(|backend| backend.tidy(now));
-    }
+async fn tend(published: Published) {
+    tend::run(|| published.load().backends().cloned().collect()).await;
 }
 
 async fn upkeep(handle: metrics_exporter_prometheus::PrometheusHandle) {

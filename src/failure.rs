@@ -65,6 +65,10 @@ pub enum Kind {
     Unreachable,
     /// An endpoint has as many connections as it may have, and none became free within `timeouts.connect`.
     Overloaded,
+    /// All endpoints have failed and are given time; in how many seconds one is asked again.
+    AllEjected(u16),
+    /// No TLS connection to the endpoint can be made.
+    BackendTls,
     /// `timeouts.connect` passed.
     ConnectTimeout,
     /// `timeouts.response_head` passed.
@@ -109,6 +113,8 @@ impl Kind {
             Self::Incomplete => "incomplete",
             Self::Unreachable => "unreachable",
             Self::Overloaded => "overloaded",
+            Self::AllEjected(_) => "all_ejected",
+            Self::BackendTls => "backend_tls",
             Self::ConnectTimeout => "connect_timeout",
             Self::ResponseHeadTimeout => "response_head_timeout",
             Self::IdleTimeout => "idle_timeout",

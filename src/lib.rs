@@ -42,7 +42,7 @@
 //! | 0 pure values | [`json`] [`coding`] [`framing`] [`version`] [`route`] [`yaml`] [`diagnostic`] | each other downwards |
 //! | 1 pure compiler | [`rules`], then [`openapi`] and [`draft`] | layer 0 |
 //! | 1 pure sessions | [`bridge`] | [`rules`], layer 0 |
-//! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] [`worker`] | each other downwards, layer 0 |
+//! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] [`tls`] [`worker`] | each other downwards, layer 0 |
 //! | 2 resources | [`backend`] [`listen`] | layer 1 |
 //! | 3 meeting point | [`snapshot`] | [`rules`], [`backend`], [`telemetry`] |
 //! | 4 data plane | [`http`] [`ws`] | layers 0 to 3 |
@@ -89,6 +89,7 @@ pub mod openapi;
 pub mod config;
 pub mod failure;
 pub mod telemetry;
+pub mod tls;
 pub mod worker;
 
 pub mod backend;

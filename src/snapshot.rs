@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, State};
 use crate::config::{ApiConfig, BackendConfig, Config};
 use crate::rules::{Api, RuleSet};
 use crate::telemetry::trace::Tracer;
@@ -94,10 +94,10 @@ impl Snapshot {
                 Ok(None) if previous.is_some_and(|p| p.has_rules(&api.name)) => {
                     errors.push(format!("rules/{}: expected the rules of this api, found none", api.name));
                 }
-                Ok(rules) => {
-                    let backends = backends(api, workers, previous);
-                    routes.push(Arc::new(Route { config: api.clone(), rules, backends }));
-                }
+                Ok(rules) => match backends(api, workers, previous) {
+                    Ok(backends) => routes.push(Arc::new(Route { config: api.clone(), rules, backends })),
+                    Err(error) => errors.push(error),
+                },
                 Err(more) => errors.extend(more),
             }
         }
@@ -112,6 +112,13 @@ impl Snapshot {
     /// All backends.
     pub fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
         self.routes.iter().flat_map(|route| &route.backends)
+    }
+
+    /// How many endpoints are in each state.
+    #[must_use]
+    pub fn endpoints_by_state(&self) -> [(&'static str, usize); 4] {
+        let states: Vec<State> = self.backends().flat_map(|b| b.endpoints().map(|e| e.state)).collect();
+        State::ALL.map(|state| (state.name(), states.iter().filter(|s| **s == state).count()))
     }
 
     fn has_rules(&self, api: &str) -> bool {
@@ -151,12 +158,12 @@ fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRule
     if errors.is_empty() { Ok(Some(RoutedRules { api: Arc::clone(api), speaks, notices })) } else { Err(errors) }
 }
 
-fn backends(config: &ApiConfig, workers: usize, previous: Option<&Snapshot>) -> Vec<Arc<Backend>> {
+fn backends(config: &ApiConfig, workers: usize, previous: Option<&Snapshot>) -> Result<Vec<Arc<Backend>>, String> {
     let old = previous.and_then(|s| s.routes.iter().find(|r| r.config.name == config.name));
     let connect = config.timeouts.connect;
     let kept = |b| old.and_then(|r| r.backends.iter().find(|o| o.is(b, connect)).cloned());
-    let new = |b: &BackendConfig| Arc::new(Backend::new(b.clone(), connect, workers));
-    config.backends.iter().map(|b| kept(b).unwrap_or_else(|| new(b))).collect()
+    let new = |b: &BackendConfig| Backend::try_new(&config.name, b.clone(), connect, workers).map(Arc::new);
+    config.backends.iter().map(|b| kept(b).map_or_else(|| new(b), Ok)).collect()
 }
 
 /// Where the snapshot is loaded and published.

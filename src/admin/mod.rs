@@ -110,7 +110,8 @@ async fn answer(admin: &Admin, request: Request<Incoming>) -> Answer {
         ("/readyz", _) if is_read => text(StatusCode::OK, "text/plain", "ready\n"),
         ("/metrics", _) if is_read => {
             let snapshot = admin.published.load();
-            let rendered = metrics::render(&admin.metrics, &snapshot.hash, snapshot.generation);
+            let rendered =
+                metrics::render(&admin.metrics, &snapshot.hash, snapshot.generation, &snapshot.endpoints_by_state());
             text(StatusCode::OK, "text/plain; version=0.0.4", rendered)
         }
         ("/api/status", _) if is_read => text(StatusCode::OK, "application/json", status::describe(admin)),

@@ -52,9 +52,14 @@ fn api(route: &Route) -> Value {
                 .map(|endpoint| {
                     json!({
                         "address": endpoint.address,
+                        "state": endpoint.state.name(),
                         "in_flight": endpoint.in_flight,
                         "connections": endpoint.connections,
                         "idle": endpoint.idle,
+                        "ejections": endpoint.ejections,
+                        "last_failure": endpoint.last_failure.map(|last| {
+                            json!({"at": last.at.to_string(), "code": last.code, "reason": last.reason})
+                        }),
                     })
                 })
                 .collect();

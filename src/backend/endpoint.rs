@@ -2,17 +2,21 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::HeaderValue;
 use http::uri::Authority;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::pool::{Connection, Pool};
+use super::condition::Condition;
+use super::pool::{Connection, Exclusive, Pool};
+use super::resolve::Place;
+use super::tls::Tls;
 use crate::config::Protocol;
 use crate::worker::Worker;
 
-/// Connections to an endpoint at one time, idle ones included.
+/// Connections to an endpoint at one time, idle ones and sockets included.
 const MOST_CONNECTIONS: usize = 1024;
 /// Connections to an endpoint that are kept without a request, over all workers.
 const MOST_IDLE: usize = 256;
@@ -23,7 +27,15 @@ pub(super) struct Endpoint {
     pub(super) authority: Authority,
     /// The authority as a header.
     pub(super) host: HeaderValue,
+    pub(super) place: Place,
     pub(super) protocol: Protocol,
+    /// Of `https://`.
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) condition: Condition,
+    /// Whether HTTP/2 was spoken on its last connection.
+    speaks_http2: AtomicBool,
+    /// Whether no new exchange will come, so that connections are not kept.
+    is_retired: AtomicBool,
     /// Exchanges and sockets that run on it.
     pub(super) in_flight: AtomicUsize,
     /// Open connections.
@@ -49,13 +61,24 @@ struct Berth {
 }
 
 impl Endpoint {
-    pub(super) fn new(authority: Authority, protocol: Protocol, workers: usize) -> Self {
+    pub(super) fn new(
+        authority: Authority,
+        protocol: Protocol,
+        tls: Option<Arc<Tls>>,
+        condition: Condition,
+        workers: usize,
+    ) -> Self {
         // An authority has only characters that a header may have.
         let host = HeaderValue::from_str(authority.as_str()).unwrap_or_else(|_| HeaderValue::from_static(""));
         Self {
+            place: Place::new(&authority),
             authority,
             host,
             protocol,
+            tls,
+            condition,
+            speaks_http2: AtomicBool::new(protocol == Protocol::H2),
+            is_retired: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -71,8 +94,20 @@ impl Endpoint {
     }
 
     /// Keeps a connection for the worker's next request, or for one that waits.
-    pub(super) fn keep(&self, worker: Worker, connection: super::pool::Exclusive) {
-        self.pool(worker).keep(connection, self.most_idle, Instant::now());
+    pub(super) fn keep(&self, worker: Worker, connection: Exclusive) {
+        if self.place.has(connection.address) && !self.is_retired.load(Ordering::Relaxed) {
+            self.pool(worker).keep(connection, self.most_idle, Instant::now());
+        }
+    }
+
+    /// A connection of HTTP/2 was opened.
+    pub(super) fn found_http2(&self) {
+        self.speaks_http2.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one connection is most likely enough for many requests.
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.speaks_http2.load(Ordering::Relaxed)
     }
 
     /// Begins to open a connection for many requests. Where another request of this worker does already, waits for it
@@ -120,9 +155,15 @@ impl Endpoint {
         }
     }
 
-    /// Lets go of connections that nobody has used for long.
-    pub(super) fn tidy(&self, unused: std::time::Duration, now: Instant) {
-        self.berths.iter().for_each(|berth| berth.pool().tidy(unused, now));
+    /// Lets go of connections that nobody has used for long, and of those to addresses that are not its any more.
+    pub(super) fn tidy(&self, unused: Duration, now: Instant) {
+        self.berths.iter().for_each(|berth| berth.pool().tidy(unused, now, |address| self.place.has(address)));
+    }
+
+    /// Lets go of all connections that have no exchange, now and from now on.
+    pub(super) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Relaxed);
+        self.tidy(Duration::ZERO, Instant::now());
     }
 
     /// How many connections are open, and how many of them wait for a request.

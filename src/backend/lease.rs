@@ -13,7 +13,6 @@ use super::connect::{self, Opened};
 use super::endpoint::{Endpoint, Freed};
 use super::pool::{Connection, Exclusive};
 use super::{Body, Picked, fault};
-use crate::config::Protocol;
 use crate::failure::Failure;
 use crate::worker::Worker;
 
@@ -42,6 +41,8 @@ pub struct Unanswered {
 pub enum Again {
     /// Nothing of it was sent; here it is.
     Unsent(Box<Request<Body>>),
+    /// The endpoint says that it has not looked at it.
+    Unprocessed,
     /// The connection ended before the response; the endpoint may have carried the request out.
     Reset,
     /// There was an answer, and it was bad.
@@ -65,7 +66,8 @@ impl Lease {
             return Ok(Self { connection, picked, worker, is_reused: true });
         }
         // Boxed, so that the futures of requests that find a connection are not as large as those that open one.
-        let (connection, is_reused) = Box::pin(open(&picked.endpoint, worker, connect)).await?;
+        let opened = Box::pin(open(&picked.endpoint, worker, connect)).await;
+        let (connection, is_reused) = opened.inspect_err(|failure| picked.failed(failure))?;
         Ok(Self { connection, picked, worker, is_reused })
     }
 
@@ -74,7 +76,8 @@ impl Lease {
     /// # Errors
     /// As it cannot be opened.
     pub(super) async fn fresh(picked: Picked, worker: Worker, connect: Duration) -> Result<Self, Failure> {
-        let (connection, is_reused) = Box::pin(open_new(&picked.endpoint, worker, connect)).await?;
+        let opened = Box::pin(open_new(&picked.endpoint, worker, connect)).await;
+        let (connection, is_reused) = opened.inspect_err(|failure| picked.failed(failure))?;
         Ok(Self { connection, picked, worker, is_reused })
     }
 
@@ -83,7 +86,8 @@ impl Lease {
     /// # Errors
     /// As it cannot be opened.
     pub(super) async fn socket(picked: Picked, worker: Worker, connect: Duration) -> Result<Self, Failure> {
-        let exclusive = open_socket(&picked.endpoint, connect).await?;
+        let opened = open_socket(&picked.endpoint, connect).await;
+        let exclusive = opened.inspect_err(|failure| picked.failed(failure))?;
         Ok(Self { connection: Connection::Exclusive(exclusive), picked, worker, is_reused: false })
     }
 
@@ -109,33 +113,35 @@ impl Lease {
     ///
     /// # Errors
     /// What became of the request.
-    pub async fn send(&mut self, mut request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
-        let endpoint = &self.picked.endpoint;
-        let sent = match &mut self.connection {
-            Connection::Exclusive(exclusive) => {
-                request.headers_mut().insert(header::HOST, endpoint.host.clone());
-                exclusive.sender.try_send_request(request).await
-            }
-            Connection::Stream(stream) => {
-                request.headers_mut().remove(header::HOST);
-                *request.uri_mut() = absolute(endpoint, std::mem::take(request.uri_mut()));
-                stream.sender.try_send_request(request).await
-            }
-        };
+    pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
+        let sent = send(&self.picked.endpoint, &mut self.connection, request).await;
         sent.map_err(|e| self.unanswered(e))
     }
 
     fn unanswered(&self, mut error: TrySendError<Request<Body>>) -> Unanswered {
         let again = match error.take_message() {
             Some(request) => Again::Unsent(Box::new(request)),
-            None if error.error().is_parse() || error.error().is_user() => Again::Never,
-            None => Again::Reset,
+            None if fault::is_unprocessed(error.error()) => Again::Unprocessed,
+            None if fault::is_reset(error.error()) => Again::Reset,
+            None => Again::Never,
         };
-        Unanswered { failure: fault::no_answer(error.error(), self.picked.authority()), again }
+        Unanswered { failure: fault::no_answer(&self.picked.endpoint, error.error()), again }
+    }
+
+    /// Whether the connection carries other exchanges at the same time.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.connection, Connection::Stream(_))
+    }
+
+    /// The response broke off, or stalled.
+    pub fn break_off(self, failure: &Failure) {
+        self.picked.endpoint.condition.failed(failure, true);
     }
 
     /// Gives the connection back: the response has been read to its end.
     pub fn finish(self) {
+        self.picked.endpoint.condition.ended();
         if let Connection::Exclusive(exclusive) = self.connection
             && !exclusive.sender.is_closed()
         {
@@ -144,10 +150,29 @@ impl Lease {
     }
 }
 
+/// Sends a request whose target is a path over a connection to an endpoint.
+pub(super) async fn send(
+    endpoint: &Endpoint,
+    connection: &mut Connection,
+    mut request: Request<Body>,
+) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+    match connection {
+        Connection::Exclusive(exclusive) => {
+            request.headers_mut().insert(header::HOST, endpoint.host.clone());
+            exclusive.sender.try_send_request(request).await
+        }
+        Connection::Stream(stream) => {
+            request.headers_mut().remove(header::HOST);
+            *request.uri_mut() = absolute(endpoint, std::mem::take(request.uri_mut()));
+            stream.sender.try_send_request(request).await
+        }
+    }
+}
+
 /// The target with the endpoint's authority, as HTTP/2 has it.
 fn absolute(endpoint: &Endpoint, target: Uri) -> Uri {
     let mut parts = Parts::from(target);
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(if endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
     parts.authority = Some(endpoint.authority.clone());
     // All three parts are there, which is all that is asked of them.
     Uri::from_parts(parts).unwrap_or_default()
@@ -157,7 +182,7 @@ fn absolute(endpoint: &Endpoint, target: Uri) -> Uri {
 /// are as many as there may be. Whether it was used before.
 async fn open(endpoint: &Arc<Endpoint>, worker: Worker, timeout: Duration) -> Result<(Connection, bool), Failure> {
     let limit = Instant::now() + timeout;
-    while endpoint.protocol == Protocol::H2 && Instant::now() < limit {
+    while endpoint.speaks_http2() && Instant::now() < limit {
         if let Some(_opening) = endpoint.begin(worker, limit).await {
             return open_new(endpoint, worker, timeout).await;
         }
@@ -174,7 +199,7 @@ async fn open_new(endpoint: &Arc<Endpoint>, worker: Worker, limit: Duration) -> 
         Freed::Permit(permit) => permit,
         Freed::Connection(connection) => return Ok((connection, true)),
     };
-    let connection = match connect::open(endpoint, permit, limit).await? {
+    let connection = match connect::open(endpoint, Some(permit), limit).await? {
         Opened::One(exclusive) => Connection::Exclusive(exclusive),
         Opened::Many(mut shared) => {
             let stream = shared.open(Instant::now());
@@ -188,7 +213,7 @@ async fn open_new(endpoint: &Arc<Endpoint>, worker: Worker, limit: Duration) -> 
 async fn open_socket(endpoint: &Arc<Endpoint>, limit: Duration) -> Result<Exclusive, Failure> {
     loop {
         match room(endpoint, limit).await? {
-            Freed::Permit(permit) => return connect::open_socket(endpoint, permit, limit).await,
+            Freed::Permit(permit) => return connect::open_socket(endpoint, Some(permit), limit).await,
             // It makes room by ending.
             Freed::Connection(connection) => drop(connection),
         }
@@ -199,6 +224,6 @@ async fn open_socket(endpoint: &Arc<Endpoint>, limit: Duration) -> Result<Exclus
 async fn room(endpoint: &Arc<Endpoint>, limit: Duration) -> Result<Freed, Failure> {
     match endpoint.permit() {
         Some(permit) => Ok(Freed::Permit(permit)),
-        None => timeout(limit, endpoint.freed()).await.map_err(|_| fault::overloaded(&endpoint.authority)),
+        None => timeout(limit, endpoint.freed()).await.map_err(|_| fault::overloaded(endpoint)),
     }
 }

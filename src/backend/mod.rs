@@ -5,26 +5,39 @@
 //! that opened them; what all workers know of an endpoint are counters.
 
 mod balance;
+mod budget;
+mod condition;
 mod connect;
 mod endpoint;
 mod fault;
+mod health;
 mod lease;
 mod pool;
+mod probe;
+mod resolve;
 mod stream;
+pub mod tend;
+mod tls;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::uri::Authority;
 use tokio::time::Instant;
 
-use crate::config::{BackendConfig, Balance};
-use crate::failure::Failure;
+use crate::config::{self, BackendConfig, Balance, Scheme};
+use crate::failure::{Failure, Kind, Side};
 use crate::worker::Worker;
 
-pub use connect::supervise;
+use budget::Budget;
+use condition::{Condition, Names};
 use endpoint::Endpoint;
+use tls::Tls;
+
+pub use condition::LastFailure;
+pub use connect::supervise;
+pub use health::State;
 pub use lease::{Again, Lease, Unanswered};
 
 /// A message body on its way through; it fails with the reason why it cannot be completed.
@@ -36,11 +49,21 @@ const KEPT: Duration = Duration::from_secs(50);
 /// One group of endpoints and its connections.
 #[derive(Debug)]
 pub struct Backend {
+    names: Arc<Names>,
     config: BackendConfig,
     connect_timeout: Duration,
     endpoints: Vec<Arc<Endpoint>>,
-    turn: AtomicUsize,
+    tls: Option<Arc<Tls>>,
+    turn: AtomicU64,
+    tallies: Vec<Tally>,
+    budget: Mutex<Budget>,
+    start: Instant,
 }
+
+/// Requests of one worker; apart from the next one's, so that they do not share a line of the processor's cache.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Tally(AtomicU64);
 
 /// An endpoint that was picked for one exchange; counts as in flight until dropped.
 #[derive(Debug)]
@@ -50,10 +73,9 @@ pub struct Picked {
 }
 
 impl Picked {
-    /// `host:port`.
-    #[must_use]
-    pub fn authority(&self) -> &Authority {
-        &self.endpoint.authority
+    fn new(endpoint: &Arc<Endpoint>, index: usize) -> Self {
+        endpoint.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self { endpoint: Arc::clone(endpoint), index }
     }
 
     /// Its place among the endpoints of its backend.
@@ -62,9 +84,23 @@ impl Picked {
         self.index
     }
 
-    fn new(endpoint: &Arc<Endpoint>, index: usize) -> Self {
-        endpoint.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self { endpoint: Arc::clone(endpoint), index }
+    /// `host:port`.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.endpoint.authority
+    }
+
+    /// The exchange failed before its response.
+    pub fn failed(&self, failure: &Failure) {
+        // That it has too many connections is our own choice, and says nothing about it.
+        if failure.kind != Kind::Overloaded {
+            self.endpoint.condition.failed(failure, false);
+        }
+    }
+
+    /// The response's head came.
+    pub fn answered(&self) {
+        self.endpoint.condition.answered();
     }
 }
 
@@ -76,30 +112,55 @@ impl Drop for Picked {
 }
 
 /// How an endpoint is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointStatus<'a> {
     /// `host:port`.
     pub address: &'a str,
+    /// Whether it is asked.
+    pub state: State,
     /// Exchanges and sockets that run on it.
     pub in_flight: usize,
     /// Open connections.
     pub connections: usize,
-    /// Those of them that wait for a request.
+    /// Those of them that wait for a request, or take several.
     pub idle: usize,
+    /// How often it was ejected.
+    pub ejections: u64,
+    /// What went wrong last.
+    pub last_failure: Option<LastFailure>,
 }
 
 impl Backend {
-    /// A backend without connections; each of this many workers opens its own on demand.
-    #[must_use]
-    pub fn new(config: BackendConfig, connect_timeout: Duration, workers: usize) -> Self {
-        let endpoint =
-            |e: &crate::config::Endpoint| Arc::new(Endpoint::new(e.authority.clone(), config.protocol, workers));
-        Self {
+    /// A backend of an API, without connections; each of this many workers opens its own on demand.
+    ///
+    /// # Errors
+    /// A file of `tls` that cannot be read or used, as a text that names it.
+    pub fn try_new(
+        api: &str,
+        config: BackendConfig,
+        connect_timeout: Duration,
+        workers: usize,
+    ) -> Result<Self, String> {
+        let names = Arc::new(Names { api: api.to_owned(), backend: config.name.clone() });
+        let has_tls = config.endpoints.iter().any(|endpoint| endpoint.scheme == Scheme::Https);
+        let tls = has_tls.then(|| Tls::try_new(config.tls.clone(), config.protocol).map(Arc::new)).transpose();
+        let tls = tls.map_err(|e| format!("apis.{api}.backends.{}.tls: {e}", config.name))?;
+        let endpoint = |endpoint: &config::Endpoint| {
+            let condition = Condition::new(Arc::clone(&names), endpoint.authority.to_string());
+            let tls = tls.clone().filter(|_| endpoint.scheme == Scheme::Https);
+            Arc::new(Endpoint::new(endpoint.authority.clone(), config.protocol, tls, condition, workers))
+        };
+        Ok(Self {
             endpoints: config.endpoints.iter().map(endpoint).collect(),
-            turn: AtomicUsize::new(0),
+            names,
+            tls,
+            turn: AtomicU64::new(0),
+            tallies: Worker::all(workers).map(|_| Tally::default()).collect(),
+            budget: Mutex::default(),
+            start: Instant::now(),
             config,
             connect_timeout,
-        }
+        })
     }
 
     /// Whether this backend is what the configuration asks for, so that a reload can keep its connections.
@@ -120,50 +181,42 @@ impl Backend {
         &self.config.speaks
     }
 
-    /// How many endpoints it has.
+    /// What is sent again.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.endpoints.len()
-    }
-
-    /// Whether it has no endpoint; the configuration does not allow it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.endpoints.is_empty()
+    pub fn retries(&self) -> &config::Retries {
+        &self.config.retries
     }
 
     /// How each endpoint is doing.
     pub fn endpoints(&self) -> impl Iterator<Item = EndpointStatus<'_>> {
         self.endpoints.iter().map(|endpoint| {
             let (connections, idle) = endpoint.connections();
+            let (state, ejections, last_failure) = endpoint.condition.report();
             EndpointStatus {
                 address: endpoint.authority.as_str(),
+                state,
                 in_flight: endpoint.in_flight.load(Ordering::Relaxed),
                 connections,
                 idle,
+                ejections,
+                last_failure,
             }
         })
     }
 
-    /// Picks the endpoint for an exchange.
-    #[must_use]
-    pub fn pick(&self) -> Picked {
-        if self.endpoints.len() == 1 {
-            return self.pick_again(0);
-        }
-        let loads: Vec<usize> = self.endpoints.iter().map(|e| e.in_flight.load(Ordering::Relaxed)).collect();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let index = match self.config.balance {
-            Balance::RoundRobin => balance::round_robin(loads.len(), turn),
-            Balance::LeastLoaded => balance::least_loaded(&loads, random(turn)),
-        };
-        self.pick_again(index)
+    /// Picks the endpoint for a request of a worker.
+    ///
+    /// # Errors
+    /// [`Kind::AllEjected`].
+    pub fn pick(&self, worker: Worker) -> Result<Picked, Failure> {
+        let tally = self.tallies[worker.index()].0.fetch_add(1, Ordering::Relaxed);
+        self.pick_but(None, worker.index() as u64 ^ (tally << 16)).ok_or_else(|| self.all_ejected())
     }
 
-    /// Picks another endpoint than this one, which did not accept a connection.
+    /// Picks another endpoint than this one, where there is one to pick.
     #[must_use]
-    pub fn pick_other(&self, index: usize) -> Picked {
-        self.pick_again((index + 1) % self.endpoints.len())
+    pub fn pick_other(&self, index: usize) -> Option<Picked> {
+        self.pick_but(Some(index), self.turn.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Picks this endpoint.
@@ -172,12 +225,37 @@ impl Backend {
         Picked::new(&self.endpoints[index], index)
     }
 
+    fn pick_but(&self, but: Option<usize>, number: u64) -> Option<Picked> {
+        let is_open = |i: usize| but != Some(i) && self.endpoints[i].condition.is_open();
+        let load = |i: usize| is_open(i).then(|| self.endpoints[i].in_flight.load(Ordering::Relaxed));
+        let count = self.endpoints.len();
+        let index = match self.config.balance {
+            _ if count == 1 => is_open(0).then_some(0),
+            Balance::RoundRobin => balance::round_robin(count, self.turn.fetch_add(1, Ordering::Relaxed), is_open),
+            Balance::LeastLoaded => balance::least_loaded(count, balance::mix(number), load),
+        };
+        index.map(|index| self.pick_again(index))
+    }
+
+    fn all_ejected(&self) -> Failure {
+        let soonest = self.endpoints.iter().filter_map(|endpoint| endpoint.condition.closed_for()).min();
+        let wait = soonest.or(self.config.checks.as_ref().map(|checks| checks.every)).unwrap_or_default();
+        let seconds = u16::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u16::MAX).max(1);
+        Failure::new(Side::Backend, Kind::AllEjected(seconds), "the backend has failed and is given time to recover")
+    }
+
+    /// Takes one retry out of the budget of 20 % of requests; whether there was one.
+    pub fn may_retry(&self) -> bool {
+        let requests = self.tallies.iter().map(|tally| tally.0.load(Ordering::Relaxed)).sum();
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.take(requests, self.start.elapsed())
+    }
+
     /// Takes one of the worker's connections to an endpoint, or opens one.
     ///
     /// # Errors
-    /// [`Kind::Unreachable`](crate::failure::Kind::Unreachable) and
-    /// [`Kind::ConnectTimeout`](crate::failure::Kind::ConnectTimeout), or
-    /// [`Kind::Overloaded`](crate::failure::Kind::Overloaded) where the endpoint has as many connections as it may have.
+    /// [`Kind::Unreachable`], [`Kind::ConnectTimeout`], [`Kind::BackendTls`]; [`Kind::Overloaded`] where the endpoint
+    /// has as many connections as it may have.
     pub async fn lease(&self, picked: Picked, worker: Worker) -> Result<Lease, Failure> {
         Lease::take(picked, worker, self.connect_timeout).await
     }
@@ -197,17 +275,4 @@ impl Backend {
     pub async fn lease_socket(&self, picked: Picked, worker: Worker) -> Result<Lease, Failure> {
         Lease::socket(picked, worker, self.connect_timeout).await
     }
-
-    /// Lets go of connections that nobody has used for long; to be called every few seconds.
-    pub fn tidy(&self, now: Instant) {
-        self.endpoints.iter().for_each(|endpoint| endpoint.tidy(KEPT, now));
-    }
-}
-
-/// A number that two proxies do not share: the process's hash seed mixed with a counter.
-fn random(turn: usize) -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    static SEED: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    SEED.hash_one((turn, COUNT.fetch_add(1, Ordering::Relaxed)))
 }

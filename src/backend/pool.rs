@@ -5,6 +5,7 @@
 //! other's pools.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -29,11 +30,13 @@ pub(super) enum Connection {
 pub(super) struct Exclusive {
     pub(super) sender: http1::SendRequest<Body>,
     task: Task,
+    /// Its other end.
+    pub(super) address: SocketAddr,
 }
 
 impl Exclusive {
-    pub(super) fn new(sender: http1::SendRequest<Body>, task: AbortHandle) -> Self {
-        Self { sender, task: Task(Some(task)) }
+    pub(super) fn new(sender: http1::SendRequest<Body>, task: AbortHandle, address: SocketAddr) -> Self {
+        Self { sender, task: Task(Some(task)), address }
     }
 }
 
@@ -62,13 +65,20 @@ pub(super) struct Shared {
     open: Arc<AtomicUsize>,
     /// How many streams the peer allows at one time.
     most: Arc<AtomicUsize>,
+    /// Its other end.
+    address: SocketAddr,
     /// When it was last seen in use.
     used: Instant,
 }
 
 impl Shared {
-    pub(super) fn new(sender: http2::SendRequest<Body>, most: Arc<AtomicUsize>, now: Instant) -> Self {
-        Self { sender, open: Arc::default(), most, used: now }
+    pub(super) fn new(
+        sender: http2::SendRequest<Body>,
+        most: Arc<AtomicUsize>,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Self {
+        Self { sender, open: Arc::default(), most, address, used: now }
     }
 
     fn has_room(&self) -> bool {
@@ -116,6 +126,7 @@ pub(super) struct Pool {
 struct Idle {
     sender: http1::SendRequest<Body>,
     task: Option<AbortHandle>,
+    address: SocketAddr,
     since: Instant,
 }
 
@@ -146,9 +157,9 @@ impl Pool {
             let sender = &self.idle[at].sender;
             let (is_closed, is_ready) = (sender.is_closed(), sender.is_ready());
             if is_closed || is_ready {
-                let Idle { sender, task, .. } = self.idle.remove(at)?;
+                let Idle { sender, task, address, .. } = self.idle.remove(at)?;
                 if !is_closed {
-                    return Some(Exclusive { sender, task: Task(task) });
+                    return Some(Exclusive { sender, task: Task(task), address });
                 }
             }
         }
@@ -157,8 +168,8 @@ impl Pool {
 
     /// Keeps a connection for the next request; of more than `most`, the one that was not used for longest goes.
     pub(super) fn keep(&mut self, connection: Exclusive, most: usize, now: Instant) {
-        let Exclusive { sender, task } = connection;
-        self.idle.push_back(Idle { sender, task: task.leave_alone(), since: now });
+        let Exclusive { sender, task, address } = connection;
+        self.idle.push_back(Idle { sender, task: task.leave_alone(), address, since: now });
         if self.idle.len() > most {
             self.idle.pop_front();
         }
@@ -169,10 +180,14 @@ impl Pool {
         self.shared.push(shared);
     }
 
-    /// Lets go of what has ended or was not used for as long as `unused`.
-    pub(super) fn tidy(&mut self, unused: Duration, now: Instant) {
-        self.idle.retain(|idle| !idle.sender.is_closed() && now.duration_since(idle.since) < unused);
-        self.shared.retain_mut(|shared| !shared.sender.is_closed() && !shared.is_unused(unused, now));
+    /// Lets go of what has ended, was not used for as long as `unused`, or leads where it should not any more.
+    pub(super) fn tidy(&mut self, unused: Duration, now: Instant, leads_right: impl Fn(SocketAddr) -> bool) {
+        self.idle.retain(|idle| {
+            !idle.sender.is_closed() && now.duration_since(idle.since) < unused && leads_right(idle.address)
+        });
+        self.shared.retain_mut(|shared| {
+            !shared.sender.is_closed() && !shared.is_unused(unused, now) && leads_right(shared.address)
+        });
     }
 
     /// How many connections wait for a request.

@@ -1,34 +1,35 @@
 //! What `apis` may say.
 
+use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::file::{not_empty, not_empty_list, not_supported, number, positive, report_not_supported, set, size};
-use super::{ApiConfig, ApiLimits, BackendConfig, Balance, Endpoint, Protocol, Timeouts, code, endpoint, listen};
+use super::file::{not_empty_list, not_supported, number, positive, set, size};
+use super::{ApiConfig, ApiLimits, Timeouts, backend, code, endpoint, listen};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Reader};
 
 /// An API and where its `match` stands, or its name where it has none.
 type Placed = (ApiConfig, Span);
 
-pub(super) fn apis(node: &Node, reader: &mut Reader) -> Option<Vec<ApiConfig>> {
+pub(super) fn apis(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Vec<ApiConfig>> {
     let entries = reader.mapping(node, "`apis`")?;
     if entries.is_empty() {
         reader.bad_value(node, "`apis` must have at least one API");
     }
-    let apis: Vec<Option<Placed>> = entries.iter().map(|(key, value)| api(key, value, reader)).collect();
+    let apis: Vec<Option<Placed>> = entries.iter().map(|(key, value)| api(key, value, base_dir, reader)).collect();
     let known: Vec<&Placed> = apis.iter().flatten().collect();
     check_matches(&known, reader);
     apis.into_iter().map(|placed| placed.map(|(api, _)| api)).collect()
 }
 
-fn api(key: &Node, node: &Node, reader: &mut Reader) -> Option<Placed> {
+fn api(key: &Node, node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Placed> {
     let name = name(key, "an API", reader);
     let mut fields = reader.fields(node, "an API")?;
     let matched = fields.get("match");
     let (hosts, prefix) = matched.and_then(|node| api_match(node, reader)).unwrap_or_else(|| (Vec::new(), "/".into()));
-    let backends = fields.require(reader, "backends").and_then(|node| backends(node, reader));
+    let backends = fields.require(reader, "backends").and_then(|node| backend::backends(node, base_dir, reader));
     let timeouts = fields.get("timeouts").and_then(|node| timeouts(node, reader)).unwrap_or_default();
     let limits = fields.get("limits").and_then(|node| limits(node, reader)).unwrap_or_default();
     for key in ["split", "versions", "rollout", "shadow"] {
@@ -50,7 +51,7 @@ fn forwarded(node: &Node, reader: &mut Reader) -> Option<Vec<IpNet>> {
 }
 
 /// A name that is also a directory's and a metric's label.
-fn name(key: &Node, what: &str, reader: &mut Reader) -> Option<String> {
+pub(super) fn name(key: &Node, what: &str, reader: &mut Reader) -> Option<String> {
     let text = key.text().unwrap_or_default();
     let is_name = !text.is_empty()
         && text.len() <= 64
@@ -102,73 +103,6 @@ fn check_matches(apis: &[&Placed], reader: &mut Reader) {
 fn meets(a: &ApiConfig, b: &ApiConfig) -> bool {
     let share_host = a.hosts.iter().any(|host| b.hosts.contains(host));
     a.prefix == b.prefix && (share_host || a.hosts.is_empty() && b.hosts.is_empty())
-}
-
-fn backends(node: &Node, reader: &mut Reader) -> Option<Vec<BackendConfig>> {
-    let entries = reader.mapping(node, "`backends`")?;
-    if entries.is_empty() {
-        reader.bad_value(node, "`backends` must have at least one backend");
-    }
-    if let Some((second, _)) = entries.get(1) {
-        report_not_supported(second, "more than one backend", reader);
-    }
-    let backends: Vec<_> = entries.iter().map(|(key, value)| backend(key, value, reader)).collect();
-    backends.into_iter().collect()
-}
-
-const BALANCES: [(&str, Balance); 2] = [("least_loaded", Balance::LeastLoaded), ("round_robin", Balance::RoundRobin)];
-
-/// `auto` chooses by ALPN, which endpoints without TLS do not have.
-const PROTOCOLS: [(&str, Protocol); 3] = [("auto", Protocol::H1), ("h1", Protocol::H1), ("h2", Protocol::H2)];
-
-fn backend(key: &Node, node: &Node, reader: &mut Reader) -> Option<BackendConfig> {
-    let name = name(key, "a backend", reader);
-    let mut fields = reader.fields(node, "a backend")?;
-    let speaks = fields.require(reader, "speaks").and_then(|node| speaks(node, reader));
-    let endpoints = fields.require(reader, "endpoints").and_then(|node| endpoints(node, reader));
-    let balance = fields.get("balance").and_then(|node| reader.one_of(node, "`balance`", &BALANCES));
-    let protocol = fields.get("protocol").and_then(|node| reader.one_of(node, "`protocol`", &PROTOCOLS));
-    not_supported(&mut fields, "health", None, reader);
-    not_supported(&mut fields, "retries", Some(r#"{"attempts":1,"on":["connect","reset_before_response"]}"#), reader);
-    not_supported(&mut fields, "tls", None, reader);
-    fields.finish(reader);
-
-    let balance = balance.copied().unwrap_or_default();
-    let protocol = protocol.copied().unwrap_or_default();
-    Some(BackendConfig { name: name?, speaks: speaks?, endpoints: endpoints?, balance, protocol })
-}
-
-fn speaks(node: &Node, reader: &mut Reader) -> Option<String> {
-    if node.as_mapping().is_some() {
-        report_not_supported(node, "`speaks` by call", reader);
-        return None;
-    }
-    not_empty(node, "`speaks`", reader).map(str::to_owned)
-}
-
-fn endpoints(node: &Node, reader: &mut Reader) -> Option<Vec<Endpoint>> {
-    let items = not_empty_list(node, "`endpoints`", "endpoint", reader)?;
-    let mut endpoints: Vec<(Endpoint, Span)> = Vec::with_capacity(items.len());
-    for item in items {
-        let Some(endpoint) = self::endpoint(item, reader) else {
-            continue;
-        };
-        if let Some((_, first)) = endpoints.iter().find(|(known, _)| *known == endpoint) {
-            let message = format!("endpoint `{}` stands here twice", endpoint.authority);
-            reader.error(code::DUPLICATE_ADDRESS, item.span, message).secondary(*first, "first here");
-        }
-        endpoints.push((endpoint, item.span));
-    }
-    Some(endpoints.into_iter().map(|(endpoint, _)| endpoint).collect())
-}
-
-fn endpoint(node: &Node, reader: &mut Reader) -> Option<Endpoint> {
-    let text = reader.string(node, "an endpoint")?;
-    if text.starts_with("https://") {
-        report_not_supported(node, "`https://`", reader);
-        return None;
-    }
-    endpoint::parse(text).map_err(|message| reader.bad_value(node, message)).ok()
 }
 
 fn timeouts(node: &Node, reader: &mut Reader) -> Option<Timeouts> {

@@ -2,15 +2,16 @@
 
 use http::uri::Authority;
 
-use super::Endpoint;
+use super::{Endpoint, Scheme};
 
-/// The port of `http` where none is written.
-const HTTP_PORT: u16 = 80;
+/// The schemes, with the ports where none is written.
+const SCHEMES: [(&str, Scheme, u16); 2] = [("http://", Scheme::Http, 80), ("https://", Scheme::Https, 443)];
 
-/// An endpoint from `http://host[:port]`.
+/// An endpoint from `http://host[:port]` or `https://host[:port]`.
 pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
-    let expected = || format!("expected `http://host:port`, found `{text}`");
-    let rest = text.strip_prefix("http://").ok_or_else(expected)?;
+    let expected = || format!("expected `http://host:port` or `https://host:port`, found `{text}`");
+    let of_scheme = |(prefix, scheme, port)| Some((text.strip_prefix(prefix)?, scheme, port));
+    let (rest, scheme, default_port) = SCHEMES.into_iter().find_map(of_scheme).ok_or_else(expected)?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if let Some(c) = rest.chars().find(|c| matches!(c, '/' | '?' | '#' | '@')) {
         return Err(format!("an endpoint is a host and a port, without path, query or user: `{c}` in `{text}`"));
@@ -20,12 +21,12 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
         return Err(expected());
     }
     let port = match rest.strip_prefix(authority.host()) {
-        Some("") => Some(HTTP_PORT),
+        Some("") => Some(default_port),
         _ => authority.port_u16().filter(|port| *port != 0),
     };
     let port = port.ok_or_else(|| format!("expected a port from 1 to 65535 in `{text}`"))?;
     let authority = format!("{}:{port}", authority.host()).parse().map_err(|_| expected())?;
-    Ok(Endpoint { authority })
+    Ok(Endpoint { scheme, authority })
 }
 
 /// A host that an API answers for, in lower case.
@@ -49,13 +50,14 @@ mod tests {
             ("http://127.0.0.1:4000", Ok("127.0.0.1:4000")),
             ("http://chat.internal", Ok("chat.internal:80")),
             ("http://chat.internal/", Ok("chat.internal:80")),
+            ("https://chat.internal", Ok("chat.internal:443")),
             ("http://[::1]:8080", Ok("[::1]:8080")),
             ("http://[::1]", Ok("[::1]:80")),
-            ("chat.internal:80", Err("expected `http://host:port`, found `chat.internal:80`")),
-            ("ftp://a", Err("expected `http://host:port`, found `ftp://a`")),
-            ("http://", Err("expected `http://host:port`, found `http://`")),
-            ("http://:80", Err("expected `http://host:port`, found `http://:80`")),
-            ("http://a b", Err("expected `http://host:port`, found `http://a b`")),
+            ("chat.internal:80", Err("expected `http://host:port` or `https://host:port`, found `chat.internal:80`")),
+            ("ftp://a", Err("expected `http://host:port` or `https://host:port`, found `ftp://a`")),
+            ("http://", Err("expected `http://host:port` or `https://host:port`, found `http://`")),
+            ("http://:80", Err("expected `http://host:port` or `https://host:port`, found `http://:80`")),
+            ("http://a b", Err("expected `http://host:port` or `https://host:port`, found `http://a b`")),
             ("http://a:0", Err("expected a port from 1 to 65535 in `http://a:0`")),
             ("http://a:", Err("expected a port from 1 to 65535 in `http://a:`")),
             ("http://a:65536", Err("expected a port from 1 to 65535 in `http://a:65536`")),

@@ -51,7 +51,7 @@ fn config(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Config> {
     let listen = fields.require(reader, "listen").and_then(|node| listen::listeners(node, base_dir, reader));
     let admin = fields.get("admin").and_then(|node| admin(node, reader));
     let rules = fields.require(reader, "rules").and_then(|node| rules(node, base_dir, reader));
-    let apis = fields.require(reader, "apis").and_then(|node| api::apis(node, reader));
+    let apis = fields.require(reader, "apis").and_then(|node| api::apis(node, base_dir, reader));
     let workers = fields.get("workers").and_then(|node| number(node, "`workers`", 1..=1024, reader));
     let access_log = fields.get("access_log").and_then(|node| telemetry::access_log(node, base_dir, reader));
     let tracing = fields.get("tracing").and_then(|node| telemetry::tracing(node, reader));

@@ -5,6 +5,7 @@
 //! here are what the rest of the program sees; what the YAML may say is in `file`.
 
 mod api;
+mod backend;
 mod endpoint;
 mod environment;
 mod file;
@@ -25,6 +26,8 @@ pub use units::Share;
 use ipnet::IpNet;
 
 use crate::diagnostic::Diagnostic;
+
+pub use backend::{BackendConfig, BackendTls, Balance, Checks, Endpoint, Protocol, Retries, Scheme};
 
 /// The codes of diagnostics that only configuration has; those of `yaml` come in addition.
 pub mod code {
@@ -191,48 +194,6 @@ pub struct ApiConfig {
     pub limits: ApiLimits,
     /// Networks that may say in `forwarded` and `x-forwarded-*` whom they forward for.
     pub trust: Vec<IpNet>,
-}
-
-/// A group of endpoints that speak one version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackendConfig {
-    /// The name.
-    pub name: String,
-    /// The version's label.
-    pub speaks: String,
-    /// Never empty.
-    pub endpoints: Vec<Endpoint>,
-    /// How an endpoint is picked.
-    pub balance: Balance,
-    /// What is spoken to it.
-    pub protocol: Protocol,
-}
-
-/// One backend address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// `host:port`, as in a `Host` header; the port is always there.
-    pub authority: http::uri::Authority,
-}
-
-/// How an endpoint is picked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Balance {
-    /// The less loaded of two picked at random.
-    #[default]
-    LeastLoaded,
-    /// Each in turn.
-    RoundRobin,
-}
-
-/// What is spoken to a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Protocol {
-    /// HTTP/1.1.
-    #[default]
-    H1,
-    /// HTTP/2 with prior knowledge.
-    H2,
 }
 
 /// Bounds in time; `None`: no bound.

@@ -56,9 +56,12 @@ fn what_is_not_said_has_its_documented_default() {
             backends: vec![BackendConfig {
                 name: "legacy".into(),
                 speaks: "1".into(),
-                endpoints: vec![Endpoint { authority: "127.0.0.1:4000".parse().unwrap() }],
+                endpoints: vec![Endpoint { scheme: Scheme::Http, authority: "127.0.0.1:4000".parse().unwrap() }],
                 balance: Balance::LeastLoaded,
-                protocol: Protocol::H1,
+                protocol: Protocol::Auto,
+                checks: None,
+                retries: Retries { attempts: 1, on_connect: true, on_reset: true },
+                tls: BackendTls::default(),
             }],
             timeouts: Timeouts {
                 connect: milliseconds(2_000),
@@ -108,7 +111,8 @@ apis:
     limits: {body: 10, buffer: 1KiB, depth: 4, message: 2MiB, decompressed: 3MiB, ratio: 9}
   rest:
     backends:
-      only: {speaks: "2", endpoints: ["http://c"], protocol: auto, balance: least_loaded}
+      only: {speaks: "2", endpoints: ["https://c"], tls: {ca: ca.pem, certificate: c.pem, key: k.pem, server_name: d}, protocol: auto, balance: least_loaded,
+        health: {path: "/up?x", every: 1s, timeout: 2s, healthy: 3, unhealthy: 4}, retries: {attempts: 2, on: [connect]}}
     timeouts: {request: none, websocket_idle: none}
     forwarded: {trust: ["2001:db8::/32"]}
 workers: ${WORKERS}
@@ -157,6 +161,18 @@ drain: 0s
         chat.limits,
         ApiLimits { body: 10, buffer: 1024, depth: 4, message: 2 << 20, decompressed: 3 << 20, ratio: 9 }
     );
+    let only = &rest.backends[0];
+    let second = Duration::from_secs(1);
+    let checks = Checks { path: "/up?x".into(), every: second, timeout: second * 2, healthy: 3, unhealthy: 4 };
+    assert_eq!((only.checks.clone(), only.protocol), (Some(checks), Protocol::Auto));
+    assert_eq!(only.retries, Retries { attempts: 2, on_connect: true, on_reset: false });
+    assert_eq!((only.endpoints[0].scheme, only.endpoints[0].authority.as_str()), (Scheme::Https, "c:443"));
+    let tls = BackendTls {
+        ca: Some("/etc/legato/ca.pem".into()),
+        identity: Some(("/etc/legato/c.pem".into(), "/etc/legato/k.pem".into())),
+        server_name: Some("d".into()),
+    };
+    assert_eq!(only.tls, tls);
     assert_eq!((rest.timeouts.clone(), rest.name.as_str()), (Timeouts::default(), "rest"));
 }
 
@@ -194,7 +210,7 @@ fn every_wrong_value_is_reported() {
             count += 1;
         }
     }
-    assert_eq!(count, 88);
+    assert_eq!(count, 96);
 }
 
 #[test]

@@ -91,6 +91,14 @@ impl Watched {
         }
     }
 
+    /// The body has failed; the backend's fault is its endpoint's.
+    fn break_off(&mut self, failure: &Failure) {
+        if let Some(lease) = self.lease.take().filter(|_| matches!(failure.kind, Kind::Incomplete | Kind::IdleTimeout))
+        {
+            lease.break_off(failure);
+        }
+    }
+
     fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), Failure> {
         self.seen += frame.data_ref().map_or(0, |d| d.len() as u64);
         if self.seen > self.bounds.size { Err(too_large(self.side, self.bounds.size)) } else { Ok(()) }
@@ -104,7 +112,10 @@ impl HttpBody for Watched {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let this = &mut *self;
         match Pin::new(&mut this.inner).poll_frame(cx) {
-            Poll::Pending => this.poll_late(cx).map(|late| Some(Err(late))),
+            Poll::Pending => this.poll_late(cx).map(|late| {
+                this.break_off(&late);
+                Some(Err(late))
+            }),
             Poll::Ready(next) => {
                 this.timer = None;
                 let next = next.map(|frame| {
@@ -113,6 +124,7 @@ impl HttpBody for Watched {
                 });
                 match &next {
                     None => this.finish(),
+                    Some(Err(failure)) => this.break_off(failure),
                     // hyper does not poll a body again that says so.
                     Some(Ok(_)) if this.inner.is_end_stream() => this.finish(),
                     Some(_) => {}

@@ -25,9 +25,9 @@ fn status(failure: &Failure) -> StatusCode {
         Kind::VersionGone => StatusCode::GONE,
         // The rules' author picked it.
         Kind::Gone(status) | Kind::Added(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND),
-        Kind::NoRules | Kind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::NoRules | Kind::Overloaded | Kind::AllEjected(_) => StatusCode::SERVICE_UNAVAILABLE,
         Kind::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
-        Kind::Unreachable | Kind::BadResponse => StatusCode::BAD_GATEWAY,
+        Kind::Unreachable | Kind::BackendTls | Kind::BadResponse => StatusCode::BAD_GATEWAY,
         Kind::ConnectTimeout | Kind::ResponseHeadTimeout | Kind::RequestTimeout => StatusCode::GATEWAY_TIMEOUT,
         Kind::UnsupportedCharset | Kind::UnknownCoding => {
             of_client_or(failure.side, StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::BAD_GATEWAY)
@@ -57,6 +57,15 @@ fn untranslatable(code: Code) -> StatusCode {
     }
 }
 
+/// After how many seconds it may be worth asking again.
+fn retry_after(kind: Kind) -> Option<u16> {
+    match kind {
+        Kind::AllEjected(seconds) => Some(seconds),
+        Kind::Overloaded => Some(1),
+        _ => None,
+    }
+}
+
 /// What a failure is called: the same for every failure of its kind, as RFC 9457 section 3.1.3 asks.
 fn title(kind: Kind) -> &'static str {
     match kind {
@@ -81,6 +90,8 @@ fn title(kind: Kind) -> &'static str {
         Kind::Incomplete => "Incomplete body",
         Kind::Unreachable => "Backend unreachable",
         Kind::Overloaded => "Backend overloaded",
+        Kind::AllEjected(_) => "Backend recovering",
+        Kind::BackendTls => "No secure connection to the backend",
         Kind::ConnectTimeout => "Backend did not accept a connection in time",
         Kind::ResponseHeadTimeout => "Backend did not answer in time",
         Kind::IdleTimeout => "Body stalled",
@@ -119,6 +130,9 @@ pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Bod
     if (failure.kind, failure.side) == (Kind::UnknownCoding, Side::Client) {
         // RFC 9110 section 15.5.16.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br, zstd"));
+    }
+    if let Some(seconds) = retry_after(failure.kind) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if failure.kind == Kind::UpgradeRequired {
         headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));

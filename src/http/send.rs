@@ -9,9 +9,10 @@ use hyper::body::Incoming;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::backend::{Again, Body, Lease, Unanswered};
+use crate::backend::{Again, Body, Lease, Picked, Unanswered};
 use crate::config::Timeouts;
 use crate::failure::{Failure, Kind, Side};
+use crate::telemetry::metrics;
 
 use super::body::{self, Observer};
 use super::exchange::Exchange;
@@ -65,14 +66,22 @@ pub(crate) async fn send(
                 continue;
             }
         };
-        let copy = tries.copy(&request);
+        let copy = tries.copy(&request, &lease);
         let sent = match &upload {
-            None => wait_for_head(exchange, lease.send(request)).await?,
-            Some(upload) => wait(exchange, upload, lease.send(request)).await?,
+            None => wait_for_head(exchange, lease.send(request)).await,
+            Some(upload) => wait(exchange, upload, lease.send(request)).await,
         };
         match sent {
-            Ok(response) => return Ok((response, lease)),
-            Err(unanswered) => {
+            Err(late) => {
+                lease.picked().failed(&late);
+                return Err(late);
+            }
+            Ok(Ok(response)) => {
+                lease.picked().answered();
+                return Ok((response, lease));
+            }
+            Ok(Err(unanswered)) => {
+                // What went wrong with the client's body is not the endpoint's fault.
                 let cause = upload.as_ref().and_then(|upload| upload.failure());
                 request = cause.map_or_else(|| tries.after(unanswered, &lease, copy), Err)?;
             }
@@ -86,39 +95,44 @@ struct Tries<'a> {
     next: Next,
     /// The endpoint that was asked last.
     asked: usize,
-    /// Endpoints that may still be asked for a connection.
-    others: usize,
-    /// Whether the request has no body, and makes no difference when it is carried out twice.
-    is_repeatable: bool,
+    /// How often the request may still be sent again.
+    attempts: u32,
+    /// Whether a reused connection was found to have ended, so that only a new one will do.
+    was_stale: bool,
+    has_body: bool,
+    is_idempotent: bool,
 }
 
 /// Which endpoint is asked next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// Any.
     Any,
-    /// Another one than the last, which could not be reached.
-    Other,
-    /// The last one, over a new connection.
-    Again,
+    /// This one.
+    Picked(Picked),
 }
 
 impl<'a> Tries<'a> {
     fn new(exchange: &'a Exchange, method: &Method, has_body: bool) -> Self {
-        let others = if has_body { 0 } else { exchange.backend.len() - 1 };
-        Self { exchange, next: Next::Any, asked: 0, others, is_repeatable: !has_body && method.is_idempotent() }
+        Self {
+            exchange,
+            next: Next::Any,
+            asked: 0,
+            attempts: exchange.backend.retries().attempts,
+            was_stale: false,
+            has_body,
+            is_idempotent: method.is_idempotent(),
+        }
     }
 
     /// A connection to the next endpoint.
     async fn lease(&mut self) -> Result<Lease, Failure> {
         let Exchange { backend, worker, deadline, .. } = self.exchange;
-        let picked = match self.next {
-            Next::Any => backend.pick(),
-            Next::Other => backend.pick_other(self.asked),
-            Next::Again => backend.pick_again(self.asked),
+        let picked = match std::mem::replace(&mut self.next, Next::Any) {
+            Next::Any => backend.pick(*worker)?,
+            Next::Picked(picked) => picked,
         };
         self.asked = picked.index();
-        let is_new = self.next == Next::Again;
+        let is_new = self.was_stale;
         let leasing = async {
             if is_new { backend.lease_new(picked, *worker).await } else { backend.lease(picked, *worker).await }
         };
@@ -128,19 +142,38 @@ impl<'a> Tries<'a> {
         }
     }
 
-    /// Has the next endpoint asked, where one could not be reached: nothing of the request has been sent.
+    /// Has another endpoint asked, where one could not be reached: nothing of the request has been sent.
     fn after_refusal(&mut self, failure: Failure) -> Result<(), Failure> {
-        if self.others == 0 || !matches!(failure.kind, Kind::Unreachable | Kind::ConnectTimeout) {
+        let is_refusal =
+            matches!(failure.kind, Kind::Unreachable | Kind::ConnectTimeout | Kind::BackendTls | Kind::Overloaded);
+        if !is_refusal || !self.exchange.backend.retries().on_connect {
             return Err(failure);
         }
-        self.others -= 1;
-        self.next = Next::Other;
+        let Some(other) = self.exchange.backend.pick_other(self.asked).filter(|_| self.attempts > 0) else {
+            return Err(failure);
+        };
+        if !self.spend("connect") {
+            return Err(failure);
+        }
+        self.attempts -= 1;
+        self.next = Next::Picked(other);
         Ok(())
     }
 
-    /// What can be sent again if the connection ends without an answer.
-    fn copy(&self, request: &Request<Body>) -> Option<Request<Body>> {
-        (self.is_repeatable && self.next != Next::Again).then(|| {
+    /// Takes a retry out of the budget, if there is one.
+    fn spend(&self, why: &'static str) -> bool {
+        let backend = &self.exchange.backend;
+        let is_granted = backend.may_retry();
+        let why = if is_granted { why } else { "over_budget" };
+        metrics::backend_retry(&self.exchange.route.config.name, backend.name(), why);
+        is_granted
+    }
+
+    /// What can be sent again if there is no answer: a request without a body, if it makes no difference when it is
+    /// carried out twice, or if the connection tells whether it was carried out.
+    fn copy(&self, request: &Request<Body>, lease: &Lease) -> Option<Request<Body>> {
+        let is_worth_it = (self.attempts > 0 || lease.is_reused()) && self.exchange.backend.retries().on_reset;
+        (is_worth_it && !self.has_body && (self.is_idempotent || lease.is_shared())).then(|| {
             let mut copy = Request::new(body::empty());
             copy.method_mut().clone_from(request.method());
             copy.uri_mut().clone_from(request.uri());
@@ -149,7 +182,7 @@ impl<'a> Tries<'a> {
         })
     }
 
-    /// The request to send once more: over a new connection, where the endpoint may just have closed an idle one.
+    /// The request to send once more, where it may be.
     fn after(
         &mut self,
         unanswered: Unanswered,
@@ -157,15 +190,33 @@ impl<'a> Tries<'a> {
         copy: Option<Request<Body>>,
     ) -> Result<Request<Body>, Failure> {
         let Unanswered { failure, again } = unanswered;
-        if self.next == Next::Again || !lease.is_reused() {
+        // An endpoint may close an idle connection at any time; that says nothing about it.
+        let is_stale = lease.is_reused() && !self.was_stale && !matches!(again, Again::Never);
+        if !is_stale {
+            lease.picked().failed(&failure);
+        }
+        let (request, is_free) = match again {
+            Again::Unsent(request) => (Some(*request), is_stale),
+            Again::Unprocessed => (copy, false),
+            Again::Reset => (copy.filter(|_| self.is_idempotent), false),
+            Again::Never => (None, false),
+        };
+        let Some(request) = request.filter(|_| is_stale || self.attempts > 0) else {
+            return Err(failure);
+        };
+        let backend = &self.exchange.backend;
+        if !(is_free || backend.retries().on_reset && self.spend("reset")) {
             return Err(failure);
         }
-        self.next = Next::Again;
-        match again {
-            Again::Unsent(request) => Ok(*request),
-            Again::Reset => copy.ok_or(failure),
-            Again::Never => Err(failure),
+        if is_stale {
+            self.was_stale = true;
+            self.next = Next::Picked(backend.pick_again(self.asked));
+        } else {
+            self.attempts -= 1;
+            let other = backend.pick_other(self.asked);
+            self.next = Next::Picked(other.unwrap_or_else(|| backend.pick_again(self.asked)));
         }
+        Ok(request)
     }
 }
 

@@ -277,10 +277,9 @@ fn note(report: &Report) {
     }
 }
 
-/// Says what a published snapshot is short of, and counts its endpoints.
+/// Says what a published snapshot is short of.
 fn note_contents(snapshot: &Snapshot) {
     for api in snapshot.routes.iter().filter(|r| r.rules.is_none()).map(|r| &r.config.name) {
         log::line(Level::Warn, &format!("apis.{api}: there are no rules for it, its clients are answered 503"));
     }
-    metrics::endpoints(snapshot.backends().map(|b| b.len()).sum());
 }

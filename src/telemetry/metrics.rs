@@ -19,6 +19,10 @@ const MESSAGES: &str = "legato_messages_total";
 const RELOADS: &str = "legato_reloads_total";
 const RULES_INFO: &str = "legato_rules_info";
 const BACKEND_ENDPOINTS: &str = "legato_backend_endpoints";
+const BACKEND_FAILURES: &str = "legato_backend_failures_total";
+const BACKEND_EJECTIONS: &str = "legato_backend_ejections_total";
+const BACKEND_RETRIES: &str = "legato_backend_retries_total";
+const BACKEND_CHECKS: &str = "legato_backend_checks_total";
 const SOCKETS: &str = "legato_sockets";
 const CONNECTIONS: &str = "legato_connections";
 const ACCESS_RECORDS_DROPPED: &str = "legato_access_records_dropped_total";
@@ -58,7 +62,10 @@ fn describe() {
     describe_counter!(TRANSLATE_FAILURES, "Documents and messages without a translation");
     describe_counter!(MESSAGES, "WebSocket messages by sender and event");
     describe_counter!(RELOADS, "Reloads by result");
-    describe_gauge!(BACKEND_ENDPOINTS, "Endpoints by state");
+    describe_counter!(BACKEND_FAILURES, "Exchanges with endpoints that failed, by code");
+    describe_counter!(BACKEND_EJECTIONS, "Endpoints ejected after failures in a row");
+    describe_counter!(BACKEND_RETRIES, "Requests sent again, by why, and those over budget that were not");
+    describe_counter!(BACKEND_CHECKS, "Active checks by result");
     describe_gauge!(SOCKETS, "Open WebSockets");
     describe_gauge!(CONNECTIONS, "Open client connections");
     describe_counter!(SPANS_EXPORTED, "Spans that the collector has taken");
@@ -68,10 +75,14 @@ fn describe() {
 
 /// The metrics as text, with the facts of the current rules.
 #[must_use]
-pub fn render(handle: &PrometheusHandle, hash: &str, generation: u64) -> String {
+pub fn render(handle: &PrometheusHandle, hash: &str, generation: u64, endpoints: &[(&str, usize)]) -> String {
     let mut text = handle.render();
     // Written here instead of kept as a gauge: each reload would leave one more series behind.
     let _ = write!(text, "# TYPE {RULES_INFO} gauge\n{RULES_INFO}{{hash=\"{hash}\",generation=\"{generation}\"}} 1\n");
+    let _ = write!(text, "# HELP {BACKEND_ENDPOINTS} Endpoints by state\n# TYPE {BACKEND_ENDPOINTS} gauge\n");
+    for (state, count) in endpoints {
+        let _ = writeln!(text, "{BACKEND_ENDPOINTS}{{state=\"{state}\"}} {count}");
+    }
     text
 }
 
@@ -113,10 +124,25 @@ pub fn reload(result: &'static str) {
     counter!(RELOADS, "result" => result).increment(1);
 }
 
-/// How many endpoints are configured.
-pub fn endpoints(count: usize) {
-    #[expect(clippy::cast_precision_loss, reason = "no configuration has 2^52 endpoints")]
-    gauge!(BACKEND_ENDPOINTS, "state" => "configured").set(count as f64);
+/// An exchange with an endpoint failed.
+pub fn backend_failure(api: &str, backend: &str, code: &'static str) {
+    counter!(BACKEND_FAILURES, "api" => api.to_owned(), "backend" => backend.to_owned(), "code" => code).increment(1);
+}
+
+/// An endpoint was ejected.
+pub fn backend_ejected(api: &str, backend: &str) {
+    counter!(BACKEND_EJECTIONS, "api" => api.to_owned(), "backend" => backend.to_owned()).increment(1);
+}
+
+/// A request was sent again, or was not for want of budget.
+pub fn backend_retry(api: &str, backend: &str, why: &'static str) {
+    counter!(BACKEND_RETRIES, "api" => api.to_owned(), "backend" => backend.to_owned(), "why" => why).increment(1);
+}
+
+/// An active check ended.
+pub fn backend_check(api: &str, backend: &str, has_passed: bool) {
+    let result = if has_passed { "passed" } else { "failed" };
+    counter!(BACKEND_CHECKS, "api" => api.to_owned(), "backend" => backend.to_owned(), "result" => result).increment(1);
 }
 
 /// Counts something open for as long as it lives.

@@ -166,23 +166,31 @@ fn request(outgoing: Outgoing, key: &str, is_translated: bool) -> Request<Body> 
 /// Opens a connection to an endpoint; to the next one where it is refused.
 async fn connect(exchange: &Exchange) -> Result<Lease, Failure> {
     let backend = &exchange.backend;
-    let mut picked = backend.pick();
-    for _ in 1..backend.len() {
-        let index = picked.index();
-        if let Ok(lease) = backend.lease_socket(picked, exchange.worker).await {
-            return Ok(lease);
-        }
-        picked = backend.pick_other(index);
+    let picked = backend.pick(exchange.worker)?;
+    let index = picked.index();
+    let failure = match backend.lease_socket(picked, exchange.worker).await {
+        Ok(lease) => return Ok(lease),
+        Err(failure) => failure,
+    };
+    let retries = backend.retries();
+    match backend.pick_other(index).filter(|_| retries.on_connect && retries.attempts > 0 && backend.may_retry()) {
+        Some(other) => backend.lease_socket(other, exchange.worker).await,
+        None => Err(failure),
     }
-    backend.lease_socket(picked, exchange.worker).await
 }
 
 /// Sends the request and waits for the answer's head.
 async fn ask(exchange: &Exchange, lease: &mut Lease, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
     let limit = exchange.route.config.timeouts.response_head;
     match tokio::time::timeout(limit, lease.send(request)).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(unanswered)) => Err(unanswered.failure),
+        Ok(Ok(response)) => {
+            lease.picked().answered();
+            Ok(response)
+        }
+        Ok(Err(unanswered)) => {
+            lease.picked().failed(&unanswered.failure);
+            Err(unanswered.failure)
+        }
         Err(_) => {
             let detail = "the backend did not answer the WebSocket handshake in time";
             Err(Failure::new(Side::Backend, Kind::ResponseHeadTimeout, detail))

@@ -62,7 +62,7 @@ fn forbid(files: &[&File], texts: &[&str], reason: &str) {
     assert!(found.is_empty(), "{reason}\n{}", found.join("\n"));
 }
 
-const PURE: [&str; 17] = [
+const PURE: [&str; 19] = [
     "json",
     "coding",
     "version",
@@ -76,6 +76,8 @@ const PURE: [&str; 17] = [
     "yaml",
     "diagnostic",
     "backend/balance",
+    "backend/budget",
+    "backend/health",
     "http/wire/head",
     "http/wire/chunks",
     "http/wire/requests",
@@ -126,7 +128,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("failure", &["json"]),
     ("telemetry", &["telemetry", "config"]),
     ("worker", &[]),
-    ("backend", &["backend", "config", "telemetry", "failure", "worker"]),
+    ("backend", &["backend", "config", "telemetry", "failure", "tls", "worker"]),
     ("listen", &["listen", "config", "telemetry"]),
     ("snapshot", &["rules", "backend", "config", "version", "telemetry"]),
     ("store", &["store", "diagnostic"]),

@@ -87,12 +87,12 @@ async fn a_request_is_repeated_once_where_a_reused_connection_ends() {
 }
 
 #[tokio::test]
-async fn a_request_is_not_repeated_where_a_new_connection_ends() {
+async fn a_request_is_sent_again_once_where_a_new_connection_ends() {
     let (backend, counts) = answering_only(0).await;
     let proxy = TestProxy::before(backend.address).await;
     let got = proxy.client().await.ask(GET).await;
     assert_eq!((got.status(), got.problem().as_str()), (502, "bad_response"));
-    assert_eq!(counts.both(), (1, 1));
+    assert_eq!(counts.both(), (2, 2));
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use legato_proxy::app::App;
 use legato_proxy::config::{
-    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, Balance, Config, Endpoint, ListenLimits, Listener,
-    LogTarget, Protocol, ProxyProtocol, Timeouts,
+    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, BackendTls, Balance, Config, Endpoint, ListenLimits,
+    Listener, LogTarget, Protocol, ProxyProtocol, Retries, Scheme, Timeouts,
 };
 use legato_proxy::reload::{Handle, Setup};
 use legato_proxy::store::RuleStore;
@@ -139,13 +139,19 @@ pub(crate) fn write_rule(directory: &Path, path: &str, text: &str) {
 }
 
 fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
-    let endpoints = endpoints.iter().map(|a| Endpoint { authority: a.to_string().parse().unwrap() }).collect();
+    let endpoints = endpoints
+        .iter()
+        .map(|a| Endpoint { scheme: Scheme::Http, authority: a.to_string().parse().unwrap() })
+        .collect();
     let legacy = BackendConfig {
         name: "legacy".to_owned(),
         speaks: "1".to_owned(),
         endpoints,
         balance: Balance::RoundRobin,
         protocol: Protocol::H1,
+        checks: None,
+        retries: Retries::default(),
+        tls: BackendTls::default(),
     };
     Config {
         listen: vec![Listener {

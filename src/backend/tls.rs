@@ -1,0 +1,239 @@
+//! TLS to endpoints: whom we trust, who we are, and what went wrong.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{ClientConfig, WebPkiServerVerifier};
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
+use rustls::{AlertDescription, CertificateError, RootCertStore};
+use rustls_platform_verifier::Verifier;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::config::{BackendTls, Protocol};
+use crate::failure::{Failure, Kind, Side};
+use crate::tls;
+
+/// HTTP/2 as ALPN has it.
+const H2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// How a backend's endpoints are spoken to over TLS.
+#[derive(Debug)]
+pub(super) struct Tls {
+    settings: BackendTls,
+    protocol: Protocol,
+    current: ArcSwap<Material>,
+}
+
+/// What was read from files.
+#[derive(Debug)]
+struct Material {
+    /// A hash of the files.
+    fingerprint: u64,
+    /// Of `ca`; the system's where there is none.
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    identity: Option<Arc<SingleCertAndKey>>,
+    requests: OnceLock<Arc<ClientConfig>>,
+    sockets: OnceLock<Arc<ClientConfig>>,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Requests.
+    Requests,
+    /// One request of HTTP/1.1, that may become a socket.
+    Socket,
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// A text that names the file.
+    pub(super) fn try_new(settings: BackendTls, protocol: Protocol) -> Result<Self, String> {
+        let current = ArcSwap::from_pointee(Material::read(&settings)?);
+        Ok(Self { settings, protocol, current })
+    }
+
+    /// Reads the files again; whether they have changed. New connections use what they say.
+    ///
+    /// # Errors
+    /// A text that names the file; what was read before stays.
+    pub(super) fn refresh(&self) -> Result<bool, String> {
+        let new = Material::read(&self.settings)?;
+        let is_changed = new.fingerprint != self.current.load().fingerprint;
+        if is_changed {
+            self.current.store(Arc::new(new));
+        }
+        Ok(is_changed)
+    }
+
+    /// Whether there are files to read.
+    pub(super) fn has_files(&self) -> bool {
+        self.settings.ca.is_some() || self.settings.identity.is_some()
+    }
+
+    /// Speaks TLS to an endpoint, which has to prove that it is `host`, or who the configuration says.
+    pub(super) async fn connect(
+        &self,
+        stream: TcpStream,
+        host: &str,
+        purpose: Purpose,
+    ) -> Result<TlsStream<TcpStream>, Failure> {
+        let host = self.settings.server_name.as_deref().unwrap_or(host);
+        let name = ServerName::try_from(host.to_owned()).map_err(|e| {
+            failure("the backend's name is none that a certificate can have").because(format!("{host}: {e}"))
+        })?;
+        let config = self.config(purpose)?;
+        TlsConnector::from(config).connect(name, stream).await.map_err(|e| io_failure(&e))
+    }
+
+    fn config(&self, purpose: Purpose) -> Result<Arc<ClientConfig>, Failure> {
+        let material = self.current.load();
+        let (made, protocols): (_, &[&[u8]]) = match (purpose, self.protocol) {
+            (Purpose::Socket, _) => (&material.sockets, &[HTTP_1_1]),
+            (Purpose::Requests, Protocol::H1) => (&material.requests, &[HTTP_1_1]),
+            (Purpose::Requests, Protocol::H2) => (&material.requests, &[H2]),
+            (Purpose::Requests, Protocol::Auto) => (&material.requests, &[H2, HTTP_1_1]),
+        };
+        if let Some(config) = made.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = material.config(protocols)?;
+        Ok(Arc::clone(made.get_or_init(|| Arc::new(config))))
+    }
+}
+
+/// Whether HTTP/2 was agreed upon.
+pub(super) fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(H2)
+}
+
+impl Material {
+    fn read(settings: &BackendTls) -> Result<Self, String> {
+        let mut hash = Xxh3::new();
+        let mut read = |path: &Path| {
+            let bytes = tls::read(path)?;
+            hash.update(&bytes);
+            Ok::<_, String>(bytes)
+        };
+        let verifier = match &settings.ca {
+            Some(path) => Some(trusting(path, &read(path)?)?),
+            None => None,
+        };
+        let identity = match &settings.identity {
+            Some((certificate, key)) => {
+                let (certificates, private) = (read(certificate)?, read(key)?);
+                let identity = tls::identity((certificate, &certificates), (key, &private))?;
+                Some(Arc::new(SingleCertAndKey::from(identity)))
+            }
+            None => None,
+        };
+        let fingerprint = hash.digest();
+        Ok(Self { fingerprint, verifier, identity, requests: OnceLock::new(), sockets: OnceLock::new() })
+    }
+
+    fn config(&self, protocols: &[&[u8]]) -> Result<ClientConfig, Failure> {
+        let verifier = match &self.verifier {
+            Some(verifier) => Arc::clone(verifier),
+            None => system()?,
+        };
+        let builder = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|e| failure_of(&e))?.dangerous().with_custom_certificate_verifier(verifier);
+        let mut config = match &self.identity {
+            Some(identity) => builder.with_client_cert_resolver(Arc::clone(identity) as Arc<_>),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Ok(config)
+    }
+}
+
+/// What trusts the certificates of a PEM file, and nobody else.
+fn trusting(path: &Path, bytes: &[u8]) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in tls::certificates(path, bytes)? {
+        roots.add(certificate).map_err(|e| format!("cannot trust a certificate of {}: {e}", path.display()))?;
+    }
+    let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), tls::provider()).build();
+    let verifier = built.map_err(|e| format!("cannot trust the certificates of {}: {e}", path.display()))?;
+    Ok(verifier)
+}
+
+/// What trusts whom the system trusts. It is looked up when it is first needed: where nobody needs it, there may be
+/// none.
+fn system() -> Result<Arc<dyn ServerCertVerifier>, Failure> {
+    static SYSTEM: OnceLock<Arc<Verifier>> = OnceLock::new();
+    if let Some(verifier) = SYSTEM.get() {
+        return Ok(Arc::clone(verifier) as Arc<_>);
+    }
+    let verifier = Verifier::new(tls::provider())
+        .map_err(|e| failure("the system trusts no certificates").because(format!("{e}; set `tls.ca`")))?;
+    Ok(Arc::clone(SYSTEM.get_or_init(|| Arc::new(verifier))) as Arc<_>)
+}
+
+fn failure(detail: &str) -> Failure {
+    Failure::new(Side::Backend, Kind::BackendTls, detail)
+}
+
+fn io_failure(error: &std::io::Error) -> Failure {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(error) => failure_of(error),
+        None => failure("the backend closed the connection during the TLS handshake").because(error.to_string()),
+    }
+}
+
+/// What it means that TLS failed.
+pub(super) fn failure_of(error: &rustls::Error) -> Failure {
+    let detail = match error {
+        rustls::Error::InvalidCertificate(error) => certificate(error),
+        rustls::Error::NoCertificatesPresented => "the backend has no certificate",
+        rustls::Error::InvalidMessage(_) => "the backend does not speak TLS",
+        rustls::Error::NoApplicationProtocol => "the backend does not speak the protocol that is configured for it",
+        rustls::Error::AlertReceived(alert) => refused(*alert),
+        rustls::Error::PeerIncompatible(_) => "the backend speaks no version of TLS, or no cipher, that is accepted",
+        _ => "no TLS connection to the backend can be made",
+    };
+    failure(detail).because(error.to_string())
+}
+
+fn certificate(error: &CertificateError) -> &'static str {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the backend's certificate has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the backend's certificate is not valid yet"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the backend's certificate is for another name"
+        }
+        // A signature that is wrong is that of another authority of the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "the backend's certificate was issued by an authority that is not trusted"
+        }
+        CertificateError::Revoked => "the backend's certificate has been revoked",
+        _ => "the backend's certificate is not valid",
+    }
+}
+
+fn refused(alert: AlertDescription) -> &'static str {
+    match alert {
+        AlertDescription::CertificateRequired => "the backend asks for a client certificate, and none is configured",
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied => "the backend does not accept the client certificate",
+        AlertDescription::NoApplicationProtocol => "the backend does not speak the protocol that is configured for it",
+        AlertDescription::UnrecognisedName => "the backend does not know the name that it is asked for",
+        _ => "the backend broke off the TLS handshake",
+    }
+}
