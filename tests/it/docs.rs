@@ -152,7 +152,7 @@ fn every_diagnostic_code_has_a_paragraph() {
 }
 
 /// The kinds of failure beside [`Code`], as `Kind::code` names them. Its `match` has no other list of them.
-const KINDS: [Kind; 28] = [
+const KINDS: [Kind; 30] = [
     Kind::BadRequest,
     Kind::MethodNotSupported,
     Kind::HttpVersion,
@@ -174,6 +174,8 @@ const KINDS: [Kind; 28] = [
     Kind::Incomplete,
     Kind::Unreachable,
     Kind::Overloaded,
+    Kind::AllEjected(1),
+    Kind::BackendTls,
     Kind::ConnectTimeout,
     Kind::ResponseHeadTimeout,
     Kind::IdleTimeout,
