@@ -20,6 +20,7 @@ use crate::http::server::{self, Gate};
 use crate::listen::{Certificates, sockets};
 use crate::reload::{Handle, Reloader, Setup};
 use crate::snapshot::Published;
+use crate::socketio;
 use crate::telemetry::access_log::{self, AccessLog, Writer};
 use crate::telemetry::metrics;
 use crate::telemetry::trace::Exports;
@@ -88,12 +89,14 @@ impl App {
         };
         let addresses = listeners.iter().map(|sockets| sockets[0].local_addr()).collect::<io::Result<_>>();
         let life = Life::default();
+        let sessions = socketio::Table::default();
         let plane = |worker| Plane {
             worker,
             published: reloader.published(),
             access_log: access_log.clone(),
             tasks: life.tasks.clone(),
             draining: life.draining.clone(),
+            sessions: sessions.clone(),
             abandoned: life.abandoned.clone(),
         };
         Ok(Self {

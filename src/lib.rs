@@ -27,7 +27,7 @@
 //! together per call and message, and [`json::Program::fuse`] turns them into one flat program. A
 //! [`json::Translator`] runs it over a body in chunks, in one pass: what nobody edits leaves as it came.
 //! From the same edits [`openapi`] derives a version's contract from that of the version before it.
-//! The life of a request is told in [`http`], that of a socket in [`ws`].
+//! The life of a request is told in [`http`], that of a socket in [`ws`], that of a Socket.IO session in [`socketio`].
 //!
 //! # Threads
 //!
@@ -45,7 +45,7 @@
 //! | 1 leaf shells | [`config`] [`telemetry`] [`failure`] [`tls`] [`worker`] | each other downwards, layer 0 |
 //! | 2 resources | [`backend`] [`listen`] | layer 1 |
 //! | 3 meeting point | [`snapshot`] | [`rules`], [`backend`], [`telemetry`] |
-//! | 4 data plane | [`http`] [`ws`] | layers 0 to 3 |
+//! | 4 data plane | [`http`] [`ws`] [`socketio`] | layers 0 to 3 |
 //! | 4 control plane | [`store`] [`reload`] [`admin`] | layers 0 to 3, never the data plane |
 //! | 5 | [`demo`], [`app`], then [`cli`], then `main` | everything below |
 //!
@@ -54,7 +54,7 @@
 //! `tests/it/architecture.rs` holds those that a test can hold.
 //!
 //! 1. Layers 0 and 1, but for the leaf shells, name no tokio, hyper, metrics, clock, randomness, file or socket.
-//! 2. [`http`] and [`ws`] never name [`store`], [`reload`] or [`admin`].
+//! 2. [`http`], [`ws`] and [`socketio`] never name [`store`], [`reload`] or [`admin`].
 //! 3. A request loads the snapshot once and passes it down; a socket keeps the one of its handshake. Only [`reload`]
 //!    publishes.
 //! 4. A rule set that does not compile, or whose own tests fail, never changes traffic.
@@ -97,6 +97,7 @@ pub mod listen;
 pub mod snapshot;
 
 pub mod http;
+pub mod socketio;
 pub mod ws;
 
 pub mod admin;

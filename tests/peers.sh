@@ -3,7 +3,7 @@
 # Installs what is missing (Debian packages as root; ws from npm into target/peers). LEGATO=path tests another binary.
 set -euo pipefail
 # Whatever hangs, ends.
-[[ -n ${LEGATO_PEERS_BOUNDED:-} ]] || LEGATO_PEERS_BOUNDED=yes exec timeout 600 "$0" "$@"
+[[ -n ${LEGATO_PEERS_BOUNDED:-} ]] || LEGATO_PEERS_BOUNDED=yes exec timeout 1500 "$0" "$@"
 cd "$(dirname "$0")/.."
 
 work=$PWD/target/peers
@@ -26,6 +26,7 @@ main() {
     connections_and_protocols
     sockets "$proxy"
     through_nginx
+    socketio
 
     printf '%d passed, %d failed\n' "$passed" "$failed"
     ((failed == 0))
@@ -208,6 +209,18 @@ through_nginx() {
     equal 'nginx in front, version 1' "$(get "$backend/api/messages")" "$(get "$front/api/messages")"
     contains 'nginx in front, version 2' '{"data":{"id":1,"display_name":"ada"' "$(get "${v2[@]}" "$front/api/users/1")"
     sockets "$front"
+}
+
+# Every generation of Socket.IO clients against every generation of its servers.
+socketio() {
+    local line name expected found
+    while IFS=$'\t' read -r line name expected found; do
+        case $line in
+            ok) pass "$name" ;;
+            failed) fail "$name" "$expected" "$found" ;;
+        esac
+    done < <(LEGATO=$legato tests/peers/socketio.sh 2>&1 | tee "$work/socketio.log")
+    [[ $(tail -n 1 "$work/socketio.log") == 'done' ]] || fail 'the Socket.IO clients ran to their end' 'done' "$(tail -n 3 "$work/socketio.log")"
 }
 
 main

@@ -232,7 +232,9 @@ impl Front {
                 batch.extend(self.pop());
             }
         }
-        let is_last = self.queue.is_empty() || self.carrier == Carrier::Socket;
+        // Clients of protocol 4 read a close before the data that it came with.
+        let may_append = batch.is_empty() || self.generation == Generation::Eio3;
+        let is_last = (self.queue.is_empty() && may_append) || self.carrier == Carrier::Socket;
         match self.phase {
             Phase::Closing(ending, _) if is_last => {
                 batch.push(if ending == Ending::ClientLeft { Packet::Noop } else { Packet::Close });

@@ -358,6 +358,11 @@ impl Session {
 
     /// The backend's connection has ended.
     pub fn backend_lost(&mut self, now: Duration, ending: Ending) {
+        if let Backend::HangingUp(_, next) = &mut self.back {
+            // It was to be closed anyway.
+            self.back = next.take().map_or(Backend::None, Backend::Wanted);
+            return;
+        }
         self.back = Backend::None;
         self.close(now, ending);
     }

@@ -32,13 +32,14 @@ fn api(key: &Node, node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<
     let backends = fields.require(reader, "backends").and_then(|node| backend::backends(node, base_dir, reader));
     let timeouts = fields.get("timeouts").and_then(|node| timeouts(node, reader)).unwrap_or_default();
     let limits = fields.get("limits").and_then(|node| limits(node, reader)).unwrap_or_default();
+    let socketio = fields.get("socketio").and_then(|node| super::socketio::socketio(node, reader));
     for key in ["split", "versions", "rollout", "shadow"] {
         not_supported(&mut fields, key, None, reader);
     }
     let trust = fields.get("forwarded").and_then(|node| forwarded(node, reader)).unwrap_or_default();
     fields.finish(reader);
 
-    let api = ApiConfig { name: name?, hosts, prefix, backends: backends?, timeouts, limits, trust };
+    let api = ApiConfig { name: name?, hosts, prefix, backends: backends?, timeouts, limits, trust, socketio };
     Some((api, matched.unwrap_or(key).span))
 }
 

@@ -10,6 +10,7 @@ mod endpoint;
 mod environment;
 mod file;
 mod listen;
+mod socketio;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -194,6 +195,46 @@ pub struct ApiConfig {
     pub limits: ApiLimits,
     /// Networks that may say in `forwarded` and `x-forwarded-*` whom they forward for.
     pub trust: Vec<IpNet>,
+    /// How Socket.IO is carried; `None`: as any other traffic.
+    pub socketio: Option<SocketIo>,
+}
+
+/// How Socket.IO is carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketIo {
+    /// The path of its requests, such as `/socket.io/`.
+    pub path: String,
+    /// The generation of the backends.
+    pub backend: SocketIoBackend,
+    /// Announced to clients; `None`: as the backend does.
+    pub ping_interval: Option<Duration>,
+    /// Announced to clients; `None`: as the backend does.
+    pub ping_timeout: Option<Duration>,
+    /// Bytes that clients put into one body, announced to them; `None`: as the backend does.
+    pub max_payload: Option<u64>,
+    /// How long the move from polls to a WebSocket may take.
+    pub upgrade_timeout: Duration,
+    /// How long the backend may take to open a session.
+    pub open_timeout: Duration,
+    /// How long a client of Engine.IO 4 may take to ask for a namespace of a backend of Engine.IO 3.
+    pub join_timeout: Duration,
+    /// Packets in the answer to one poll.
+    pub batch: usize,
+    /// Sessions at one time.
+    pub sessions: usize,
+    /// Query parameters that clients of Engine.IO 3 say for themselves to a backend of Engine.IO 4.
+    pub auth_from_query: Vec<String>,
+    /// Origins whose scripts may read answers; `None`: any.
+    pub origins: Option<Vec<String>>,
+}
+
+/// A generation of Socket.IO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketIoBackend {
+    /// Engine.IO 3: packages 1.x and 2.x.
+    Eio3,
+    /// Engine.IO 4: packages 3.x and 4.x.
+    Eio4,
 }
 
 /// Bounds in time; `None`: no bound.

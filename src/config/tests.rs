@@ -79,6 +79,7 @@ fn what_is_not_said_has_its_documented_default() {
                 ratio: 200,
             },
             trust: vec![],
+            socketio: None,
         }],
         workers: None,
         access_log: AccessLog { to: LogTarget::Stderr, sample: Share::ALL },

@@ -147,6 +147,11 @@ impl Exchange {
         coding::Limits { total: self.route.config.limits.decompressed, ratio: self.route.config.limits.ratio }
     }
 
+    /// Bounds on one message of a socket.
+    pub(crate) fn message_limits(&self) -> json::Limits {
+        json::Limits { depth: self.route.config.limits.depth, buffer: self.route.config.limits.message }
+    }
+
     /// The mark of translated representations.
     pub(crate) fn mark(&self) -> Mark {
         Mark::new(&self.snapshot.hash, &self.client_version().label, &self.backend_version().label)

@@ -62,6 +62,8 @@ pub struct Plane {
     pub tasks: TaskTracker,
     /// Cancelled when the proxy drains.
     pub draining: CancellationToken,
+    /// The sessions of Socket.IO, which all workers share.
+    pub sessions: crate::socketio::Table,
     /// Cancelled when draining has taken too long.
     pub abandoned: CancellationToken,
 }

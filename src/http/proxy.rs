@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use crate::backend::Body;
 use crate::failure::{Failure, Kind, Side};
 use crate::rules::{Absent, Lifetime};
+use crate::socketio;
 use crate::telemetry::access_log::Record;
 use crate::telemetry::trace;
 use crate::ws;
@@ -38,6 +39,13 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
     let record = Record::new(client.peer, head.version, head.method.clone(), head.uri.path().to_owned());
     let mut recorder = Recorder::new(Arc::clone(plane), record);
 
+    // A session of Socket.IO keeps the snapshot and the version of its first request.
+    if let Some(session) = socketio::find(plane, &head) {
+        let mut recorder = Some(recorder);
+        let answer = Box::pin(socketio::resume(&session, &mut recorder, &head, body, upgrade)).await;
+        return settle(recorder, answer, Audience::default(), |_| {});
+    }
+
     // One snapshot decides everything about this request.
     let snapshot = plane.published.load();
     recorder.trace(trace::begin(snapshot.tracer.as_ref(), &mut head.headers));
@@ -49,6 +57,12 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
         }
     };
     note(&exchange, recorder.record());
+
+    if socketio::concerns(&exchange, &head) {
+        let (mut recorder, exchange) = (Some(recorder), Arc::new(exchange));
+        let answer = Box::pin(socketio::open(plane, &exchange, &mut recorder, head, upgrade)).await;
+        return settle(recorder, answer, exchange.audience(), |headers| exchange.stamp(headers));
+    }
 
     match forward(plane, &exchange, &mut recorder, head, body, upgrade).await {
         Ok(Answer::Message(mut response)) => {
@@ -66,6 +80,24 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
             exchange.stamp(response.headers_mut());
             finish(recorder, response, Some(&failure))
         }
+    }
+}
+
+/// Answers a request of Socket.IO. A record that is not there any more belongs to the socket.
+fn settle(
+    recorder: Option<Recorder>,
+    answer: Result<socketio::Answer, Failure>,
+    audience: Audience<'_>,
+    stamp: impl FnOnce(&mut HeaderMap),
+) -> Response<Body> {
+    let (mut response, failure) = match answer {
+        Ok(socketio::Answer::Message(response) | socketio::Answer::Socket(response)) => (response, None),
+        Err(failure) => (respond::problem(&failure, audience), Some(failure)),
+    };
+    stamp(response.headers_mut());
+    match recorder {
+        Some(recorder) => finish(recorder, response, failure.as_ref()),
+        None => response,
     }
 }
 

@@ -142,6 +142,43 @@ pub(crate) fn problem(failure: &Failure, audience: Audience<'_>) -> Response<Bod
     response
 }
 
+/// What tells a reader about a failure inside a message: the text of [`problem`].
+pub(crate) fn problem_text(failure: &Failure, audience: Audience<'_>) -> String {
+    let status = status(failure);
+    match audience.shape {
+        None => document(failure, status, audience.version),
+        Some(shape) => shape.fill(|which| part(which, failure, status, audience.version)),
+    }
+}
+
+/// Errors that Engine.IO has words for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EngineIoError {
+    UnknownTransport,
+    UnknownSession,
+    BadMethod,
+    BadRequest,
+    Forbidden,
+    UnsupportedProtocol,
+}
+
+/// The response that tells a client of Engine.IO about an error, in the words of its own servers.
+pub(crate) fn engineio(error: EngineIoError) -> Response<Body> {
+    let (code, message, status) = match error {
+        EngineIoError::UnknownTransport => (0, "Transport unknown", StatusCode::BAD_REQUEST),
+        EngineIoError::UnknownSession => (1, "Session ID unknown", StatusCode::BAD_REQUEST),
+        EngineIoError::BadMethod => (2, "Bad handshake method", StatusCode::BAD_REQUEST),
+        EngineIoError::BadRequest => (3, "Bad request", StatusCode::BAD_REQUEST),
+        EngineIoError::Forbidden => (4, "Forbidden", StatusCode::FORBIDDEN),
+        EngineIoError::UnsupportedProtocol => (5, "Unsupported protocol version", StatusCode::BAD_REQUEST),
+    };
+    let mut response = Response::new(body::full(format!("{{\"code\":{code},\"message\":\"{message}\"}}")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// The answer to OPTIONS of the server itself, or at the end of `max-forwards`.
 pub(crate) fn options() -> Response<Body> {
     let mut response = Response::new(body::empty());

@@ -6,11 +6,11 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::backend::{Body, Lease};
+use crate::backend::{Body, Lease, Picked};
 use crate::failure::{Failure, Kind, Side, causes};
 use crate::http::exchange::Exchange;
 use crate::http::send::Outgoing;
@@ -89,6 +89,14 @@ impl Handshake {
         Ok(Opened::Socket(answer, Box::new(session)))
     }
 
+    /// The answer for a client whose socket is not the backend's, and the connection that becomes that socket.
+    pub(crate) fn accept(self) -> (Response<Body>, OnUpgrade, Option<Slot>) {
+        let mut response = respond::switching();
+        upgrade_headers(response.headers_mut());
+        headers::insert(response.headers_mut(), header::SEC_WEBSOCKET_ACCEPT, &self.accept);
+        (response, self.upgrade, self.slot)
+    }
+
     /// The answer for the client, with what else the backend says in its own.
     fn answer(&self, exchange: &Exchange, backend: &HeaderMap) -> Response<Body> {
         let mut response = respond::switching();
@@ -108,6 +116,38 @@ impl Handshake {
         headers::insert(to, header::SEC_WEBSOCKET_ACCEPT, &self.accept);
         response
     }
+}
+
+/// What the backend made of a request that is this proxy's own.
+pub(crate) enum Dialed {
+    /// A socket, the endpoint that it keeps busy, and what else the backend said.
+    Socket(Upgraded, Picked, HeaderMap),
+    /// Its refusal.
+    Refused(Response<Body>),
+}
+
+/// Opens a connection to the backend that is to become a socket.
+///
+/// # Errors
+/// As no endpoint can be reached.
+pub(crate) async fn reserve(exchange: &Exchange) -> Result<Lease, Failure> {
+    connect(exchange).await
+}
+
+/// Opens a socket of this proxy's own to the backend, without extensions.
+///
+/// # Errors
+/// As the backend answers with what is no handshake.
+pub(crate) async fn dial(exchange: &Exchange, mut lease: Lease, mut outgoing: Outgoing) -> Result<Dialed, Failure> {
+    outgoing.headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
+    let key = generate_key();
+    let mut response = ask(exchange, &mut lease, request(outgoing, &key, true)).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return refusal(exchange, response, lease).map(Dialed::Refused);
+    }
+    check_answer(response.headers(), &key, true)?;
+    let upgraded = hyper::upgrade::on(&mut response).await.map_err(|e| bad_answer("no socket").because(causes(&e)))?;
+    Ok(Dialed::Socket(upgraded, lease.into_picked(), std::mem::take(response.headers_mut())))
 }
 
 /// A header's value, where it stands once.

@@ -14,5 +14,5 @@ mod handshake;
 mod session;
 mod tunnel;
 
-pub(crate) use handshake::{Handshake, Opened};
+pub(crate) use handshake::{Dialed, Handshake, Opened, dial, reserve};
 pub(crate) use session::Session;

@@ -165,13 +165,13 @@ fn the_planes_meet_in_the_snapshot() {
     let files = sources();
     let of = |modules: &[&str]| files.iter().filter(|f| is_in(f, modules)).collect::<Vec<_>>();
     forbid(
-        &of(&["http", "ws", "shadow", "backend"]),
+        &of(&["http", "ws", "socketio", "shadow", "backend"]),
         &["crate::store", "crate::reload", "crate::lifecycle", "crate::admin", "crate::app", "crate::cli", ".publish("],
         "the data plane reads snapshots and knows nothing of where they come from",
     );
     forbid(
         &of(&["store", "reload", "lifecycle", "admin"]),
-        &["crate::http", "crate::ws", "crate::shadow", "crate::app", "crate::cli"],
+        &["crate::http", "crate::ws", "crate::socketio", "crate::shadow", "crate::app", "crate::cli"],
         "the control plane publishes snapshots and knows nothing of who reads them",
     );
     let publishers: Vec<&str> = files
@@ -189,7 +189,9 @@ fn statuses_are_picked_in_one_place() {
     // What a status means for framing and validators is a question, not a choice.
     let elsewhere: Vec<&File> = files
         .iter()
-        .filter(|f| is_in(f, &["http", "ws", "backend", "failure", "snapshot"]) && f.path != "http/respond.rs")
+        .filter(|f| {
+            is_in(f, &["http", "ws", "socketio", "backend", "failure", "snapshot"]) && f.path != "http/respond.rs"
+        })
         .collect();
     forbid(
         &elsewhere,

@@ -51,6 +51,7 @@ mod reload_load;
 mod rules;
 mod schema;
 mod shapes;
+mod socketio;
 mod socketio_packets;
 mod tools;
 mod tracing;

@@ -176,6 +176,7 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
             },
             limits: ApiLimits::default(),
             trust: Vec::new(),
+            socketio: None,
         }],
         workers: None,
         access_log: AccessLog::all(LogTarget::Off),

@@ -1,0 +1,139 @@
+//! A WebSocket of a session, read and written at the same time by one task.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Sink, Stream};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use std::pin::Pin;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::framing::engineio::Frame;
+
+/// Frames that wait here; more wait in the session, where they are counted.
+const WAITING: usize = 4;
+/// Buffers, in bytes.
+const READ_BUFFER: usize = 8 * 1024;
+const WRITE_BUFFER: usize = 8 * 1024;
+/// How long a side that was closed has to end.
+const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// A WebSocket and what waits to be sent on it.
+pub(super) struct Leg {
+    stream: WebSocketStream<TokioIo<Upgraded>>,
+    queue: VecDeque<Message>,
+    is_dirty: bool,
+    /// Bytes that were sent.
+    pub(super) sent: u64,
+}
+
+/// What happens on a leg.
+pub(super) enum Event {
+    /// A message came.
+    Frame(Frame),
+    /// All that waited was sent.
+    Room,
+    /// The other side closed it.
+    Closed,
+    /// It is gone without a close, or broke the protocol.
+    Gone,
+}
+
+impl Leg {
+    /// `limit`: bytes of one message.
+    pub(super) async fn new(upgraded: Upgraded, role: Role, limit: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_write_buffer_size(WRITE_BUFFER + 2 * limit + 1024)
+            .max_message_size(Some(limit))
+            .max_frame_size(Some(limit));
+        let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, Some(config)).await;
+        Self { stream, queue: VecDeque::new(), is_dirty: false, sent: 0 }
+    }
+
+    /// Whether it takes another frame.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() < WAITING
+    }
+
+    pub(super) fn send(&mut self, frame: Frame) {
+        let message = match frame {
+            // Packets are UTF-8.
+            Frame::Text(text) => Utf8Bytes::try_from(text).map(Message::Text).ok(),
+            Frame::Binary(bytes) => Some(Message::Binary(bytes)),
+        };
+        self.queue.extend(message);
+    }
+
+    /// What happens next. Nothing is lost where the future is dropped.
+    pub(super) async fn event(&mut self, reads: bool) -> Event {
+        poll_fn(|cx| self.poll(cx, reads)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<Event> {
+        match self.poll_write(cx) {
+            Ok(true) => return Poll::Ready(Event::Room),
+            Ok(false) => {}
+            Err(()) => return Poll::Ready(Event::Gone),
+        }
+        if !reads {
+            return Poll::Pending;
+        }
+        loop {
+            match Pin::new(&mut self.stream).poll_next(cx) {
+                Poll::Ready(Some(Ok(Message::Text(text)))) => {
+                    return Poll::Ready(Event::Frame(Frame::Text(Bytes::from(text))));
+                }
+                Poll::Ready(Some(Ok(Message::Binary(bytes)))) => {
+                    return Poll::Ready(Event::Frame(Frame::Binary(bytes)));
+                }
+                // Pings are answered by the layer below.
+                Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => self.is_dirty = true,
+                Poll::Ready(Some(Ok(Message::Close(_)))) => return Poll::Ready(Event::Closed),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Event::Gone),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Sends what waits as far as it goes; whether that was the last of it.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, ()> {
+        let had_some = !self.queue.is_empty();
+        while !self.queue.is_empty() {
+            match Pin::new(&mut self.stream).poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(()),
+                Poll::Pending => break,
+            }
+            if let Some(message) = self.queue.pop_front() {
+                self.sent += message.len() as u64;
+                Pin::new(&mut self.stream).start_send(message).map_err(|_| ())?;
+                self.is_dirty = true;
+            }
+        }
+        if self.is_dirty {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.is_dirty = false,
+                Poll::Ready(Err(_)) => return Err(()),
+                Poll::Pending => {}
+            }
+        }
+        Ok(had_some && self.queue.is_empty())
+    }
+
+    /// Sends what waits and a close, and waits for the other side's for a while.
+    pub(super) async fn close(mut self) {
+        self.queue.push_back(Message::Close(None));
+        let ended = async { while !matches!(self.event(true).await, Event::Gone) {} };
+        // One that does not end is dropped.
+        let _ = timeout(CLOSE_GRACE, ended).await;
+    }
+}
