@@ -211,7 +211,7 @@ fn every_wrong_value_is_reported() {
             count += 1;
         }
     }
-    assert_eq!(count, 96);
+    assert_eq!(count, 101);
 }
 
 #[test]
