@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::HeaderName;
 
 use crate::backend::{Backend, State};
 use crate::config::{ApiConfig, BackendConfig, Config};
 use crate::rules::{Api, RuleSet};
+use crate::telemetry::metrics::Exchanges;
 use crate::telemetry::trace::Tracer;
 use crate::version::{Notices, VersionId};
 
@@ -30,6 +32,8 @@ pub struct Snapshot {
 /// One API as configured, with its rules and backends.
 #[derive(Debug)]
 pub struct Route {
+    /// Its name.
+    pub name: Arc<str>,
     /// Its configuration.
     pub config: ApiConfig,
     /// Its rules and what its backends speak; `None` where there is no rule set for it.
@@ -45,8 +49,14 @@ pub struct RoutedRules {
     pub api: Arc<Api>,
     /// What each backend speaks, in the order of [`Route::backends`].
     pub speaks: Vec<VersionId>,
+    /// The request headers that can decide the version, for `vary`.
+    pub vary: Vec<HeaderName>,
+    /// The response header that says the version.
+    pub echo: HeaderName,
     /// What clients are told about their version, for each version.
     notices: Vec<Notices>,
+    /// For each backend, for each version.
+    exchanges: Vec<Vec<Arc<Exchanges>>>,
 }
 
 impl RoutedRules {
@@ -54,6 +64,12 @@ impl RoutedRules {
     #[must_use]
     pub fn notices(&self, version: VersionId) -> &Notices {
         &self.notices[usize::from(version.0)]
+    }
+
+    /// What counts the exchanges of clients of a version with a backend, which is named by its place.
+    #[must_use]
+    pub fn exchanges(&self, backend: usize, version: VersionId) -> &Arc<Exchanges> {
+        &self.exchanges[backend][usize::from(version.0)]
     }
 }
 
@@ -95,7 +111,12 @@ impl Snapshot {
                     errors.push(format!("rules/{}: expected the rules of this api, found none", api.name));
                 }
                 Ok(rules) => match backends(api, workers, previous) {
-                    Ok(backends) => routes.push(Arc::new(Route { config: api.clone(), rules, backends })),
+                    Ok(backends) => routes.push(Arc::new(Route {
+                        name: api.name.as_str().into(),
+                        config: api.clone(),
+                        rules,
+                        backends,
+                    })),
                     Err(error) => errors.push(error),
                 },
                 Err(more) => errors.extend(more),
@@ -154,8 +175,23 @@ fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRule
             )),
         }
     }
-    let notices = api.versions.0.iter().map(Notices::new).collect();
-    if errors.is_empty() { Ok(Some(RoutedRules { api: Arc::clone(api), speaks, notices })) } else { Err(errors) }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let name: Arc<str> = config.name.as_str().into();
+    let counted = |backend: &BackendConfig| {
+        let backend: Arc<str> = backend.name.as_str().into();
+        let labels = api.versions.0.iter().map(|version| Arc::clone(&version.label));
+        labels.map(|label| Arc::new(Exchanges::new(Arc::clone(&name), label, Arc::clone(&backend)))).collect()
+    };
+    Ok(Some(RoutedRules {
+        api: Arc::clone(api),
+        speaks,
+        vary: api.resolver.vary(),
+        echo: api.resolver.echo_header(),
+        notices: api.versions.0.iter().map(Notices::new).collect(),
+        exchanges: config.backends.iter().map(counted).collect(),
+    }))
 }
 
 fn backends(config: &ApiConfig, workers: usize, previous: Option<&Snapshot>) -> Result<Vec<Arc<Backend>>, String> {

@@ -63,7 +63,7 @@ fn api(route: &Route) -> Value {
                     })
                 })
                 .collect();
-            json!({"name": backend.name(), "speaks": backend.speaks(), "endpoints": endpoints})
+            json!({"name": &**backend.name(), "speaks": backend.speaks(), "endpoints": endpoints})
         })
         .collect();
     json!({

@@ -50,6 +50,7 @@ const KEPT: Duration = Duration::from_secs(50);
 #[derive(Debug)]
 pub struct Backend {
     names: Arc<Names>,
+    name: Arc<str>,
     config: BackendConfig,
     connect_timeout: Duration,
     endpoints: Vec<Arc<Endpoint>>,
@@ -151,6 +152,7 @@ impl Backend {
             Arc::new(Endpoint::new(endpoint.authority.clone(), config.protocol, tls, condition, workers))
         };
         Ok(Self {
+            name: config.name.as_str().into(),
             endpoints: config.endpoints.iter().map(endpoint).collect(),
             names,
             tls,
@@ -171,8 +173,8 @@ impl Backend {
 
     /// Its name.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.config.name
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// The label of the version it speaks.

@@ -1,11 +1,13 @@
 //! What is known of a request before anything is done with it: its API, its version, its backend.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
+use http::uri::{PathAndQuery, Uri};
 use tokio::time::Instant;
 
 use crate::backend::Backend;
@@ -14,6 +16,7 @@ use crate::failure::{Failure, Kind, Side};
 use crate::json::{self, Uuids, Values};
 use crate::rules::{AfterSunset, Api, MessagePlan, OnError, Pair};
 use crate::snapshot::{Route, Snapshot};
+use crate::telemetry::metrics::Exchanges;
 use crate::version::{ApiVersion, RequestView, ResolveError, Resolved, VersionId};
 use crate::worker::Worker;
 
@@ -23,6 +26,9 @@ use super::respond::Audience;
 use super::server::Client;
 use super::validators::Mark;
 use super::{forwarded, headers};
+
+/// One backend until splits exist: the configuration allows no more.
+const BACKEND: usize = 0;
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
@@ -72,17 +78,15 @@ impl Exchange {
         let view = RequestView { headers: &head.headers, host: authority.as_deref(), path, query };
         let api = &rules.api;
         let resolved = api.resolver.resolve(&api.versions, &view).map_err(|e| refused(unresolved(api, &e), None))?;
-        check_sunset(api, resolved.version, jiff::Timestamp::now())
-            .map_err(|failure| refused(failure, Some(resolved.version)))?;
+        check_sunset(api, resolved.version).map_err(|failure| refused(failure, Some(resolved.version)))?;
         Ok(Self {
             worker: plane.worker,
             client,
             client_ip: forwarded::client_ip(&head.headers, client.peer.ip(), &route.config.trust),
             authority,
             resolved,
-            // One backend until splits exist: the configuration allows no more.
-            backend: Arc::clone(&route.backends[0]),
-            speaks: rules.speaks[0],
+            backend: Arc::clone(&route.backends[BACKEND]),
+            speaks: rules.speaks[BACKEND],
             deadline: route.config.timeouts.request.map(|t| Instant::now() + t),
             api: Arc::clone(api),
             route,
@@ -106,12 +110,19 @@ impl Exchange {
     }
 
     /// The path and query that the rules see: without the version's prefix.
-    pub(crate) fn rule_path(&self, head: &Parts) -> String {
-        let path = self.resolved.path.as_deref().unwrap_or(head.uri.path());
-        match head.uri.query() {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
+    pub(crate) fn rule_path<'u>(&self, uri: &'u Uri) -> Cow<'u, str> {
+        let whole = uri.path_and_query().map_or(uri.path(), PathAndQuery::as_str);
+        match (&self.resolved.path, uri.query()) {
+            (None, _) => Cow::Borrowed(whole),
+            (Some(path), Some(query)) => Cow::Owned(format!("{path}?{query}")),
+            (Some(path), None) => Cow::Owned(path.clone()),
         }
+    }
+
+    /// What counts this exchange.
+    pub(crate) fn exchanges(&self) -> Option<&Arc<Exchanges>> {
+        let rules = self.route.rules.as_ref()?;
+        Some(rules.exchanges(BACKEND, self.resolved.version))
     }
 
     /// What literals refer to in a request, for its plan. A plan that changes nothing has none.
@@ -190,7 +201,7 @@ impl Refused {
     }
 
     /// The label of the client's version.
-    pub(crate) fn client_version(&self) -> Option<&str> {
+    pub(crate) fn client_version(&self) -> Option<&Arc<str>> {
         Some(&self.api()?.versions.get(self.version?).label)
     }
 
@@ -216,16 +227,14 @@ fn audience(api: &Api, version: Option<VersionId>) -> Audience<'_> {
 
 fn stamp(route: &Route, version: Option<VersionId>, headers: &mut HeaderMap) {
     let Some(rules) = &route.rules else { return };
-    let resolver = &rules.api.resolver;
-    for name in resolver.vary() {
-        headers::vary(headers, &name);
+    for name in &rules.vary {
+        headers::vary(headers, name);
     }
     let Some(notices) = version.map(|version| rules.notices(version)) else { return };
-    let values =
-        [(resolver.echo_header(), &notices.label), (DEPRECATION, &notices.deprecation), (SUNSET, &notices.sunset)];
+    let values = [(&rules.echo, &notices.label), (&DEPRECATION, &notices.deprecation), (&SUNSET, &notices.sunset)];
     for (name, value) in values {
         if let Some(value) = value {
-            headers.insert(name, value.clone());
+            headers.insert(name.clone(), value.clone());
         }
     }
     for link in &notices.links {
@@ -275,11 +284,11 @@ fn unresolved(api: &Api, error: &ResolveError) -> Failure {
     Failure::new(Side::Client, kind, error.to_string()).supporting(api.versions.labels())
 }
 
-fn check_sunset(api: &Api, version: VersionId, now: jiff::Timestamp) -> Result<(), Failure> {
+fn check_sunset(api: &Api, version: VersionId) -> Result<(), Failure> {
     let declared = api.versions.get(version);
     let gone = match api.after_sunset {
         AfterSunset::Serve => false,
-        AfterSunset::Gone => declared.sunset.is_some_and(|s| s <= now.as_second()),
+        AfterSunset::Gone => declared.sunset.is_some_and(|sunset| sunset <= jiff::Timestamp::now().as_second()),
     };
     if gone {
         let detail = format!("version `{}` of this api is past its sunset", declared.label);

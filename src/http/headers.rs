@@ -83,7 +83,10 @@ pub(crate) fn count_hop(method: &Method, headers: &mut HeaderMap) -> Hops {
 /// Takes off what concerns one connection. `te: trailers` is put back: it says that the client reads trailers,
 /// and this proxy forwards them.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION).filter_map(|t| t.parse().ok()).collect();
+    // Most messages name nothing but the connection's own end.
+    let is_own = |t: &&str| t.eq_ignore_ascii_case("close") || t.eq_ignore_ascii_case("keep-alive");
+    let named = tokens(headers, &header::CONNECTION).filter(|t| !is_own(t)).filter_map(|t| t.parse().ok());
+    let named: Vec<HeaderName> = named.collect();
     let trailers = tokens(headers, &header::TE).any(|t| t.eq_ignore_ascii_case("trailers"));
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);

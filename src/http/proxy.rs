@@ -56,7 +56,7 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
             return no_api(&head, &refused, recorder);
         }
     };
-    note(&exchange, recorder.record());
+    note(&exchange, &mut recorder);
 
     if socketio::concerns(&exchange, &head) {
         let (mut recorder, exchange) = (Some(recorder), Arc::new(exchange));
@@ -119,16 +119,20 @@ fn no_api(head: &Parts, refused: &Refused, recorder: Recorder) -> Response<Body>
 }
 
 fn note_refused(refused: &Refused, record: &mut Record) {
-    record.api = refused.route.as_ref().map(|route| route.config.name.clone());
-    record.client_version = refused.client_version().map(str::to_owned);
+    record.api = refused.route.as_ref().map(|route| Arc::clone(&route.name));
+    record.client_version = refused.client_version().cloned();
 }
 
-fn note(exchange: &Exchange, record: &mut Record) {
+fn note(exchange: &Exchange, recorder: &mut Recorder) {
+    let record = recorder.record();
     record.peer.set_ip(exchange.client_ip);
-    record.api = Some(exchange.route.config.name.clone());
-    record.client_version = Some(exchange.client_version().label.to_string());
-    record.backend = Some(exchange.backend.name().to_owned());
-    record.backend_version = Some(exchange.backend_version().label.to_string());
+    record.api = Some(Arc::clone(&exchange.route.name));
+    record.client_version = Some(Arc::clone(&exchange.client_version().label));
+    record.backend = Some(Arc::clone(exchange.backend.name()));
+    record.backend_version = Some(Arc::clone(&exchange.backend_version().label));
+    if let Some(exchanges) = exchange.exchanges() {
+        recorder.counted_by(Arc::clone(exchanges));
+    }
 }
 
 /// Hands the record over to the response's body, which ends it.
@@ -154,9 +158,10 @@ async fn forward(
     }
 
     // The call decides which rules apply; it is found by what the client sent.
-    let path = exchange.rule_path(&head);
+    let uri = head.uri.clone();
+    let path = exchange.rule_path(&uri);
     let call = exchange.pair().find(&head.method, path.split('?').next().unwrap_or(&path));
-    recorder.record().call = Some(call.label().to_owned());
+    recorder.record().call = Some(Arc::clone(call.label()));
     if let Some(absent) = call.absent() {
         return Err(absence(absent));
     }

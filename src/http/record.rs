@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::failure::Failure;
 use crate::telemetry::access_log::Record;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Exchanges};
 use crate::telemetry::trace::Trace;
 
 use super::Plane;
@@ -20,13 +20,15 @@ pub(crate) struct Recorder {
     plane: Arc<Plane>,
     record: Record,
     trace: Option<Box<Trace>>,
+    /// Counts it, once its backend is known.
+    exchanges: Option<Arc<Exchanges>>,
     ended: bool,
 }
 
 impl Recorder {
     /// Begins a record.
     pub(crate) fn new(plane: Arc<Plane>, record: Record) -> Self {
-        Self { plane, record, trace: None, ended: false }
+        Self { plane, record, trace: None, exchanges: None, ended: false }
     }
 
     /// Makes spans of the exchange.
@@ -55,6 +57,11 @@ impl Recorder {
         if let Some(trace) = self.trace.take() {
             trace.end(&self.record);
         }
+    }
+
+    /// Notes who counts the exchange.
+    pub(crate) fn counted_by(&mut self, exchanges: Arc<Exchanges>) {
+        self.exchanges = Some(exchanges);
     }
 
     /// The record, to add to.
@@ -94,14 +101,10 @@ impl Drop for Recorder {
         }
         self.record.took = self.record.started.elapsed();
         let record = &self.record;
-        let label = |part: &Option<String>| part.as_deref().unwrap_or("none").to_owned();
-        metrics::request(
-            label(&record.api),
-            label(&record.client_version),
-            label(&record.backend),
-            record.status,
-            record.took,
-        );
+        match &self.exchanges {
+            Some(exchanges) => exchanges.ended(record.status, record.took),
+            None => metrics::refused(record.api.as_ref(), record.client_version.as_ref(), record.status, record.took),
+        }
         if let Some(trace) = self.trace.take() {
             trace.end(record);
         }

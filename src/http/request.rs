@@ -41,7 +41,7 @@ fn outgoing(exchange: &Exchange, call: &Call<'_>, head: &mut Parts, target: Targ
     let path = exchange.api.resolver.tell_backend(
         exchange.backend_version(),
         &mut head.headers,
-        &target.path_and_query,
+        target.path_and_query,
         &exchange.resolved,
     );
 

@@ -255,14 +255,14 @@ pub(super) fn stages<'s>(
     }
 }
 
-fn label(template: &Template) -> String {
+fn label(template: &Template) -> Arc<str> {
     let is_every = template.method.is_none() && template.has_rest() && template.segments.len() == 1;
-    if is_every { "*".to_owned() } else { template.to_string() }
+    if is_every { "*".into() } else { template.to_string().into() }
 }
 
 impl CallPlan {
     /// The plan of a call that is never sent on.
-    fn absent(label: String, absence: Absent) -> Self {
+    fn absent(label: Arc<str>, absence: Absent) -> Self {
         let nothing = || Message::default().compile();
         Self {
             label,

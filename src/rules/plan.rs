@@ -31,7 +31,7 @@ pub struct Pair {
 /// One call's plan.
 #[derive(Debug)]
 pub(super) struct CallPlan {
-    pub(super) label: String,
+    pub(super) label: Arc<str>,
     pub(super) request: MessagePlan,
     /// The request's plan where the call is PATCH, for one of any method, if it is another.
     pub(super) partial: Option<MessagePlan>,
@@ -117,22 +117,20 @@ impl Pair {
 
     /// Every call that a version on the way lacks, for reports: its label, and why.
     pub fn absences(&self) -> impl Iterator<Item = (&str, &Absent)> {
-        self.calls.iter().filter_map(|call| Some((call.label.as_str(), call.absence.as_ref()?)))
+        self.calls.iter().filter_map(|call| Some((&*call.label, call.absence.as_ref()?)))
     }
 
     /// Every other call that a change names, for reports: its label, request plan, and response plans by lowest status.
     pub fn calls(&self) -> impl Iterator<Item = (&str, &MessagePlan, impl Iterator<Item = (u16, &MessagePlan)>)> {
         let all = self.calls.iter().chain([&self.default]).filter(|call| call.absence.is_none());
-        all.map(|call| {
-            (call.label.as_str(), &call.request, call.responses.0.iter().map(|(first, plan)| (*first, plan)))
-        })
+        all.map(|call| (&*call.label, &call.request, call.responses.0.iter().map(|(first, plan)| (*first, plan))))
     }
 }
 
 impl<'a> Call<'a> {
     /// For logs, metrics and messages: `GET /users/{id}`, or `*`.
     #[must_use]
-    pub fn label(&self) -> &'a str {
+    pub fn label(&self) -> &'a Arc<str> {
         &self.plan.label
     }
 

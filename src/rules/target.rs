@@ -66,15 +66,16 @@ impl Asked<'_> {
     ) -> Result<(Target, Option<Ran>), Error> {
         let (path, query) =
             path_and_query.split_once('?').map_or((path_and_query, None), |(path, query)| (path, Some(query)));
-        let parsed = Query::parse(query.unwrap_or_default(), self.arrays.0, self.arrays.1);
         let method = self.method(method);
+        let new_path = self.route.filter(|(near, far)| near != far).map(|(_, far)| far.expand(self.params));
+        let keeps_query = query.is_none() || self.arrays.0 == self.arrays.1;
+        if self.plan.is_none() && new_path.is_none() && keeps_query {
+            return Ok((Target { method, path_and_query: path_and_query.to_owned() }, None));
+        }
+        let parsed = Query::parse(query.unwrap_or_default(), self.arrays.0, self.arrays.1);
         let Some(plan) = self.plan else {
-            let path = match self.route {
-                Some((near, far)) if near != far => far.expand(self.params),
-                _ => path.to_owned(),
-            };
-            let query =
-                query.map(|query| if self.arrays.0 == self.arrays.1 { query.to_owned() } else { parsed.respelled() });
+            let path = new_path.unwrap_or_else(|| path.to_owned());
+            let query = query.map(|query| if keeps_query { query.to_owned() } else { parsed.respelled() });
             return Ok((Target { method, path_and_query: join(&path, query) }, None));
         };
         let mut document = b"{\"path\":{".to_vec();

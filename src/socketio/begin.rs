@@ -148,10 +148,10 @@ async fn begin(
 
 fn named(exchange: &Exchange) -> Named {
     Named {
-        api: exchange.route.config.name.clone(),
-        client_version: exchange.client_version().label.to_string(),
-        backend: exchange.backend.name().to_owned(),
-        backend_version: exchange.backend_version().label.to_string(),
+        api: Arc::clone(&exchange.route.name),
+        client_version: Arc::clone(&exchange.client_version().label),
+        backend: Arc::clone(exchange.backend.name()),
+        backend_version: Arc::clone(&exchange.backend_version().label),
     }
 }
 

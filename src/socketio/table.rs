@@ -49,10 +49,10 @@ pub(crate) struct Handle {
 /// What is known of a session's requests.
 #[derive(Debug)]
 pub(super) struct Named {
-    pub(super) api: String,
-    pub(super) client_version: String,
-    pub(super) backend: String,
-    pub(super) backend_version: String,
+    pub(super) api: Arc<str>,
+    pub(super) client_version: Arc<str>,
+    pub(super) backend: Arc<str>,
+    pub(super) backend_version: Arc<str>,
 }
 
 /// What a request wants of a session.
@@ -74,10 +74,10 @@ pub(super) struct Attached {
 
 impl Handle {
     pub(super) fn note(&self, record: &mut Record) {
-        record.api = Some(self.named.api.clone());
-        record.client_version = Some(self.named.client_version.clone());
-        record.backend = Some(self.named.backend.clone());
-        record.backend_version = Some(self.named.backend_version.clone());
+        record.api = Some(Arc::clone(&self.named.api));
+        record.client_version = Some(Arc::clone(&self.named.client_version));
+        record.backend = Some(Arc::clone(&self.named.backend));
+        record.backend_version = Some(Arc::clone(&self.named.backend_version));
     }
 
     /// Hands a connection over, and the record of the request that is answered with this status; whether the session is

@@ -5,10 +5,10 @@
 //! sent, so that their number is bounded.
 
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "legato_requests_total";
@@ -91,15 +91,54 @@ pub fn upkeep(handle: &PrometheusHandle) {
     handle.run_upkeep();
 }
 
-/// An exchange ended.
-pub fn request(api: String, client_version: String, backend: String, status: u16, took: Duration) {
-    // A socket lasts as long as it likes.
-    if status != 101 {
-        histogram!(REQUEST_SECONDS, "api" => api.clone()).record(took.as_secs_f64());
+/// Counts exchanges of one API, client version and backend. The metrics behind it are looked up once.
+#[derive(Debug)]
+pub struct Exchanges {
+    labels: [Arc<str>; 3],
+    /// By hundreds of the status, then by the rest; only hundreds that occur have memory.
+    by_status: [OnceLock<Box<[OnceLock<Counter>; 100]>>; 10],
+    seconds: OnceLock<Histogram>,
+}
+
+impl Exchanges {
+    /// A counter with these labels.
+    #[must_use]
+    pub fn new(api: Arc<str>, client_version: Arc<str>, backend: Arc<str>) -> Self {
+        Self { labels: [api, client_version, backend], by_status: Default::default(), seconds: OnceLock::new() }
     }
-    counter!(REQUESTS, "api" => api, "client_version" => client_version, "backend" => backend,
-        "status" => status.to_string())
-    .increment(1);
+
+    /// An exchange ended.
+    pub fn ended(&self, status: u16, took: Duration) {
+        // A socket lasts as long as it likes.
+        if status != 101 {
+            self.seconds().record(took.as_secs_f64());
+        }
+        let (hundreds, rest) = (usize::from(status / 100), usize::from(status % 100));
+        match self.by_status.get(hundreds) {
+            Some(counters) => {
+                let counters = counters.get_or_init(|| Box::new([const { OnceLock::new() }; 100]));
+                counters[rest].get_or_init(|| self.counter(status)).increment(1);
+            }
+            None => self.counter(status).increment(1),
+        }
+    }
+
+    fn seconds(&self) -> &Histogram {
+        let [api, ..] = &self.labels;
+        self.seconds.get_or_init(|| histogram!(REQUEST_SECONDS, "api" => Arc::clone(api)))
+    }
+
+    fn counter(&self, status: u16) -> Counter {
+        let [api, client_version, backend] = self.labels.clone();
+        counter!(REQUESTS, "api" => api, "client_version" => client_version, "backend" => backend,
+            "status" => status.to_string())
+    }
+}
+
+/// Counts the exchanges that were refused before a backend was picked.
+pub fn refused(api: Option<&Arc<str>>, client_version: Option<&Arc<str>>, status: u16, took: Duration) {
+    let label = |known: Option<&Arc<str>>| known.map_or_else(|| "none".into(), Arc::clone);
+    Exchanges::new(label(api), label(client_version), label(None)).ended(status, took);
 }
 
 /// A document was translated whole.

@@ -252,6 +252,8 @@ impl Resolver {
             Source::Subprotocol(pattern) => Some(pattern),
             _ => None,
         });
+        let mut patterns = patterns.peekable();
+        patterns.peek()?;
         let offered = read::offered(headers);
         let named =
             patterns.flat_map(|pattern| offered.iter().filter_map(move |name| Some((name, pattern.label(name)?))));

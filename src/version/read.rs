@@ -18,34 +18,36 @@ pub(super) struct Contradiction(pub(super) String, pub(super) String);
 ///
 /// A path or host that fits a pattern only by chance (`/videos` fits `/v{version}`) names nothing: its label has to
 /// be known or to look like one that is.
-pub(super) fn label(
+pub(super) fn label<'r>(
     source: &Source,
     versions: &Versions,
-    request: &RequestView<'_>,
-) -> Result<Option<String>, Contradiction> {
+    request: &RequestView<'r>,
+) -> Result<Option<Cow<'r, str>>, Contradiction> {
     match source {
         Source::Header(name) => agree(header_labels(request.headers, name)),
-        Source::Query(name) => agree(query_labels(request.query.unwrap_or_default(), name)),
-        Source::Path(pattern) => Ok(path_label(pattern, versions, request.path)),
-        Source::MediaType(_) | Source::MediaTypeSuffix(_) => media_label(source, versions, request.headers),
-        Source::Subprotocol(pattern) => Ok(subprotocol_label(pattern, versions, request.headers)),
-        Source::Host(pattern) => Ok(host_label(pattern, versions, request.host)),
-        Source::Cookie(name) => agree(cookie_labels(request.headers, name)),
+        Source::Query(name) => agree(query_labels(request.query.unwrap_or_default(), name).into_iter().map(Cow::Owned)),
+        Source::Path(pattern) => Ok(path_label(pattern, versions, request.path).map(Cow::Owned)),
+        Source::MediaType(_) | Source::MediaTypeSuffix(_) => {
+            media_label(source, versions, request.headers).map(|label| label.map(Cow::Owned))
+        }
+        Source::Subprotocol(pattern) => Ok(subprotocol_label(pattern, versions, request.headers).map(Cow::Owned)),
+        Source::Host(pattern) => Ok(host_label(pattern, versions, request.host).map(Cow::Owned)),
+        Source::Cookie(name) => agree(cookie_labels(request.headers, name).into_iter().map(Cow::Owned)),
         Source::Pinned { header, pins } => {
             let pinned = pins.versions(header, request.headers);
-            agree(pinned.map(|version| versions.get(version).label.to_string()).collect())
+            agree(pinned.map(|version| Cow::Owned(versions.get(version).label.to_string())))
         }
     }
 }
 
 /// The one label that is named, once or several times.
-fn agree(labels: Vec<String>) -> Result<Option<String>, Contradiction> {
-    let mut labels = labels.into_iter().filter(|label| !label.is_empty());
+fn agree<'r>(labels: impl Iterator<Item = Cow<'r, str>>) -> Result<Option<Cow<'r, str>>, Contradiction> {
+    let mut labels = labels.filter(|label| !label.is_empty());
     let Some(first) = labels.next() else {
         return Ok(None);
     };
     match labels.find(|label| *label != first) {
-        Some(other) => Err(Contradiction(first, other)),
+        Some(other) => Err(Contradiction(first.into_owned(), other.into_owned())),
         None => Ok(Some(first)),
     }
 }
@@ -56,8 +58,14 @@ fn texts<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Vec<Cow<'h, str>> {
 }
 
 /// Repeated headers and one with a list are the same thing (RFC 9110, section 5.3).
-fn header_labels(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
-    texts(headers, name).iter().flat_map(|text| text.split(',')).map(|label| label.trim().to_owned()).collect()
+fn header_labels<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = Cow<'h, str>> {
+    let lines = headers.get_all(name).iter();
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(|label| {
+        match String::from_utf8_lossy(label) {
+            Cow::Borrowed(label) => Cow::Borrowed(label.trim()),
+            Cow::Owned(label) => Cow::Owned(label.trim().to_owned()),
+        }
+    })
 }
 
 fn query_labels(query: &str, name: &str) -> Vec<String> {
@@ -131,7 +139,7 @@ fn cookie_labels(headers: &HeaderMap, name: &str) -> Vec<String> {
 
 /// All subprotocols that the client offers, the one it prefers first (RFC 6455, section 4.1).
 pub(super) fn offered(headers: &HeaderMap) -> Vec<String> {
-    header_labels(headers, &SEC_WEBSOCKET_PROTOCOL)
+    header_labels(headers, &SEC_WEBSOCKET_PROTOCOL).map(Cow::into_owned).collect()
 }
 
 /// The first that is known, else the first.

@@ -96,7 +96,7 @@ fn a_client_may_have_a_version_of_its_own() {
     assert_eq!(resolver.vary(), ["x-user"]);
     let mut head = Head::parse("/x | x-user: bob");
     let found = resolver.resolve(&versions(), &head.view()).unwrap();
-    let target = resolver.tell_backend(versions().get(VersionId(0)), &mut head.headers, "/x", &found);
+    let target = resolver.tell_backend(versions().get(VersionId(0)), &mut head.headers, "/x".to_owned(), &found);
     assert_eq!((target.as_str(), head.headers["x-user"].to_str().unwrap()), ("/x", "bob"));
 }
 
@@ -183,7 +183,7 @@ fn tell(how: TellBackend, sources: &[(&str, &str)], line: &str) -> String {
     let (path, query) = head.target.split_once('?').map_or((head.target.as_str(), None), |(p, q)| (p, Some(q)));
     let path = found.path.as_deref().unwrap_or(path);
     let target = query.map_or(path.to_owned(), |query| format!("{path}?{query}"));
-    head.target = resolver.tell_backend(versions().get(VersionId(0)), &mut head.headers, &target, &found);
+    head.target = resolver.tell_backend(versions().get(VersionId(0)), &mut head.headers, target, &found);
     head.draw()
 }
 

@@ -28,7 +28,7 @@ impl Resolver {
         &self,
         backend: &ApiVersion,
         headers: &mut HeaderMap,
-        path_and_query: &str,
+        path_and_query: String,
         resolved: &Resolved,
     ) -> String {
         let edit = match self.tell_backend {
@@ -38,15 +38,15 @@ impl Resolver {
                 return with_prefix(path_and_query, resolved, |prefix| prefix.text.clone());
             }
         };
-        let mut target = path_and_query.to_owned();
+        let mut target = path_and_query;
         for source in &self.sources {
             match source {
-                Source::Query(name) => target = edit_query(&target, name, edit),
+                Source::Query(name) => target = edit_query(target, name, edit),
                 _ => edit_headers(source, headers, edit),
             }
         }
         match edit {
-            Edit::Replace(label) => with_prefix(&target, resolved, |prefix| prefix.pattern.with(&encode(label))),
+            Edit::Replace(label) => with_prefix(target, resolved, |prefix| prefix.pattern.with(&encode(label))),
             Edit::Remove => target,
         }
     }
@@ -62,10 +62,10 @@ impl Resolver {
     }
 }
 
-fn with_prefix(path_and_query: &str, resolved: &Resolved, text: impl Fn(&super::Prefix) -> String) -> String {
+fn with_prefix(path_and_query: String, resolved: &Resolved, text: impl Fn(&super::Prefix) -> String) -> String {
     match &resolved.prefix {
-        Some(prefix) => join_prefix(path_and_query, prefix, text(prefix)),
-        None => path_and_query.to_owned(),
+        Some(prefix) => join_prefix(&path_and_query, prefix, text(prefix)),
+        None => path_and_query,
     }
 }
 
@@ -101,9 +101,9 @@ fn encode(label: &str) -> String {
     utf8_percent_encode(label, ENCODED).to_string()
 }
 
-fn edit_query(path_and_query: &str, name: &str, edit: Edit<'_>) -> String {
+fn edit_query(path_and_query: String, name: &str, edit: Edit<'_>) -> String {
     let Some((path, query)) = path_and_query.split_once('?') else {
-        return path_and_query.to_owned();
+        return path_and_query;
     };
     let edited = query.split('&').filter_map(|pair| {
         let key = pair.split('=').next().unwrap_or(pair);

@@ -1,6 +1,7 @@
 //! What one exchange's record says.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,15 +22,15 @@ pub struct Record {
     /// The request's path as the client sent it, without its query, which may hold secrets.
     pub target: String,
     /// The API.
-    pub api: Option<String>,
+    pub api: Option<Arc<str>>,
     /// The client's version.
-    pub client_version: Option<String>,
+    pub client_version: Option<Arc<str>>,
     /// The backend's name.
-    pub backend: Option<String>,
+    pub backend: Option<Arc<str>>,
     /// The backend's version.
-    pub backend_version: Option<String>,
+    pub backend_version: Option<Arc<str>>,
     /// The call's label, such as `GET /users/{id}`.
-    pub call: Option<String>,
+    pub call: Option<Arc<str>>,
     /// The status sent to the client.
     pub status: u16,
     /// Bytes of the response's body that left.
@@ -119,7 +120,7 @@ mod tests {
     async fn a_record_is_one_line_of_json() {
         let peer = "127.0.0.1:5".parse().unwrap();
         let mut record = Record::new(peer, http::Version::HTTP_11, http::Method::GET, "/a\"b\n\u{1}\\".to_owned());
-        record.api = Some("chat".to_owned());
+        record.api = Some("chat".into());
         record.status = 502;
         record.bytes = 7;
         record.failure = Some("unreachable");
