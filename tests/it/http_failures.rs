@@ -322,10 +322,12 @@ async fn a_pooled_connection_that_has_died_is_replaced() {
 #[tokio::test]
 async fn draining_finishes_what_runs_and_accepts_nothing_new() {
     let (go, gone) = tokio::sync::watch::channel(false);
+    let (ask, mut asked) = tokio::sync::watch::channel(false);
     let backend = Backend::scripted(move |mut wire| {
-        let mut gone = gone.clone();
+        let (mut gone, ask) = (gone.clone(), ask.clone());
         async move {
             wire.try_message().await;
+            ask.send(true).unwrap();
             gone.wait_for(|is| *is).await.unwrap();
             wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
         }
@@ -334,6 +336,7 @@ async fn draining_finishes_what_runs_and_accepts_nothing_new() {
     let mut proxy = TestProxy::before(backend.address).await;
     let (mut running, mut idle) = (proxy.client().await, proxy.client().await);
     running.send(GET).await;
+    within("the request", asked.wait_for(|is| *is)).await.unwrap();
     let mut admin = proxy.admin().await;
     let ready = "GET /readyz HTTP/1.1\r\nhost: h\r\n\r\n";
     assert_eq!(admin.ask(ready).await.status(), 200);
