@@ -17,7 +17,8 @@ use crate::backend::tend;
 use crate::config::Listener;
 use crate::http::Plane;
 use crate::http::server::{self, Gate};
-use crate::listen::{Certificates, sockets};
+use crate::listen::Certificates;
+use crate::listen::sockets::{self, Inherited};
 use crate::reload::{Handle, Reloader, Setup};
 use crate::snapshot::Published;
 use crate::socketio;
@@ -71,7 +72,16 @@ impl App {
     /// # Errors
     /// All that is wrong with the configuration and the rules, or what cannot be bound or opened, as one text for
     /// a person.
+    #[expect(clippy::unused_async, reason = "a socket is registered with the runtime that this is awaited on")]
     pub async fn bind(setup: Setup) -> Result<Self, String> {
+        Self::bind_with(setup, Inherited::default())
+    }
+
+    /// The same, called on a runtime, with sockets that are bound already; the others are bound.
+    ///
+    /// # Errors
+    /// As [`Self::bind`], or sockets that `listen` has no address for.
+    pub fn bind_with(setup: Setup, mut inherited: Inherited) -> Result<Self, String> {
         let config = setup.config.clone();
         let workers = worker::count(config.workers);
         let (access_log, log_writer) = access_log::open(&config.access_log)
@@ -81,12 +91,11 @@ impl App {
         let exports = Exports::default();
         let (reloader, reload) = Reloader::start(setup, workers, (access_log.clone(), exports.clone()))?;
         let reloader = reloader.with_certificates(tls.iter().flatten().cloned().collect());
-        let listeners = config.listen.iter().map(|listener| bind(listener.address, workers));
+        let admin = config.admin.as_ref().map(|admin| bind_admin(admin.address, &mut inherited)).transpose()?;
+        let wanted: Vec<SocketAddr> = config.listen.iter().map(|listener| listener.address).collect();
+        let given = inherited.assign(&wanted)?;
+        let listeners = wanted.into_iter().zip(given).map(|(address, given)| bind(address, given, workers));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
-        let admin = match &config.admin {
-            Some(admin) => Some(TcpListener::bind(admin.address).await.map_err(|e| cannot_listen(admin.address, &e))?),
-            None => None,
-        };
         let addresses = listeners.iter().map(|sockets| sockets[0].local_addr()).collect::<io::Result<_>>();
         let life = Life::default();
         let sessions = socketio::Table::default();
@@ -200,8 +209,32 @@ fn gate((listener, tls): (&Listener, &Option<Arc<Certificates>>)) -> Result<Arc<
     Ok(Arc::new(Gate::new(listener, tls)))
 }
 
-fn bind(address: SocketAddr, workers: usize) -> Result<Vec<std::net::TcpListener>, String> {
-    sockets::bind(address, workers).map_err(|e| cannot_listen(address, &e))
+fn bind(
+    address: SocketAddr,
+    given: Option<std::net::TcpListener>,
+    workers: usize,
+) -> Result<Vec<std::net::TcpListener>, String> {
+    let sockets = match given {
+        Some(socket) => sockets::share(socket, workers),
+        None => sockets::bind(address, workers),
+    };
+    sockets.map_err(|e| cannot_listen(address, &e))
+}
+
+/// The admin endpoints' socket. As with the others, the next process may bind its own before this one has ended.
+fn bind_admin(address: SocketAddr, inherited: &mut Inherited) -> Result<TcpListener, String> {
+    let mut sockets = bind(address, inherited.bound_to(address), 1)?;
+    let socket = sockets.pop().ok_or_else(|| format!("cannot listen on {address}"))?;
+    TcpListener::from_std(socket).map_err(|e| cannot_listen(address, &e))
+}
+
+/// Whether a proxy could be started with these files, up to binding its addresses.
+///
+/// # Errors
+/// All that is wrong with the configuration and the rules, or with a certificate, as one text for a person.
+pub fn check(setup: &Setup) -> Result<(), String> {
+    setup.check()?;
+    setup.config.listen.iter().try_for_each(|listener| certificates(listener).map(drop))
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::App;
+use crate::app::{self, App};
+use crate::listen::sockets::Inherited;
 use crate::reload::{Handle, Setup};
 
 /// Run the proxy.
@@ -18,14 +19,24 @@ pub(super) struct Args {
     /// The configuration file.
     #[arg(long, default_value = "legato.yaml", value_name = "FILE")]
     config: PathBuf,
+    /// Only check the configuration, the rules with their tests, and the certificates; nothing is bound.
+    #[arg(long)]
+    check: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
+    // While there is no other thread.
+    let inherited = Inherited::take().map_err(|e| format!("LISTEN_FDS: {e}"))?;
     let setup = Setup::from_file(&args.config)?;
+    if args.check {
+        app::check(&setup)?;
+        super::print("the configuration, the rules and the certificates are in order")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // The control plane's; each worker has its own.
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(|e| format!("cannot start: {e}"))?.block_on(async {
-        let app = App::bind(setup).await?;
+        let app = App::bind_with(setup, inherited)?;
         let mut signals = Signals::new().map_err(|e| format!("cannot listen for signals: {e}"))?;
         announce(&app)?;
         let reload = app.reload_handle();

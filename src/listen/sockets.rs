@@ -26,6 +26,58 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
     Ok(sockets)
 }
 
+/// Sockets that who started this process has bound for it (`LISTEN_FDS`, as systemd does).
+#[derive(Debug, Default)]
+pub struct Inherited(Vec<TcpListener>);
+
+impl Inherited {
+    /// Takes them over. Called before there are threads, since it changes the environment.
+    ///
+    /// # Errors
+    /// As one of them is no TCP socket.
+    pub fn take() -> io::Result<Self> {
+        let mut given = listenfd::ListenFd::from_env();
+        let mut sockets = Vec::new();
+        for index in 0..given.len() {
+            sockets.extend(given.take_tcp_listener(index)?);
+        }
+        Ok(Self(sockets))
+    }
+
+    /// Gives each address the socket that is bound to it, and those that are left to addresses without one, in order.
+    ///
+    /// # Errors
+    /// More sockets than addresses, as a text for a person.
+    pub fn assign(mut self, addresses: &[SocketAddr]) -> Result<Vec<Option<TcpListener>>, String> {
+        let mut given: Vec<_> = addresses.iter().map(|address| self.bound_to(*address)).collect();
+        let mut rest = self.0.into_iter();
+        for place in given.iter_mut().filter(|place| place.is_none()) {
+            *place = rest.next();
+        }
+        match rest.len() {
+            0 => Ok(given),
+            more => Err(format!("LISTEN_FDS passes {more} sockets more than `listen` has addresses")),
+        }
+    }
+
+    /// The socket that is bound to an address.
+    pub fn bound_to(&mut self, address: SocketAddr) -> Option<TcpListener> {
+        let index = self.0.iter().position(|socket| socket.local_addr().is_ok_and(|bound| bound == address))?;
+        Some(self.0.remove(index))
+    }
+}
+
+/// One socket for each of these many workers.
+///
+/// # Errors
+/// As the system refuses.
+pub fn share(socket: TcpListener, workers: usize) -> io::Result<Vec<TcpListener>> {
+    socket.set_nonblocking(true)?;
+    let mut sockets = (1..workers).map(|_| socket.try_clone()).collect::<Result<Vec<_>, _>>()?;
+    sockets.push(socket);
+    Ok(sockets)
+}
+
 fn socket(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -46,6 +98,26 @@ mod tests {
         let ports: Vec<u16> = sockets.iter().map(|s| s.local_addr().unwrap().port()).collect();
         assert_eq!(ports, [ports[0]; 3]);
         assert_ne!(ports[0], 0);
+    }
+
+    #[test]
+    fn sockets_that_are_passed_go_to_their_addresses() {
+        let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (first, second) = (bind(), bind());
+        let of = |socket: &TcpListener| socket.local_addr().unwrap();
+        let (one, two, other) = (of(&first), of(&second), "127.0.0.1:1".parse().unwrap());
+        let pass = || Inherited(vec![first.try_clone().unwrap(), second.try_clone().unwrap()]);
+        let given = |addresses: &[SocketAddr]| {
+            pass().assign(addresses).map(|all| all.iter().map(|socket| socket.as_ref().map(of)).collect::<Vec<_>>())
+        };
+        assert_eq!(given(&[two, one]), Ok(vec![Some(two), Some(one)]));
+        assert_eq!(given(&[other, one]), Ok(vec![Some(two), Some(one)]));
+        assert_eq!(given(&[other, two, other]), Ok(vec![Some(one), Some(two), None]));
+        assert!(given(&[one]).is_err());
+        assert_eq!(pass().bound_to(other).as_ref().map(of), None);
+        let shared = share(bind(), 3).unwrap();
+        assert!(shared.iter().all(|socket| of(socket) == of(&shared[0])));
+        assert_eq!(shared.len(), 3);
     }
 
     #[test]

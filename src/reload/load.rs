@@ -50,6 +50,14 @@ impl Setup {
         self
     }
 
+    /// Reads and checks everything, for its errors alone.
+    ///
+    /// # Errors
+    /// All that is wrong, as one text for a person.
+    pub fn check(&self) -> Result<(), String> {
+        self.load().result.map(drop)
+    }
+
     /// Reads and checks everything.
     pub(super) fn load(&self) -> Loaded {
         let mut hash = Xxh3::new();

@@ -198,3 +198,60 @@ async fn trusted_networks_say_whom_they_forward_for() {
         assert_eq!(got, want.map(Some), "{network}");
     }
 }
+
+/// `legato serve` in a process of its own, given a socket; once it has said where it listens.
+fn serve_on(socket: &socket2::Socket, config: &Path) -> std::process::Child {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::fd::AsRawFd as _;
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_legato"))
+        .args(["serve", "--config"])
+        .arg(config)
+        .env("LISTEN_FDS", "1")
+        .env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    assert_eq!(line, format!("listening on http://{address}\n"));
+    child
+}
+
+#[tokio::test]
+async fn a_socket_that_is_passed_on_outlives_a_restart_without_a_refusal() {
+    let backend = Backend::echo().await;
+    let directory = TempDir::new().unwrap();
+    crate::support::proxy::write_rule(&directory.path().join("rules"), "chat/api.yaml", crate::support::proxy::API);
+    let socket = socket2::Socket::from(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let config = format!(
+        "legato: 1\nlisten: [{{address: \"{address}\"}}]\nrules: rules\naccess_log: off\nworkers: 2\n\
+         apis: {{chat: {{backends: {{b: {{speaks: \"1\", endpoints: [\"http://{}\"]}}}}}}}}\n",
+        backend.address
+    );
+    let file = directory.path().join("legato.yaml");
+    std::fs::write(&file, config).unwrap();
+    socket.set_cloexec(false).unwrap();
+    let mut old = serve_on(&socket, &file);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let asking = tokio::spawn(async move {
+        let mut count = 0;
+        while !*stopped.borrow() {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let answer = ask(&mut stream, GET.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "request {count}: {answer:?}");
+            count += 1;
+        }
+        count
+    });
+    let mut new = tokio::task::spawn_blocking(move || serve_on(&socket, &file)).await.unwrap();
+    let id = old.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(tokio::task::spawn_blocking(move || old.wait()).await.unwrap().unwrap().success());
+    stop.send(true).unwrap();
+    assert!(within("the last answer", asking).await.unwrap() > 10);
+    new.kill().unwrap();
+    new.wait().unwrap();
+}
