@@ -1,5 +1,7 @@
 //! A request on its way to the backend.
 
+use std::sync::Arc;
+
 use http::Method;
 use http::header::{self, HeaderMap};
 use http::request::Parts;
@@ -19,6 +21,7 @@ use super::forwarded::{self, Hop};
 use super::headers::MediaType;
 use super::send::{self, Outgoing};
 use super::united::Content;
+use super::wire::Hints;
 use super::{coding, headers, validators};
 
 /// Translates a request's head and makes it one of this proxy's.
@@ -67,6 +70,7 @@ fn outgoing(exchange: &Exchange, call: &Call<'_>, head: &mut Parts, target: Targ
         method: target.method,
         target: PathAndQuery::try_from(path).map_err(|e| send::bad_target(&e.into()))?,
         headers: std::mem::take(&mut head.headers),
+        hints: head.extensions.get::<Arc<Hints>>().cloned(),
     })
 }
 

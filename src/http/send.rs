@@ -16,6 +16,7 @@ use crate::telemetry::metrics;
 
 use super::body::{self, Observer};
 use super::exchange::Exchange;
+use super::wire::Hints;
 
 /// A request as the backend will see it, but for its endpoint and body.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub(crate) struct Outgoing {
     /// Its headers, but for `host`: that is the endpoint's. Backends are addressed by the names that the configuration
     /// gives them; the client's is in `x-forwarded-host`.
     pub(crate) headers: HeaderMap,
+    /// Where hints that come before the response go.
+    pub(crate) hints: Option<Arc<Hints>>,
 }
 
 impl Outgoing {
@@ -35,6 +38,9 @@ impl Outgoing {
         *request.method_mut() = self.method;
         *request.uri_mut() = self.target.into();
         *request.headers_mut() = self.headers;
+        if let Some(hints) = self.hints {
+            hints.listen(&mut request);
+        }
         request
     }
 }

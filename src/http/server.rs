@@ -220,13 +220,17 @@ async fn answer_http1(
     plane: &Arc<Plane>,
     client: Client,
     connection: &wire::Connection,
-    request: http::Request<Incoming>,
+    mut request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
     let number = connection.begin();
     if let Some(failure) = connection.refusal(number) {
         return Ok(proxy::refuse(plane, client, request.into_parts().0, failure));
     }
-    let mut response = proxy::serve(plane, client, request).await;
+    // Nothing of the kind goes to HTTP/1.0.
+    if request.version() == Version::HTTP_11 {
+        request.extensions_mut().insert(Arc::clone(connection.hints()));
+    }
+    let mut response = connection.hints().beside(proxy::serve(plane, client, request)).await;
     if connection.is_last(number) || plane.draining.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -33,6 +33,7 @@ mod http_codings;
 mod http_crossing;
 mod http_failures;
 mod http_health;
+mod http_hints;
 mod http_sources;
 mod http_streams;
 mod http_syntax;

@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::failure::{Failure, Kind};
 
+use super::hints::{Hints, poll_rest};
 use super::{Limits, Requests, Stop, bad, refuse};
 
 /// What is read in place of a head that is none: the answer to it is the refusal, behind all answers before it.
@@ -39,6 +40,7 @@ pub(crate) struct Connection {
     /// The number of the request behind which nothing can be read.
     last: AtomicUsize,
     is_opaque: AtomicBool,
+    hints: Arc<Hints>,
 }
 
 impl Connection {
@@ -48,6 +50,7 @@ impl Connection {
             begun: AtomicUsize::new(0),
             last: AtomicUsize::new(usize::MAX),
             is_opaque: AtomicBool::new(false),
+            hints: Arc::default(),
         }
     }
 
@@ -64,6 +67,11 @@ impl Connection {
     /// Whether nothing can be read behind a request.
     pub(crate) fn is_last(&self, number: usize) -> bool {
         self.last.load(Ordering::Relaxed) == number
+    }
+
+    /// What the client reads before responses.
+    pub(crate) fn hints(&self) -> &Arc<Hints> {
+        &self.hints
     }
 
     /// What follows is another protocol.
@@ -113,6 +121,8 @@ pub(crate) struct Checked<T> {
     /// When what is waited for began to be.
     since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// What is left to write of hints of which some has been written.
+    hint: Bytes,
 }
 
 impl<T> Checked<T> {
@@ -136,6 +146,7 @@ impl<T> Checked<T> {
             has_ended: false,
             since: Some(since),
             timer: None,
+            hint: Bytes::new(),
         };
         checked.check_held();
         (checked, connection)
@@ -300,7 +311,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Checked<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Checked<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        let this = &mut *self;
+        ready!(poll_rest(&mut this.hint, &mut this.inner, cx))?;
+        Pin::new(&mut this.inner).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -308,7 +321,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Checked<T> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+        let this = &mut *self;
+        ready!(poll_rest(&mut this.hint, &mut this.inner, cx))?;
+        Pin::new(&mut this.inner).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -316,7 +331,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Checked<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let this = &mut *self;
+        ready!(this.connection.hints.poll_write(&mut this.hint, &mut this.inner, cx))?;
+        Pin::new(&mut this.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -9,6 +9,7 @@
 mod checked;
 mod chunks;
 mod head;
+mod hints;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use crate::failure::{Failure, Kind, Side};
 
 pub(crate) use checked::{Checked, Connection, Patience, broken};
 pub(crate) use head::check_host;
+pub(crate) use hints::Hints;
 use requests::{Requests, Stop};
 
 /// Bounds on one head.

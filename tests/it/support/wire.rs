@@ -147,7 +147,7 @@ impl Wire {
     /// Reads a message; `None` where the connection ends before its head does.
     pub(crate) async fn try_message(&mut self) -> Option<Message> {
         let mut message = self.head().await?;
-        if message.start.starts_with("HTTP/1.1 100") {
+        while message.start.starts_with("HTTP/1.1 100") || message.start.starts_with("HTTP/1.1 103") {
             message = self.head().await?;
         }
         let is_response = message.start.starts_with("HTTP/");
