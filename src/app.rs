@@ -25,6 +25,7 @@ use crate::socketio;
 use crate::telemetry::access_log::{self, AccessLog, Writer};
 use crate::telemetry::metrics;
 use crate::telemetry::trace::Exports;
+use crate::telemetry::usage::Usage;
 use crate::worker::{self, Worker};
 
 /// How often histograms are tidied up.
@@ -48,6 +49,7 @@ pub struct App {
     life: Life,
     log_writer: Writer,
     exports: Exports,
+    usage: Usage,
 }
 
 /// One worker's part of a proxy.
@@ -99,10 +101,12 @@ impl App {
         let addresses = listeners.iter().map(|sockets| sockets[0].local_addr()).collect::<io::Result<_>>();
         let life = Life::default();
         let sessions = socketio::Table::default();
+        let usage = Usage::new(workers);
         let plane = |worker| Plane {
             worker,
             published: reloader.published(),
             access_log: access_log.clone(),
+            usage: usage.clone(),
             tasks: life.tasks.clone(),
             draining: life.draining.clone(),
             sessions: sessions.clone(),
@@ -119,6 +123,7 @@ impl App {
             life,
             log_writer,
             exports,
+            usage,
         })
     }
 
@@ -169,6 +174,7 @@ impl App {
                 started: jiff::Timestamp::now(),
                 listening: self.addresses,
                 certificates: self.certificates,
+                usage: self.usage,
             };
             control.spawn(admin::serve(listener, admin, stop.clone()));
         }

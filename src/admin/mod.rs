@@ -6,11 +6,14 @@
 //! | `GET /readyz` | 200 while requests are accepted, 503 while draining |
 //! | `GET /metrics` | Prometheus text |
 //! | `GET /api/status` | what is served: generation, rules' hash, APIs, backends, the last reload |
+//! | `GET /api/rules` | the rules in force: versions and changes |
+//! | `GET /api/usage` | who calls which version, and which change has something to do |
 //! | `POST /api/reload` | reloads; 200, or 422 with everything that is wrong |
 //!
 //! Writes need the token where one is configured, and are refused to pages of other origins always.
 
 mod status;
+mod usage;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -36,6 +39,7 @@ use crate::listen::Certificates;
 use crate::reload::{Handle, Outcome};
 use crate::snapshot::Published;
 use crate::telemetry::metrics;
+use crate::telemetry::usage::Usage;
 
 /// Admin connections at one time.
 const CONNECTIONS: usize = 64;
@@ -61,6 +65,8 @@ pub struct Admin {
     pub listening: Vec<SocketAddr>,
     /// Of each of these; `None`: no TLS.
     pub certificates: Vec<Option<Arc<Certificates>>>,
+    /// What clients did.
+    pub usage: Usage,
 }
 
 /// Serves the admin endpoints until told to stop.
@@ -115,12 +121,16 @@ async fn answer(admin: &Admin, request: Request<Incoming>) -> Answer {
             text(StatusCode::OK, "text/plain; version=0.0.4", rendered)
         }
         ("/api/status", _) if is_read => text(StatusCode::OK, "application/json", status::describe(admin)),
+        ("/api/rules", _) if is_read => text(StatusCode::OK, "application/json", usage::rules(admin)),
+        ("/api/usage", _) if is_read => text(StatusCode::OK, "application/json", usage::describe(admin)),
         ("/api/reload", &Method::POST) => match may_write(admin, request.headers()) {
             Ok(()) => reload(admin).await,
             Err(refused) => *refused,
         },
         ("/api/reload", _) => not_allowed("POST"),
-        ("/healthz" | "/readyz" | "/metrics" | "/api/status", _) => not_allowed("GET, HEAD"),
+        ("/healthz" | "/readyz" | "/metrics" | "/api/status" | "/api/rules" | "/api/usage", _) => {
+            not_allowed("GET, HEAD")
+        }
         _ => text(StatusCode::NOT_FOUND, "text/plain", "no such endpoint\n"),
     }
 }

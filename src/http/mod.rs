@@ -47,6 +47,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::snapshot::Published;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::usage::Usage;
 use crate::worker::Worker;
 
 /// What all requests of a worker share; but for the worker, it is the same for all of a proxy.
@@ -58,6 +59,8 @@ pub struct Plane {
     pub published: Published,
     /// Where each request is recorded.
     pub access_log: AccessLog,
+    /// Where each request is counted.
+    pub usage: Usage,
     /// Owns the connections and sockets, so that draining can wait for them.
     pub tasks: TaskTracker,
     /// Cancelled when the proxy drains.

@@ -108,6 +108,7 @@ impl Drop for Recorder {
         if let Some(trace) = self.trace.take() {
             trace.end(record);
         }
+        self.plane.usage.add(self.plane.worker.index(), record);
         self.plane.access_log.write(record);
     }
 }

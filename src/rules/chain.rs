@@ -147,6 +147,7 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
         request: way.request.compile(),
         partial: partial(api, steps, template, &way.request),
         patch: if may_patch { bodies(&way.patch.stages) } else { Vec::new() },
+        changes: way.steps.iter().map(|step| Arc::clone(&step.change.id)).collect(),
         absence: None,
         route: (way.far != *template || !keeps_path(&way.far)).then(|| (template.clone(), way.far)),
         responses: responses(&way.steps, &way.blocks),
@@ -270,6 +271,7 @@ impl CallPlan {
             partial: None,
             route: None,
             responses: ResponsePlans(vec![(100, nothing())]),
+            changes: vec![Arc::clone(&absence.change)],
             absence: Some(absence),
             patch: Vec::new(),
         }

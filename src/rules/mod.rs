@@ -149,6 +149,12 @@ impl Api {
         self.pairs[at].get_or_init(|| Box::new(chain::pair(self, client, backend)))
     }
 
+    /// Every change in the order in which they apply: its name, the version that has it, and what it says of itself.
+    pub fn changes(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let since = |change: &ast::Change| &*self.versions.get(change.since).label;
+        self.changes.iter().map(move |change| (&*change.id, since(change), change.summary.as_str()))
+    }
+
     /// Compiles the plans of every client version before a backend that speaks `backend`.
     pub fn prepare(&self, backend: VersionId) {
         for client in 0..self.versions.0.len() {

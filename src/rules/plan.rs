@@ -38,6 +38,8 @@ pub(super) struct CallPlan {
     /// The call as the client and as the backend spell it, where the path has to be taken apart.
     pub(super) route: Option<(Template, Template)>,
     pub(super) responses: ResponsePlans,
+    /// The changes on the way that say something of the call.
+    pub(super) changes: Vec<Arc<str>>,
     /// Why the backend has no such call.
     pub(super) absence: Option<Absent>,
     /// The edits of a request's body when it is the whole document, for JSON Patch: those of PATCH.
@@ -113,6 +115,13 @@ impl Pair {
     #[must_use]
     pub fn socketio(&self, namespace: &str) -> Option<&Namespace> {
         self.namespaces.get(namespace)
+    }
+
+    /// The changes on the way that say something of the call with this label.
+    #[must_use]
+    pub fn changes(&self, label: &str) -> &[Arc<str>] {
+        let call = self.calls.iter().chain([&self.default]).find(|call| call.label == label);
+        call.map_or(&[], |call| &call.changes)
     }
 
     /// Every call that a version on the way lacks, for reports: its label, and why.

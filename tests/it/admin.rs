@@ -3,6 +3,7 @@
 use legato_proxy::config::Admin;
 
 use crate::support::backend::Backend;
+use crate::support::eventually;
 use crate::support::proxy::TestProxy;
 use crate::support::wire::Message;
 
@@ -61,6 +62,54 @@ async fn metrics_count_what_happened() {
     }
     assert!(metrics.text().contains("legato_rules_info{hash="));
     assert!(metrics.text().contains("legato_request_seconds_bucket{api=\"counted\""));
+}
+
+#[tokio::test]
+async fn usage_says_who_calls_which_version_and_what_changes_do() {
+    let backend = Backend::echo().await;
+    let proxy = TestProxy::before(backend.address).await;
+    let mut client = proxy.client().await;
+    for (target, version) in [("/m", "1"), ("/m", "2"), ("/m", "2"), ("/other", "2")] {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: h\r\napi-version: {version}\r\n\r\n");
+        assert_eq!(client.ask(&request).await.status(), 200);
+    }
+    drop(client);
+    let counted = || async {
+        ask(&proxy, "GET /api/usage HTTP/1.1\r\nhost: h").await.json()["apis"][0]["versions"][1]["requests"] == 3
+    };
+    eventually("three requests", counted).await;
+    let usage = ask(&proxy, "GET /api/usage HTTP/1.1\r\nhost: h").await.json();
+    let [one, two] = usage["apis"][0]["versions"].as_array().unwrap().as_slice() else { panic!("{usage}") };
+    assert_eq!((&one["version"], &one["requests"], &one["clients"]), (&"1".into(), &1.into(), &1.into()));
+    assert_eq!((&two["requests"], &two["top_clients"][0]["client"]), (&3.into(), &"127.0.0.1".into()));
+    assert!(two["last_seen"].is_string() && two["calls"].as_array().unwrap().len() == 2, "{two}");
+    let change = &usage["apis"][0]["changes"][0];
+    assert_eq!(
+        (&change["change"], &change["since"], &change["hits"]),
+        (&"text_to_body".into(), &"2".into(), &2.into())
+    );
+
+    let rules = ask(&proxy, "GET /api/rules HTTP/1.1\r\nhost: h").await.json();
+    assert_eq!(rules["apis"][0]["changes"][0]["summary"], "A message's text is its body");
+    assert_eq!(rules["apis"][0]["versions"][1]["id"], "2");
+}
+
+#[tokio::test]
+async fn what_no_endpoint_takes_is_refused() {
+    let backend = Backend::echo().await;
+    let proxy = TestProxy::before(backend.address).await;
+    for path in ["/healthz", "/readyz", "/metrics", "/api/status", "/api/rules", "/api/usage"] {
+        let refused = ask(&proxy, &format!("DELETE {path} HTTP/1.1\r\nhost: h")).await;
+        assert_eq!((refused.status(), refused.header("allow")), (405, Some("GET, HEAD")), "{path}");
+    }
+    let refused = ask(&proxy, "GET /api/reload HTTP/1.1\r\nhost: h").await;
+    assert_eq!((refused.status(), refused.header("allow")), (405, Some("POST")));
+    // A body is not read, so that none is too large, and a slow one keeps nobody waiting.
+    let announced = "POST /api/reload HTTP/1.1\r\nhost: h\r\ncontent-length: 99999999999";
+    assert_eq!(ask(&proxy, announced).await.status(), 200);
+    let mut slow = proxy.admin().await;
+    slow.send("GET /hea").await;
+    assert_eq!(ask(&proxy, "GET /healthz HTTP/1.1\r\nhost: h").await.status(), 200);
 }
 
 #[tokio::test]
