@@ -99,14 +99,20 @@ fn rewritten(exchange: &Exchange, asked: &Asked, url: &str) -> Option<String> {
         (_, Some(target)) if is_client => Some(format!("{scheme}//{authority}{target}{fragment}")),
         (own, target) => {
             let target = target.unwrap_or(path);
-            let base = own.as_ref().map(|own| format!("{}//{own}", if scheme.is_empty() { "" } else { CLIENT_SCHEME }));
+            let base = own.as_ref().map(|own| format!("{}//{own}", client_scheme(exchange, scheme)));
             Some(format!("{}{target}{fragment}", base.unwrap_or_default()))
         }
     }
 }
 
-/// What clients connect with.
-const CLIENT_SCHEME: &str = "http:";
+/// What the client connects with, where the URL has a scheme.
+fn client_scheme(exchange: &Exchange, scheme: &str) -> &'static str {
+    match (scheme, exchange.client.is_tls) {
+        ("", _) => "",
+        (_, true) => "https:",
+        (_, false) => "http:",
+    }
+}
 
 /// A path and query of the backend's version in the client's; `None` where they stay.
 fn target_of(exchange: &Exchange, target: &str) -> Option<String> {

@@ -213,7 +213,9 @@ async fn load_is_spread_over_endpoints_and_refusing_ones_are_passed_over() {
     for _ in 0..6 {
         assert_eq!(proxy.client().await.ask("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.status(), 200);
     }
-    assert_eq!((seen_first.count(), seen_second.count()), (2, 4));
+    // Which of the two takes the requests of the third is left to chance.
+    let counts = (seen_first.count(), seen_second.count());
+    assert!(counts.0 >= 2 && counts.1 >= 2 && counts.0 + counts.1 == 6, "{counts:?}");
 }
 
 #[tokio::test]
