@@ -120,7 +120,7 @@ impl Pair {
     /// The changes on the way that say something of the call with this label.
     #[must_use]
     pub fn changes(&self, label: &str) -> &[Arc<str>] {
-        let call = self.calls.iter().chain([&self.default]).find(|call| call.label == label);
+        let call = self.calls.iter().chain([&self.default]).find(|call| &*call.label == label);
         call.map_or(&[], |call| &call.changes)
     }
 

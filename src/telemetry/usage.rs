@@ -146,8 +146,8 @@ mod tests {
         let peer = |n: u32| (IpAddr::from(n.to_be_bytes()), 1).into();
         for n in 0..1500 {
             let mut record = Record::new(peer(n), http::Version::HTTP_11, http::Method::GET, "/".to_owned());
-            (record.api, record.client_version) = (Some("chat".to_owned()), Some("1".to_owned()));
-            (record.backend_version, record.call) = (Some("1".to_owned()), Some("*".to_owned()));
+            (record.api, record.client_version) = (Some("chat".into()), Some("1".into()));
+            (record.backend_version, record.call) = (Some("1".into()), Some("*".into()));
             usage.add(0, &record);
             usage.add(usize::from(n == 0), &record);
         }
