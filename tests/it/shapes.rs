@@ -12,9 +12,10 @@ use legato_proxy::rules::{Compiled, compile, test};
 use legato_proxy::version::VersionId;
 use serde_json::{Value, json};
 
-use crate::engine::{NOW, random_op, random_value, translate};
+use crate::engine::{NOW, translate};
 use crate::support::oracle::{self, Context, Insides};
 use crate::support::random::Random;
+use crate::support::random_ops::{random_op, random_value};
 
 /// Random ops contradict each other and lose what they like.
 const API: &str = "legato: 1\napi: a\nversions: [{id: \"1\"}, {id: \"2\"}]\nclient_version: [{default: \"1\"}]

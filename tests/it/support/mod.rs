@@ -9,6 +9,7 @@ pub(crate) mod oracle;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod random;
+pub(crate) mod random_ops;
 pub(crate) mod requests;
 pub(crate) mod socket;
 pub(crate) mod wire;

@@ -582,13 +582,16 @@ fn split(a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
             Some(_) if a.get("else").is_some_and(|e| e != "fail") => return Ok(Some(v)),
             Some(_) => return Err("not_a_string"),
         };
-        let mut out: Map<String, Value> = members
-            .iter()
-            .filter(|(k, _)| **k != key && !parts.contains(k))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
-        out.insert(parts[0].clone(), first);
-        out.extend(second.map(|second| (parts[1].clone(), second)));
+        // Both parts come in the string's place.
+        let mut out = Map::new();
+        for (name, value) in members.iter().filter(|(name, _)| **name == key || !parts.contains(name)) {
+            if *name == key {
+                out.insert(parts[0].clone(), first.clone());
+                out.extend(second.clone().map(|second| (parts[1].clone(), second)));
+            } else {
+                out.insert(name.clone(), value.clone());
+            }
+        }
         Ok(Some(Value::Object(out)))
     })
 }
@@ -614,12 +617,16 @@ fn join(a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
             texts.pop();
         }
         let joined = if texts.is_empty() { Value::Null } else { json!(texts.join(separator)) };
-        let mut out: Map<String, Value> = members
-            .iter()
-            .filter(|(k, _)| **k != key && !parts.contains(k))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
-        out.insert(key.clone(), joined);
+        // The joined string comes in the place of the part that comes first.
+        let first = members.keys().find(|name| parts.contains(name));
+        let mut out = Map::new();
+        for (name, value) in members.iter().filter(|(name, _)| **name != key || parts.contains(name)) {
+            if Some(name) == first {
+                out.insert(key.clone(), joined.clone());
+            } else if !parts.contains(name) {
+                out.insert(name.clone(), value.clone());
+            }
+        }
         Ok(Some(Value::Object(out)))
     })
 }

@@ -20,3 +20,16 @@ impl Random {
         &list[self.below(list.len())]
     }
 }
+
+/// Seeds of random cases: `LEGATO_SEED` and as many as `LEGATO_CASES` says.
+pub(crate) fn seeds(cases: u64) -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let start = number("LEGATO_SEED").unwrap_or(1_u64);
+    let end = start + number("LEGATO_CASES").unwrap_or(cases);
+    // Shown by the test runner when the test fails, or with `--nocapture`.
+    #[expect(clippy::print_stdout, reason = "a failure must be repeatable")]
+    {
+        println!("seeds {start} to {}", end - 1);
+    }
+    start..end
+}
