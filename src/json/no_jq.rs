@@ -18,6 +18,12 @@ pub struct Mistake {
 }
 
 impl Filter {
+    /// The program's text.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        match *self {}
+    }
+
     /// Refuses a program.
     ///
     /// # Errors
