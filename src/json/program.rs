@@ -59,6 +59,11 @@ pub(super) struct Attempt {
 impl Object {
     /// Slots are told apart by the bits of one word.
     pub(super) const MOST: usize = 64;
+
+    /// The bit of the slot of this name.
+    pub(super) fn bit(&self, name: &str) -> Option<u64> {
+        self.slots.iter().position(|slot| slot.name == name).map(|at| 1 << at)
+    }
 }
 
 /// A member that a program touches, by its name in the document.
@@ -66,8 +71,8 @@ impl Object {
 pub(super) struct Slot {
     pub(super) name: String,
     pub(super) action: Action,
-    /// Whether an op reads it, so that two of it are a failure.
-    pub(super) unique: bool,
+    /// Where an op reads it: two of it are a failure, unless one of these slots is there, as bits.
+    pub(super) unique: Option<u64>,
     /// The slots that win over this one when both are there, as bits.
     pub(super) yields_to: u64,
 }

@@ -23,6 +23,7 @@ mod docs;
 mod draft;
 mod engine;
 mod engineio;
+mod fused;
 mod hostile_json;
 mod hostile_yaml;
 mod http;

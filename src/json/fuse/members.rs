@@ -13,7 +13,9 @@ pub(super) struct Members {
     /// By name after the edits so far. Names that are not here stand for themselves.
     now: Vec<(String, Vec<Candidate>)>,
     dropped: Vec<(String, Action)>,
-    unique: Vec<String>,
+    /// Members of the document that an edit reads, so that two of one name are a failure: unless one of these other
+    /// members is there, which then stood under the name that was read.
+    unique: Vec<(String, Vec<String>)>,
     captures: Vec<Capture>,
     /// Members of the document that stand where something else is to go. With one of them the order of things
     /// decides, which is left to the held edit.
@@ -56,12 +58,19 @@ impl Members {
 
     /// Says that an edit reads the member of this name: the document must not have two.
     fn read(&mut self, name: &str) {
-        let names: Vec<String> = self
-            .at(name)
-            .iter()
-            .filter_map(|c| if let Candidate::Member(n, _) = c { Some(n.clone()) } else { None })
-            .collect();
-        self.unique.extend(names);
+        let members = self.at(name).iter().map_while(|candidate| match candidate {
+            Candidate::Member(member, _) => Some(Some(member.clone())),
+            Candidate::Opened(_) | Candidate::Captured(_) | Candidate::Gathered(_) => Some(None),
+            // Where nothing before it is there, this is.
+            Candidate::Literal(_) => None,
+        });
+        let members: Vec<String> = members.flatten().collect();
+        for (at, member) in members.iter().enumerate() {
+            // When it was read before, no more stood before it.
+            if !self.unique.iter().any(|(known, _)| known == member) {
+                self.unique.push((member.clone(), members[..at].to_vec()));
+            }
+        }
     }
 
     /// Takes in the next edit; `None` if it cannot be done while members stream by.
@@ -133,6 +142,10 @@ impl Members {
     fn take(&mut self, name: &str, refuse: bool, change: Option<&Arc<str>>) -> Option<()> {
         self.read(name);
         may_go(self.at(name))?;
+        let made = self.at(name).iter().any(|candidate| matches!(candidate, Candidate::Literal(_)));
+        if refuse && made {
+            return None;
+        }
         for candidate in std::mem::take(self.at(name)) {
             if let Candidate::Member(member, _) = candidate {
                 let action = if refuse { Action::Refuse { change: change.cloned() } } else { Action::Drop };
@@ -259,32 +272,38 @@ impl Members {
         let captures: Vec<StepId> =
             (0..self.captures.len()).map(|number| builder.push(Step::Capture(number))).collect();
         for (name, action) in self.dropped {
-            object.slots.push(Slot { unique: true, name, action, yields_to: 0 });
+            object.slots.push(Slot { name, action, unique: None, yields_to: 0 });
         }
         for name in self.unusual {
-            object.slots.push(Slot { unique: true, name, action: Action::GiveUp, yields_to: 0 });
+            object.slots.push(Slot { name, action: Action::GiveUp, unique: None, yields_to: 0 });
         }
         let inner: Vec<StepId> = self.captures.iter().map(|capture| builder.hold(&capture.entries)).collect();
         for (capture, id) in self.captures.iter().zip(&captures) {
             if let (name, None) = &capture.from {
                 let action = Action::Capture { capture: *id };
-                object.slots.push(Slot { unique: true, name: name.clone(), action, yields_to: 0 });
+                object.slots.push(Slot { name: name.clone(), action, unique: None, yields_to: 0 });
             }
         }
-        let shared = Shared { unique: &self.unique, captures: &self.captures, steps: &captures, inner: &inner };
+        let shared = Shared { captures: &self.captures, steps: &captures, inner: &inner };
         for (name, candidates) in self.now {
             shared.add_name(builder, &mut object, &name, candidates)?;
         }
         if !captures.is_empty() {
             object.attempt = Some(Attempt { held: builder.push(Step::Hold(entries.into())), captures: captures.len() });
         }
-        (object.slots.len() <= Object::MOST && distinct(&object.slots)).then_some(object)
+        if object.slots.len() > Object::MOST || !distinct(&object.slots) {
+            return None;
+        }
+        for (name, unless) in &self.unique {
+            let unless = unless.iter().map(|other| object.bit(other)).sum::<Option<u64>>()?;
+            object.slots.iter_mut().find(|slot| slot.name == *name)?.unique = Some(unless);
+        }
+        Some(object)
     }
 }
 
 /// What the names of one object have in common.
 struct Shared<'a> {
-    unique: &'a [String],
     captures: &'a [Capture],
     steps: &'a [StepId],
     inner: &'a [StepId],
@@ -304,22 +323,20 @@ impl Shared<'_> {
             match candidate {
                 // A literal stands in for whatever is missing, so nothing after it is ever wanted.
                 Candidate::Member(member, _) if settled => {
-                    let unique = self.unique.contains(&member);
-                    object.slots.push(Slot { name: member, action: Action::Drop, unique, yields_to: 0 });
+                    object.slots.push(Slot { name: member, action: Action::Drop, unique: None, yields_to: 0 });
                 }
                 Candidate::Literal(_) if settled => {}
                 Candidate::Member(member, entries) => {
                     let bit = 1_u64.checked_shl(u32::try_from(object.slots.len()).ok()?)?;
                     let action =
                         Action::Keep { rename: new_name(&member, name), inner: builder.fuse(flatten(entries)) };
-                    let unique = self.unique.contains(&member);
-                    object.slots.push(Slot { name: member, action, unique, yields_to: winners });
+                    object.slots.push(Slot { name: member, action, unique: None, yields_to: winners });
                     winners |= bit;
                 }
                 Candidate::Opened(member) => {
                     let inner = builder.push(Step::Object(self.opened(&member)));
                     let action = Action::KeepUnlessEmptied { rename: new_name(&member, name), inner };
-                    object.slots.push(Slot { name: member, action, unique: true, yields_to: 0 });
+                    object.slots.push(Slot { name: member, action, unique: None, yields_to: 0 });
                 }
                 Candidate::Literal(value) => {
                     let mut member = Literal::default();
@@ -349,7 +366,7 @@ impl Shared<'_> {
             (outer, Some(name)) if outer == member => Some((name.clone(), *step)),
             _ => None,
         });
-        let slot = |(name, capture)| Slot { name, action: Action::Capture { capture }, unique: true, yields_to: 0 };
+        let slot = |(name, capture)| Slot { name, action: Action::Capture { capture }, unique: Some(0), yields_to: 0 };
         Object { slots: inside.map(slot).collect(), ..Object::default() }
     }
 }

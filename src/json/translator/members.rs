@@ -114,18 +114,20 @@ impl Machine {
             return Ok(Flow::On);
         };
         let there = frame.seen | frame.ahead.unwrap_or(0);
-        if slot.yields_to != 0 && slot.yields_to & there == 0 && frame.ahead.is_none() {
+        let twice = slot.unique.filter(|unless| frame.seen >> at & 1 == 1 && unless & there == 0);
+        let is_open = slot.yields_to != 0 && slot.yields_to & there == 0 || twice.is_some_and(|unless| unless != 0);
+        if is_open && frame.ahead.is_none() {
             if object.attempt.is_some() {
                 self.give_up(program);
                 return Ok(Flow::On);
             }
-            // Whether this member leaves depends on members to come.
+            // Whether this member leaves, or may stand twice, depends on members to come.
             frame.ahead = Some(0);
             self.at = At::Ahead(Ahead::after_name(self.name.end));
             return Ok(Flow::On);
         }
         frame.slot = Some(at);
-        if slot.unique && frame.seen >> at & 1 == 1 {
+        if twice.is_some() {
             if self.can_give_up() {
                 self.give_up(program);
                 return Ok(Flow::On);

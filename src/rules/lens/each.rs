@@ -85,7 +85,11 @@ impl Each {
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {
-        let entries = lower_ops(&self.ops, direction, mode).into_iter().map(|lowered| lowered.entry).collect();
+        let entries: Vec<_> = lower_ops(&self.ops, direction, mode).into_iter().map(|lowered| lowered.entry).collect();
+        // Ops that do nothing this way look at nothing.
+        if entries.is_empty() {
+            return Vec::new();
+        }
         let at = self.at.in_part();
         let edit = match &self.nest {
             None => Edit::Each { at, entries },
