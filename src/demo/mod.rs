@@ -1,7 +1,7 @@
 //! What `legato demo` shows: a legacy chat service, the rules that bring it to version 2, and what to try.
 //!
 //! The service speaks version 1 of its API and nothing else; everything of version 2 that a client sees is
-//! the proxy's work. `state` is the service without sockets, `server` and `socket` put it on the wire.
+//! the proxy's work. `state` is the service without sockets; `server`, `socket` and `socketio` put it on the wire.
 //!
 //! | call | does |
 //! |---|---|
@@ -10,11 +10,13 @@
 //! | `GET /api/messages/{id}` | one message |
 //! | `GET /api/users/{id}` | one of three users |
 //! | `GET /ws?user=NAME` | WebSocket; in: `say`, `typing`, `quit`; out: `msg`, `join`, `leave`, `typing`, `error` |
+//! | `/socket.io/?user=NAME` | Socket.IO of Engine.IO 3, on a WebSocket alone: the same events by their names |
 //!
 //! All is in memory and bounded: messages, sockets, bodies, and how far a socket may fall behind.
 
 mod server;
 mod socket;
+mod socketio;
 pub mod state;
 
 pub use server::serve;
@@ -35,6 +37,10 @@ pub const RULES: &[(&str, &str)] = &[
     (
         "chat/changes/2/20250115100000_socket_events.yaml",
         include_str!("../../rules/chat/changes/2/20250115100000_socket_events.yaml"),
+    ),
+    (
+        "chat/changes/2/20250116100000_socketio_events.yaml",
+        include_str!("../../rules/chat/changes/2/20250116100000_socketio_events.yaml"),
     ),
     (
         "chat/changes/2/20250118110000_problem_details.yaml",
@@ -60,6 +66,7 @@ apis:
   chat:
     backends:
       legacy: {{speaks: \"1\", endpoints: [\"http://{backend}\"]}}
+    socketio: {{backend: eio3}}
 "
     )
 }
@@ -95,6 +102,9 @@ The same backend, as two versions of its API:
   ws://{proxy}/ws?user=ada               a version 1 client in the room
   ws://{proxy}/ws?user=grace&version=2   a version 2 client in the same room
       send {{\"type\":\"say\",\"text\":\"hi\"}} or {{\"type\":\"message.send\",\"body\":\"hi\"}}
+
+  io('http://{proxy}', {{query: {{user: 'alan', version: '2'}}}})
+      Socket.IO of any generation, 2.x or 4.x, in the same room
 
 Press Ctrl-C to stop.
 "

@@ -17,8 +17,8 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::socket;
 use super::state::{Reaction, Reply, State};
+use super::{socket, socketio};
 
 const MAX_CONNECTIONS: usize = 1024;
 const MAX_SOCKETS: usize = 200;
@@ -97,6 +97,9 @@ async fn connection(room: &Arc<Room>, stream: TcpStream) {
 async fn answer(room: Arc<Room>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     if socket::is_upgrade(&request) {
         return Ok(socket::open(room, request).unwrap_or_else(respond));
+    }
+    if socketio::concerns(&request) {
+        return Ok(respond(socketio::refuse()));
     }
     let (head, body) = request.into_parts();
     let reply = match Limited::new(body, MAX_BODY).collect().await {

@@ -1,4 +1,4 @@
-//! The legacy chat service's WebSocket, `GET /ws?user=NAME`.
+//! The legacy chat service's WebSocket, `GET /ws?user=NAME`, and the handshake of its Socket.IO.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,21 +20,23 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::server::Room;
+use super::socketio;
 use super::state::{Reaction, Reply, join_event, leave_event};
 
 /// The one subprotocol there is; used where a client offers it.
 const SUBPROTOCOL: &str = "chat";
 /// Bytes of a message.
-const MAX_MESSAGE: usize = 64 * 1024;
+pub(super) const MAX_MESSAGE: usize = 64 * 1024;
 /// Time a client has to take a message, and to answer a close.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Whether the request wants the socket (RFC 6455, section 4.2.1).
+/// Whether the request wants a socket (RFC 6455, section 4.2.1).
 pub(super) fn is_upgrade<B>(request: &Request<B>) -> bool {
     let wanted = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
-    request.uri().path() == "/ws" && request.headers().get(header::UPGRADE).is_some_and(wanted)
+    (request.uri().path() == "/ws" || socketio::concerns(request))
+        && request.headers().get(header::UPGRADE).is_some_and(wanted)
 }
 
 /// Accepts the handshake and starts the session, or says why not.
@@ -44,11 +46,16 @@ pub(super) fn open<B>(room: Arc<Room>, mut request: Request<B>) -> Result<Respon
     let permit = Arc::clone(&room.sockets).try_acquire_owned().map_err(too_many)?;
     let response = switching(accept, request.headers());
     let user = user(request.uri().query().unwrap_or_default());
+    let is_socketio = socketio::concerns(&request);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let closed = room.closed.clone();
         if let Some(Ok(upgraded)) = closed.run_until_cancelled(upgrade).await {
-            session(&room, &user, upgraded).await;
+            if is_socketio {
+                socketio::session(&room, &user, upgraded).await;
+            } else {
+                session(&room, &user, upgraded).await;
+            }
         }
         drop(permit);
     });

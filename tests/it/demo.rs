@@ -154,3 +154,38 @@ async fn handshake(address: SocketAddr, request: &str) -> String {
     }
     String::from_utf8(head).expect("ASCII")
 }
+
+#[tokio::test]
+async fn socketio_is_in_the_same_room() {
+    let address = start().await;
+    let mut ada = enter(address, "ada").await;
+    let stream = TcpStream::connect(address).await.expect("it listens");
+    let url = format!("ws://{address}/socket.io/?EIO=3&transport=websocket&user=grace");
+    let (mut grace, _) = client_async(url, stream).await.expect("it accepts the handshake");
+    assert!(event(&mut grace).await.starts_with(r#"0{"sid":""#));
+    assert_eq!(event(&mut grace).await, "40");
+    assert_eq!(event(&mut grace).await, r#"42["join",{"user":"grace"}]"#);
+    assert_eq!(event(&mut ada).await, r#"{"type":"join","user":"grace"}"#);
+
+    send(&mut grace, r#"427["say",{"text":"hi"}]"#).await;
+    let said = event(&mut ada).await;
+    assert!(said.starts_with(r#"{"type":"msg","id":9007199254740996,"text":"hi","user":"grace","ts":"#), "{said}");
+    // The acknowledgement and the event may come in either order.
+    let mut heard = [event(&mut grace).await, event(&mut grace).await];
+    heard.sort();
+    assert!(heard[0].starts_with(r#"42["msg",{"id":9007199254740996,"text":"hi","user":"grace","ts":"#), "{heard:?}");
+    assert_eq!(heard[1], r#"437[{"ok":true}]"#);
+
+    send(&mut grace, r#"428["dance"]"#).await;
+    assert_eq!(event(&mut grace).await, r#"438[{"error":"unknown event"}]"#);
+    send(&mut grace, "2").await;
+    assert_eq!(event(&mut grace).await, "3");
+    send(&mut grace, "40/nowhere,").await;
+    assert_eq!(event(&mut grace).await, r#"44/nowhere,"Invalid namespace""#);
+    send(&mut grace, r#"42["quit"]"#).await;
+    assert_eq!(event(&mut grace).await, "41");
+    assert_eq!(event(&mut ada).await, r#"{"type":"leave","user":"grace"}"#);
+
+    let (status, body) = call(address, "GET /socket.io/?EIO=3&transport=polling", "").await;
+    assert_eq!((status.as_str(), body.as_str()), ("400", r#"{"code":0,"message":"Transport unknown"}"#));
+}

@@ -184,7 +184,7 @@ fn a_change_that_cannot_be_is_not_begun() {
         assert_eq!((found.code, found.out.as_str()), (Some(2), ""));
         assert!(found.err.starts_with(want), "{}", found.err);
     }
-    assert_eq!(fs::read_dir(directory.path().join("chat/changes/2")).unwrap().count(), 5);
+    assert_eq!(fs::read_dir(directory.path().join("chat/changes/2")).unwrap().count(), 6);
 }
 
 /// The chat's rules, in which changes may touch what others do.
