@@ -120,7 +120,7 @@ fn names_that_stand_twice() {
         (&add_and_refuse, r#"[{"c":1}]"#, Err("information_lost")),
         (&add_and_refuse, r#"[{"a":1}]"#, Err("information_lost")),
         (&add_and_refuse, r#"[{"b":1}]"#, Err("information_lost")),
-        (&add_and_refuse, r#"[7]"#, Ok("[7]")),
+        (&add_and_refuse, "[7]", Ok("[7]")),
     ];
     for (ops, text, want) in cases {
         assert_eq!(both(ops, text, Direction::Up, 1), want.map(str::to_owned), "{ops} of {text}");
