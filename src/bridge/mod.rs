@@ -16,7 +16,7 @@
 //! 3. Packets go through a translator for the pair of generations: `same`, `older` (a client older than its
 //!    backend) or `newer`. Namespaces are joined and left, errors and credentials carried over in the words of the
 //!    other side.
-//! 4. Events and acknowledgements go through the rules of their namespace ([`events`]); attachments stay with them.
+//! 4. Events and acknowledgements go through the rules of their namespace (`events`); attachments stay with them.
 //! 5. When one side ends, what waits for the other is delivered, and it is closed too. [`Ending`] says why.
 //!
 //! A packet and its attachments are one value from the first to the last of these steps, so that nothing can come
