@@ -1,7 +1,7 @@
 //! Elements of arrays that nobody looks into: those with the outline of one before are passed by it.
 
-use super::scanner::{Skipper, skip_space};
-use super::stencil::{Ends, Known, Read, Stencil};
+use super::scanner::skip_space;
+use super::stencil::{Known, Laid, MOST_CUT, Read, Stencil};
 
 /// What is known of objects that are elements of arrays.
 #[derive(Debug, Clone, Default)]
@@ -11,9 +11,20 @@ pub(super) struct Elements {
     /// The levels around elements that are to be learned from and have not ended, and where those begin in the
     /// buffer; the innermost last.
     open: Vec<(usize, usize)>,
-    /// For values in the gaps of outlines.
-    inner: Skipper,
-    ends: Ends,
+    laid: Laid,
+    /// The text of an element that was cut, as far as it has come. It is needed if the rest does not fit.
+    cut: Vec<u8>,
+}
+
+/// How far elements were passed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// To the end of one.
+    End(usize),
+    /// To the end of the buffer, within one.
+    Cut,
+    /// Not at all.
+    Nothing,
 }
 
 impl Elements {
@@ -21,31 +32,76 @@ impl Elements {
     const MOST: usize = 8;
 
     /// Passes the object at `pos`, which is an element with `depth` levels around it, and those after it that are
-    /// known. The end of the last; `None` if the first is not known.
-    pub(super) fn pass(&mut self, buf: &[u8], pos: usize, depth: usize, room: usize) -> Option<usize> {
+    /// known.
+    pub(super) fn pass(&mut self, buf: &[u8], pos: usize, depth: usize, room: usize) -> Passed {
         let place = self.known.iter().position(|(at, _)| *at == depth).unwrap_or(self.known.len());
         if place == self.known.len() && place < Self::MOST {
             self.known.push((depth, Known::default()));
         }
-        let (_, known) = self.known.get_mut(place)?;
-        let mut end = known.lay(buf, pos, room, &mut self.inner, &mut self.ends);
-        if end.is_none() && known.is_curious() {
+        let Some((_, known)) = self.known.get_mut(place) else { return Passed::Nothing };
+        let (mut passed, mut next) = (Passed::Nothing, pos);
+        while let Some(end) = known.lay(buf, next, room, &mut self.laid) {
+            passed = Passed::End(end);
+            match next_element(buf, end) {
+                Some(at) => next = at,
+                None => return passed,
+            }
+        }
+        if self.laid.cut.is_some() {
+            if buf.len() - next <= MOST_CUT {
+                self.cut.extend_from_slice(&buf[next..]);
+                return Passed::Cut;
+            }
+            self.laid.forget();
+        }
+        if passed == Passed::Nothing && known.is_curious() {
             known.calm();
             self.open.push((depth, pos));
         }
-        while let Some(after) = end {
-            let Some(next) = next_element(buf, after) else { break };
-            match known.lay(buf, next, room, &mut self.inner, &mut self.ends) {
-                None => break,
-                further => end = further,
-            }
+        passed
+    }
+
+    /// Whether the buffer ended in an element that fits so far.
+    pub(super) fn is_cut(&self) -> bool {
+        !self.cut.is_empty()
+    }
+
+    /// Passes the rest of the element that was cut, which begins at `pos`, and those after it that are known. If the
+    /// rest does not fit, the element's text so far is what [`Elements::take_cut`] gives.
+    pub(super) fn resume(&mut self, buf: &[u8], pos: usize, depth: usize, room: usize) -> Passed {
+        let Some((_, known)) = self.known.iter_mut().find(|(at, _)| *at == depth) else { return Passed::Nothing };
+        let rest = buf.get(pos..).unwrap_or_default();
+        if let Some(len) = known.resume(rest, self.cut.len(), room, &mut self.laid) {
+            self.cut.clear();
+            let end = pos + len;
+            return match next_element(buf, end).map(|next| self.pass(buf, next, depth, room)) {
+                None | Some(Passed::Nothing) => Passed::End(end),
+                Some(passed) => passed,
+            };
         }
-        end
+        if self.laid.cut.is_some() && self.cut.len() + rest.len() <= MOST_CUT {
+            self.cut.extend_from_slice(rest);
+            return Passed::Cut;
+        }
+        self.laid.forget();
+        Passed::Nothing
+    }
+
+    /// The text of the element that was cut.
+    pub(super) fn take_cut(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.cut)
     }
 
     /// The buffer is about to go, and with it the places of elements in it.
     pub(super) fn forget_places(&mut self) {
         self.open.clear();
+    }
+
+    /// Forgets the value at hand.
+    pub(super) fn reset(&mut self) {
+        self.open.clear();
+        self.cut.clear();
+        self.laid.forget();
     }
 
     /// Learns from an element that has just ended.

@@ -7,15 +7,17 @@
 //! bounded by nesting depth and by what must be held ([`Class`]), never by the document's length, and any chunking
 //! of a document gives the same bytes and the same error at the same offset.
 //!
-//! `scanner` finds tokens in chunks. `translator` walks the program's steps along the document. Where a scope must
-//! be held, `tree` makes a sparse tree of it and `apply` edits that. `valid`, `text` and `convert` work on text
-//! that is known to be JSON, and `jq` runs programs on it.
+//! `scanner` finds tokens in chunks, `blocks` where they end. `translator` walks the program's steps along the
+//! document. Where a scope must be held, `tree` makes a sparse tree of it and `apply` edits that. `valid`, `text` and
+//! `convert` work on text that is known to be JSON, and `jq` runs programs on it.
 //!
 //! Most objects of a list, and most messages of a socket, have the names of the one before in the same order: a
 //! `stencil` of that one reads the next in a fraction of the time, and `translator::replay` does with it what was done
-//! with the first. What does not fit takes the long way, with the same result.
+//! with the first. What does not fit takes the long way, with the same result. An object that a chunk cuts is gone on
+//! with in the next.
 
 mod apply;
+mod blocks;
 mod convert;
 mod cost;
 pub mod edit;

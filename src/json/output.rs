@@ -49,6 +49,16 @@ pub(super) struct Mark {
 }
 
 impl Output {
+    /// With room for pieces.
+    pub(super) fn new(ready: Vec<Bytes>) -> Self {
+        Self { ready, ..Self::default() }
+    }
+
+    /// The room for pieces, unless there are some.
+    pub(super) fn take_room(&mut self) -> Vec<Bytes> {
+        if self.ready.is_empty() { std::mem::take(&mut self.ready) } else { Vec::new() }
+    }
+
     /// Appends `buf[from..to]`; `chunk` is the chunk that `buf` is all of, where it is one.
     #[inline]
     pub(super) fn copy(&mut self, buf: &[u8], from: usize, to: usize, chunk: Option<&Bytes>) {

@@ -4,7 +4,8 @@
 //! state and asks for more. A token is thus never read twice, whatever the chunks are, and an untouched one
 //! need not be held. [`Skipper`] runs over a whole value that nobody looks into.
 
-use super::elements::Elements;
+use super::blocks::plain_end;
+use super::elements::{Elements, Passed};
 use super::error::{Code, Error};
 
 /// The end of a token, if the buffer holds it.
@@ -251,57 +252,6 @@ impl Token {
     }
 }
 
-/// The first position from `pos` that holds a quote, a backslash or a control character, or the end.
-///
-/// Short strings are the rule, so eight bytes at a time come first; after 64 bytes the string is taken to be
-/// long and 32 go at once, in a shape that the compiler turns into vector instructions.
-#[inline]
-pub(super) fn plain_end(buf: &[u8], mut pos: usize) -> usize {
-    let long = pos + 64;
-    while let Some(block) = buf.get(pos..).and_then(<[u8]>::first_chunk::<8>) {
-        let special = special_bytes(u64::from_le_bytes(*block));
-        if special != 0 {
-            return pos + special.trailing_zeros() as usize / 8;
-        }
-        pos += 8;
-        if pos >= long {
-            pos = plain_blocks(buf, pos);
-            break;
-        }
-    }
-    buf.get(pos..).unwrap_or_default().iter().position(|&b| is_special(b)).map_or(buf.len(), |n| pos + n)
-}
-
-#[inline]
-#[expect(clippy::needless_bitwise_bool, reason = "blocks become vector instructions only without branches")]
-fn is_special(byte: u8) -> bool {
-    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
-}
-
-fn plain_blocks(buf: &[u8], mut pos: usize) -> usize {
-    while let Some(block) = buf.get(pos..).and_then(<[u8]>::first_chunk::<32>) {
-        if block.iter().fold(false, |found, &b| found | is_special(b)) {
-            break;
-        }
-        pos += 32;
-    }
-    pos
-}
-
-/// Marks, in the high bit of each byte, a quote, a backslash or a control character. Bits above the first mark
-/// may be wrong (borrows run upwards); the first is right.
-#[inline]
-pub(super) fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let quote = word ^ (ONES * u64::from(b'"'));
-    let backslash = word ^ (ONES * u64::from(b'\\'));
-    (quote.wrapping_sub(ONES) & !quote
-        | backslash.wrapping_sub(ONES) & !backslash
-        | word.wrapping_sub(ONES * 0x20) & !word)
-        & HIGHS
-}
-
 /// Which kind of container each open level is; one bit a level.
 #[derive(Debug, Clone, Default)]
 struct Levels {
@@ -373,9 +323,11 @@ impl Skipper {
 
     /// Forgets the value at hand.
     pub(super) fn reset(&mut self) {
-        let elements = self.elements.take();
+        let mut elements = self.elements.take();
+        if let Some(elements) = &mut elements {
+            elements.reset();
+        }
         *self = Self { elements, ..Self::default() };
-        self.forget_places();
     }
 
     /// Positions in the buffer mean nothing any more.
@@ -386,6 +338,12 @@ impl Skipper {
     }
 
     fn container(&mut self, buf: &[u8], mut pos: usize, room: usize) -> Result<Skip, Syntax> {
+        if self.elements.as_ref().is_some_and(|elements| elements.is_cut()) {
+            match self.resume(buf, pos, room)? {
+                Some(end) => pos = end,
+                None => return Ok(Skip::More),
+            }
+        }
         loop {
             if self.token == Token::None {
                 pos = skip_space(buf, pos);
@@ -441,10 +399,17 @@ impl Skipper {
                     if byte == b'{' && !self.in_object && self.levels.depth > 0 {
                         let depth = self.levels.depth;
                         let elements = self.elements.get_or_insert_default();
-                        if let Some(end) = elements.pass(buf, pos, depth, room - depth) {
-                            pos = end;
-                            self.expect = Expect::CommaOrEnd;
-                            continue;
+                        match elements.pass(buf, pos, depth, room - depth) {
+                            Passed::End(end) => {
+                                pos = end;
+                                self.expect = Expect::CommaOrEnd;
+                                continue;
+                            }
+                            Passed::Cut => {
+                                self.forget_places();
+                                return Ok(Skip::More);
+                            }
+                            Passed::Nothing => {}
                         }
                     }
                     self.in_object = byte == b'{';
@@ -462,6 +427,27 @@ impl Skipper {
                 }
             }
         }
+    }
+
+    /// Goes on with an element that the last buffer cut; where the grammar goes on, if it does in this buffer.
+    fn resume(&mut self, buf: &[u8], pos: usize, room: usize) -> Result<Option<usize>, Syntax> {
+        let Some(mut elements) = self.elements.take() else { return Ok(Some(pos)) };
+        let depth = self.levels.depth;
+        let passed = elements.resume(buf, pos, depth, room - depth);
+        if passed == Passed::Nothing {
+            // The grammar has to read the element from its start.
+            let text = elements.take_cut();
+            self.container(&text, 0, room)?;
+        }
+        self.elements = Some(elements);
+        Ok(match passed {
+            Passed::End(end) => {
+                self.expect = Expect::CommaOrEnd;
+                Some(end)
+            }
+            Passed::Cut => None,
+            Passed::Nothing => Some(pos),
+        })
     }
 
     fn closing(&self) -> u8 {
@@ -552,17 +538,5 @@ mod tests {
                 assert_eq!(&skip(text, size), want, "{text:?} in chunks of {size}");
             }
         }
-    }
-
-    #[test]
-    fn the_first_special_byte_is_found_wherever_it_stands() {
-        for special in [b'"', b'\\', 0, 0x1f, b'\n'] {
-            for len in 0..150 {
-                let mut text = vec![b'\xc3'; 150];
-                text[len] = special;
-                assert_eq!(plain_end(&text, 0), len, "{special:#x}");
-            }
-        }
-        assert_eq!(plain_end(&[0x7f; 90], 0), 90);
     }
 }

@@ -5,7 +5,8 @@
 
 use std::ops::Range;
 
-use super::scanner::{plain_end, skip_space};
+use super::blocks::plain_end;
+use super::scanner::skip_space;
 use super::text::unescape;
 
 /// What a value is, told by its first byte.

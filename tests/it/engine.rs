@@ -44,11 +44,14 @@ pub(crate) fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result
     let whole = feed(program, text, || usize::MAX);
     assert_eq!(feed(program, text, || 1), whole, "byte by byte: {text} under\n{program}");
     let mut random = Random(seed);
-    assert_eq!(
-        feed(program, text, || 1 + random.below(9)),
-        whole,
-        "random chunks, seed {seed}: {text} under\n{program}"
-    );
+    // Few bytes at a time, and a few pieces of any size.
+    for most in [9, text.len().max(1)] {
+        assert_eq!(
+            feed(program, text, || 1 + random.below(most)),
+            whole,
+            "random chunks, seed {seed}: {text} under\n{program}"
+        );
+    }
     whole
 }
 

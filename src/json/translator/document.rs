@@ -8,7 +8,7 @@ use super::super::error::Error;
 use super::super::program::Program;
 use super::super::scanner::{Expected, Syntax};
 use super::super::{Limits, Values};
-use super::{Failing, Machine};
+use super::{At, Failing, Machine};
 
 /// How much of a chunk is put after what is kept of earlier ones at first.
 const COMPLETE: usize = 2048;
@@ -43,12 +43,13 @@ impl Translator {
         } else {
             Bytes::from([std::mem::take(&mut self.cut).as_slice(), &chunk].concat())
         };
-        let Err(error) = std::str::from_utf8(&chunk) else {
+        let Err(error) = simdutf8::compat::from_utf8(&chunk) else {
             return self.push_valid(&chunk).map_err(|error| *error);
         };
         let valid = chunk.slice(..error.valid_up_to());
         self.push_valid(&valid).map_err(|error| *error)?;
         if error.error_len().is_some() {
+            self.machine.settle(&self.program, &self.kept).map_err(|error| *error)?;
             return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
         self.cut = chunk[error.valid_up_to()..].to_vec();
@@ -72,6 +73,18 @@ impl Translator {
     /// Puts the start of a chunk after what is kept, as much as it takes to need nothing of it any more, and takes it
     /// from the chunk.
     fn complete_kept(&mut self, rest: &mut Bytes) -> Failing<()> {
+        if matches!(self.machine.at, At::Cut) {
+            rest.advance(self.machine.resume(&self.program, &mut self.kept, rest));
+            match self.machine.at {
+                At::Cut => return Ok(()),
+                At::AfterValue | At::End => {
+                    self.machine.rebase_to(self.kept.len(), &self.kept, None);
+                    self.kept.clear();
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
         let boundary = self.kept.len();
         let part = rest.len().min(boundary.max(COMPLETE));
         self.kept.extend_from_slice(&rest[..part]);
@@ -93,6 +106,7 @@ impl Translator {
     /// # Errors
     /// Any [`Code`](crate::json::Code); among them [`Code::MalformedJson`](crate::json::Code::MalformedJson) for a document that was cut off.
     pub fn finish(&mut self) -> Result<(), Error> {
+        self.machine.settle(&self.program, &self.kept).map_err(|error| *error)?;
         if !self.cut.is_empty() {
             return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }

@@ -2,16 +2,20 @@
 
 use std::sync::Mutex;
 
+use bytes::Bytes;
+
 use super::super::scanner::Skipper;
 use super::replay::Replay;
 use super::{Frame, Machine};
 
-/// What one document leaves to the next of its program: what its objects look like, and room for frames.
+/// What one document leaves to the next of its program: what its objects look like, and room.
 #[derive(Debug, Default)]
 pub(super) struct Kit {
     pub(super) frames: Vec<Frame>,
     pub(super) replay: Replay,
     pub(super) skipper: Skipper,
+    /// Room for pieces of output.
+    pub(super) pieces: Vec<Bytes>,
 }
 
 /// Some kits.
@@ -55,6 +59,7 @@ impl Machine {
             frames: std::mem::take(&mut self.frames),
             replay: std::mem::take(&mut self.replay),
             skipper: std::mem::take(&mut self.skipper),
+            pieces: self.out.take_room(),
         }
     }
 }

@@ -44,6 +44,8 @@ enum At {
     Held,
     /// In a value that leaves later.
     Captured,
+    /// In an object that is like one before as far as the buffer goes; it begins at the pin.
+    Cut,
     /// Before an object's first name or its end.
     FirstName,
     /// Before a name.
@@ -146,7 +148,7 @@ impl Machine {
             values,
             limits,
             arena: Arena::default(),
-            out: Output::default(),
+            out: Output::new(kit.pieces),
             partial: false,
             base: 0,
             pos: 0,
@@ -193,6 +195,10 @@ impl Machine {
             At::FirstValue => self.first_value(program, buf),
             At::Skipped | At::Captured => self.skipped(program, buf),
             At::Held => self.held(program, buf),
+            At::Cut => {
+                self.uncut();
+                Ok(Flow::On)
+            }
             At::FirstName => self.first_name(program, buf),
             At::Name => Ok(self.before_name(buf)),
             At::InName => self.in_name(program, buf),
@@ -235,8 +241,10 @@ impl Machine {
         let Some(byte) = self.peek(buf) else {
             return Ok(Flow::More);
         };
-        if byte == b'{' && self.replayed(program, buf) {
-            return Ok(Flow::On);
+        if byte == b'{'
+            && let Some(flow) = self.replayed(program, buf)
+        {
+            return Ok(flow);
         }
         match program.step(self.next) {
             Step::Copy => {
@@ -557,6 +565,7 @@ impl Machine {
         self.copied -= keep;
         self.pos -= keep;
         self.pin = self.pin.map(|pin| pin - keep);
+        self.replay.rebase(keep);
         self.attempts.rebase(keep);
         self.unit = self.unit.saturating_sub(keep);
         self.name = self.name.start.saturating_sub(keep)..self.name.end.saturating_sub(keep);

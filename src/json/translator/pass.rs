@@ -3,8 +3,9 @@
 //! These are short cuts and nothing else: they take what lies whole and plain in the buffer, and leave everything
 //! that is not to the machine, from where it begins. They report no errors.
 
+use super::super::blocks::plain_end;
 use super::super::program::{Object, Program, Step, StepId};
-use super::super::scanner::{Token, plain_end, skip_space};
+use super::super::scanner::{Token, skip_space};
 use super::{At, FrameKind, Machine};
 
 impl Machine {

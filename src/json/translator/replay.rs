@@ -10,22 +10,19 @@ use super::super::edit::Literal;
 use super::super::elements::next_element;
 use super::super::output::{Piece, append_short};
 use super::super::program::{Program, Step, StepId};
-use super::super::scanner::Skipper;
-use super::super::stencil::{Ends, Gaps, Known, Read, Stencil};
-use super::{At, Buf, FrameKind, Machine};
+use super::super::stencil::{Ends, Gaps, Known, Laid, MOST_CUT, Read, Stencil};
+use super::{At, Buf, Failing, Flow, FrameKind, Machine};
 
 /// What has been seen of objects in each place, and the object that is watched.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     places: Vec<(StepId, Known<Recipe>)>,
     trace: Option<Trace>,
-    scratch: Option<Box<Scratch>>,
-}
-
-#[derive(Debug, Default)]
-struct Scratch {
-    skipper: Skipper,
-    ends: Ends,
+    laid: Option<Box<Laid>>,
+    /// The place of the object that the buffer cut ([`At::Cut`]).
+    cut: usize,
+    /// Whether no outline is laid any more.
+    is_off: bool,
 }
 
 /// An object that is being watched.
@@ -76,6 +73,13 @@ impl Replay {
         self.trace.is_some()
     }
 
+    /// Positions move with the buffer.
+    pub(super) fn rebase(&mut self, keep: usize) {
+        if let Some(laid) = &mut self.laid {
+            laid.rebase(keep);
+        }
+    }
+
     fn place(&mut self, step: StepId) -> usize {
         self.places.iter().position(|(at, _)| *at == step).unwrap_or_else(|| {
             self.places.push((step, Known::default()));
@@ -88,66 +92,135 @@ impl Machine {
     /// Before an object: passes it, and those that follow it in its array, if they are known. If it is not and there
     /// is something to learn, it is watched from here.
     #[inline]
-    pub(super) fn replayed(&mut self, program: &Program, buf: Buf<'_>) -> bool {
+    pub(super) fn replayed(&mut self, program: &Program, buf: Buf<'_>) -> Option<Flow> {
         let listed = self.frames.last().is_none_or(|frame| frame.kind == FrameKind::EachElement);
-        if !listed || self.dropping || matches!(program.step(self.next), Step::Copy | Step::Hold(_) | Step::Capture(_))
+        if !listed
+            || self.dropping
+            || self.replay.is_off
+            || matches!(program.step(self.next), Step::Copy | Step::Hold(_) | Step::Capture(_))
         {
-            return false;
+            return None;
         }
-        self.replay_elements(program, buf)
+        let place = self.replay.place(self.next);
+        self.with_known(place, |machine, known, laid| machine.replay_elements(program, known, buf, place, laid))
     }
 
-    fn replay_elements(&mut self, program: &Program, buf: Buf<'_>) -> bool {
-        let place = self.replay.place(self.next);
-        let mut scratch = self.replay.scratch.take().unwrap_or_default();
-        let mut passed = false;
-        while let Some(end) = self.lay(place, buf, &mut scratch) {
-            if !self.follow(program, place, buf, &scratch.ends) {
-                break;
-            }
-            passed = true;
+    /// Runs something with what is known of a place.
+    #[inline]
+    fn with_known<T>(
+        &mut self,
+        place: usize,
+        run: impl FnOnce(&mut Self, &mut Known<Recipe>, &mut Laid) -> Option<T>,
+    ) -> Option<T> {
+        let mut places = std::mem::take(&mut self.replay.places);
+        let mut laid = self.replay.laid.take().unwrap_or_default();
+        let done = places.get_mut(place).and_then(|(_, known)| run(self, known, &mut laid));
+        self.replay.places = places;
+        self.replay.laid = Some(laid);
+        done
+    }
+
+    fn replay_elements(
+        &mut self,
+        program: &Program,
+        known: &mut Known<Recipe>,
+        buf: Buf<'_>,
+        place: usize,
+        laid: &mut Laid,
+    ) -> Option<Flow> {
+        let room = self.room();
+        let mut passed = None;
+        while let Some(end) = known.lay(buf.bytes, self.pos, room, laid)
+            && end - self.pos <= self.limits.buffer
+            && known.fitting().is_some_and(|recipe| self.follow(program, recipe, buf, &laid.ends))
+        {
+            // After a known element the machine stops, since between elements nothing is needed any more.
+            passed = Some(Flow::On);
             self.pos = end;
             self.at = At::AfterValue;
             let Some(frame) = self.frames.last_mut() else {
                 self.at = At::End;
-                break;
+                return passed;
             };
-            let Some(next) = next_element(buf.bytes, end) else { break };
+            let Some(next) = next_element(buf.bytes, end) else { return passed };
             frame.index += 1;
             self.pos = next;
             self.at = At::Value;
         }
-        self.replay.scratch = Some(scratch);
-        // After a known element the machine stops, since between elements nothing is needed any more.
-        if !passed {
-            self.begin_trace(place);
+        if laid.cut.is_some() && self.waits(buf.bytes.len() - self.pos) {
+            self.replay.cut = place;
+            self.pin = Some(self.pos);
+            self.at = At::Cut;
+            return Some(Flow::More);
+        }
+        laid.forget();
+        if passed.is_none() {
+            self.begin_trace(known, place);
         }
         passed
     }
 
-    #[inline]
-    fn lay(&mut self, place: usize, buf: Buf<'_>, scratch: &mut Scratch) -> Option<usize> {
-        let room = self.room();
-        let limit = self.limits.buffer;
-        let (_, known) = self.replay.places.get_mut(place)?;
-        let end = known.lay(buf.bytes, self.pos, room, &mut scratch.skipper, &mut scratch.ends)?;
-        (end - self.pos <= limit).then_some(end)
+    /// Whether so many bytes of an object that was cut are kept, instead of being read by the grammar.
+    fn waits(&self, bytes: usize) -> bool {
+        bytes <= MOST_CUT.min(self.limits.buffer) && self.attempts.start().is_none()
+    }
+
+    /// Lays the outline of the object that the last buffer cut on the rest of it, and does what is to be done with it.
+    /// How many bytes were taken from `rest`, to after what is kept; with those, the machine stands after the object,
+    /// or still in it, or before it if the outline does not fit after all.
+    pub(super) fn resume(&mut self, program: &Program, kept: &mut Vec<u8>, rest: &[u8]) -> usize {
+        let place = self.replay.cut;
+        let taken = self.with_known(place, |machine, known, laid| {
+            let before = kept.len();
+            let room = machine.room();
+            let Some(end) = known.resume(rest, before, room, laid) else {
+                if laid.cut.is_some() && machine.waits(before + rest.len()) {
+                    kept.extend_from_slice(rest);
+                    return Some(rest.len());
+                }
+                laid.forget();
+                return None;
+            };
+            kept.extend_from_slice(&rest[..end]);
+            let buf = Buf { bytes: kept, chunk: None };
+            let recipe = known.fitting().filter(|_| kept.len() <= machine.limits.buffer);
+            machine.uncut();
+            if recipe.is_some_and(|recipe| machine.follow(program, recipe, buf, &laid.ends)) {
+                machine.pos = kept.len();
+                machine.at = if machine.frames.is_empty() { At::End } else { At::AfterValue };
+            }
+            Some(end)
+        });
+        if taken.is_none() {
+            self.uncut();
+        }
+        taken.unwrap_or(0)
+    }
+
+    /// The object that was cut is to be read from its start.
+    pub(super) fn uncut(&mut self) {
+        self.pin = None;
+        self.at = At::Value;
+    }
+
+    /// Reads what there is of an object that was cut without an outline: nothing follows, and what is wrong with it
+    /// has to be said.
+    pub(super) fn settle(&mut self, program: &Program, kept: &[u8]) -> Failing<()> {
+        if matches!(self.at, At::Cut) {
+            self.replay.is_off = true;
+            self.run(program, kept, None)?;
+        }
+        Ok(())
     }
 
     /// Does what the outline that fitted says; `false` if an edit failed, and nothing has been done.
     #[inline]
-    fn follow(&mut self, program: &Program, place: usize, buf: Buf<'_>, ends: &Ends) -> bool {
-        let places = std::mem::take(&mut self.replay.places);
-        let recipe = places.get(place).and_then(|(_, known)| known.fitting());
-        let done = recipe.is_some_and(|recipe| {
-            if recipe.fails {
-                self.try_acts(program, recipe, buf, ends)
-            } else {
-                self.carry_out_acts(program, recipe, buf, ends)
-            }
-        });
-        self.replay.places = places;
-        done
+    fn follow(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
+        if recipe.fails {
+            self.try_acts(program, recipe, buf, ends)
+        } else {
+            self.carry_out_acts(program, recipe, buf, ends)
+        }
     }
 
     fn try_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
@@ -219,8 +292,7 @@ impl Machine {
     }
 
     /// Watches what happens to the object at hand, if that is of use.
-    fn begin_trace(&mut self, place: usize) {
-        let Some((_, known)) = self.replay.places.get_mut(place) else { return };
+    fn begin_trace(&mut self, known: &mut Known<Recipe>, place: usize) {
         if !known.is_curious() {
             return;
         }
