@@ -26,7 +26,7 @@ use crate::telemetry::access_log::{self, AccessLog, Writer};
 use crate::telemetry::metrics;
 use crate::telemetry::trace::Exports;
 use crate::telemetry::usage::Usage;
-use crate::worker::{self, Worker};
+use crate::worker::{self, Timers, Worker};
 
 /// How often histograms are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -104,6 +104,7 @@ impl App {
         let usage = Usage::new(workers);
         let plane = |worker| Plane {
             worker,
+            timers: Timers::default(),
             published: reloader.published(),
             access_log: access_log.clone(),
             usage: usage.clone(),

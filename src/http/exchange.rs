@@ -18,7 +18,7 @@ use crate::rules::{AfterSunset, Api, MessagePlan, OnError, Pair};
 use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::metrics::Exchanges;
 use crate::version::{ApiVersion, RequestView, ResolveError, Resolved, VersionId};
-use crate::worker::Worker;
+use crate::worker::{Timers, Worker};
 
 use super::Plane;
 use super::body::Bounds;
@@ -37,6 +37,8 @@ const SUNSET: HeaderName = HeaderName::from_static("sunset");
 pub(crate) struct Exchange {
     /// Who serves it.
     pub(crate) worker: Worker,
+    /// What it waits with.
+    pub(crate) timers: Timers,
     /// Whose connection it came on.
     pub(crate) client: Client,
     /// Who asks: the connection's other end, or whom one that is trusted forwards for.
@@ -81,6 +83,7 @@ impl Exchange {
         check_sunset(api, resolved.version).map_err(|failure| refused(failure, Some(resolved.version)))?;
         Ok(Self {
             worker: plane.worker,
+            timers: plane.timers.clone(),
             client,
             client_ip: forwarded::client_ip(&head.headers, client.peer.ip(), &route.config.trust),
             authority,

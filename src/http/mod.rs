@@ -48,13 +48,15 @@ use tokio_util::task::TaskTracker;
 use crate::snapshot::Published;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::usage::Usage;
-use crate::worker::Worker;
+use crate::worker::{Timers, Worker};
 
 /// What all requests of a worker share; but for the worker, it is the same for all of a proxy.
 #[derive(Debug, Clone)]
 pub struct Plane {
     /// Who serves them.
     pub worker: Worker,
+    /// What its exchanges wait with.
+    pub timers: Timers,
     /// Where each request loads its snapshot.
     pub published: Published,
     /// Where each request is recorded.

@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::backend::{Again, Body, Lease, Picked, Unanswered};
 use crate::config::Timeouts;
@@ -230,7 +230,7 @@ impl<'a> Tries<'a> {
 async fn wait_for_head<T>(exchange: &Exchange, sending: impl Future<Output = T>) -> Result<T, Failure> {
     let until = Instant::now() + exchange.route.config.timeouts.response_head;
     let (kind, until) = earlier(Kind::ResponseHeadTimeout, until, exchange.deadline);
-    timeout_at(until, sending).await.map_err(|_| late(kind))
+    exchange.timers.within(until, sending).await.ok_or_else(|| late(kind))
 }
 
 /// Waits for a response's head: as long as the request's body moves, and then for `response_head`.
@@ -243,7 +243,7 @@ async fn wait<T>(exchange: &Exchange, upload: &Upload, sending: impl Future<Outp
         tokio::select! {
             sent = &mut sending => return Ok(sent),
             () = upload.ended.notified() => {}
-            () = sleep_until(until) => {
+            () = exchange.timers.until(until) => {
                 // The body may have moved on since.
                 if upload.patience(timeouts, exchange.deadline).1 <= Instant::now() {
                     return Err(late(kind));

@@ -5,6 +5,8 @@
 //! its way wakes another thread or waits for a lock that another one holds. What a slow request costs, only its worker's
 //! clients pay.
 
+mod timers;
+
 use std::future::Future;
 use std::io;
 use std::num::NonZero;
@@ -12,6 +14,8 @@ use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+
+pub use timers::{Timer, Timers};
 
 /// Which of a proxy's workers something belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
