@@ -104,7 +104,7 @@ impl Program {
     }
 
     fn command(self, directory: &Path, address: SocketAddr, backend: SocketAddr) -> Result<Option<Command>, Failure> {
-        let fill = |text: &str| {
+        let configured = |text: &str| {
             let path = directory.join("config");
             let text = text
                 .replace("WORK", &directory.display().to_string())
@@ -118,15 +118,15 @@ impl Program {
         Ok(Some(match self {
             Self::Nginx | Self::NginxLua => {
                 let lua = include_str!("conf/nginx-lua.conf");
-                let file = fill(if self == Self::NginxLua { lua } else { include_str!("conf/nginx.conf") })?;
+                let file = configured(if self == Self::NginxLua { lua } else { include_str!("conf/nginx.conf") })?;
                 command("nginx", &["-p", &directory.display().to_string(), "-c", &file.display().to_string()])
             }
             Self::Haproxy => {
-                let file = fill(include_str!("conf/haproxy.cfg"))?;
+                let file = configured(include_str!("conf/haproxy.cfg"))?;
                 command("haproxy", &["-f", &file.display().to_string()])
             }
             Self::Envoy => {
-                let file = fill(include_str!("conf/envoy.yaml"))?.with_extension("yaml");
+                let file = configured(include_str!("conf/envoy.yaml"))?.with_extension("yaml");
                 std::fs::rename(directory.join("config"), &file)?;
                 let program = std::env::var("BENCH_ENVOY").unwrap_or_else(|_| "envoy".to_owned());
                 let file = file.display().to_string();

@@ -1,12 +1,12 @@
 //! Clients that ask again and again over kept-alive connections, at the least cost of their own.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::{Failure, backend};
 
@@ -75,7 +75,7 @@ impl Load {
                 Pace::Closed => Instant::now(),
                 Pace::Every(time) => {
                     due += time;
-                    sleep_until(due.into()).await;
+                    sleep_until(due).await;
                     due
                 }
             };
@@ -109,14 +109,14 @@ impl Client {
     pub(crate) async fn ask(&mut self) -> Result<(), Failure> {
         self.buffer.resize(BUFFER.min(self.size * 2 + 4096), 0);
         self.stream.write_all(&self.request).await?;
-        let mut held = 0;
+        let mut filled = 0;
         let (head, framing) = loop {
-            held += self.read(held).await?;
-            if let Some(end) = self.buffer[..held].windows(4).position(|four| four == b"\r\n\r\n") {
+            filled += self.read(filled).await?;
+            if let Some(end) = self.buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n") {
                 break (end + 4, framing(&self.buffer[..end])?);
             }
         };
-        let mut got = held - head;
+        let mut got = filled - head;
         match framing {
             Framing::Length(length) => {
                 while got < length {
@@ -125,11 +125,11 @@ impl Client {
             }
             Framing::Chunked => {
                 // No body of the bench has a line end in it. The last bytes may come in pieces.
-                while !self.buffer[..held].ends_with(b"\r\n0\r\n\r\n") {
-                    let kept = held.min(8);
-                    self.buffer.copy_within(held - kept..held, 0);
+                while !self.buffer[..filled].ends_with(b"\r\n0\r\n\r\n") {
+                    let kept = filled.min(8);
+                    self.buffer.copy_within(filled - kept..filled, 0);
                     let read = self.read(kept).await?;
-                    held = kept + read;
+                    filled = kept + read;
                     got += read;
                 }
             }

@@ -5,6 +5,7 @@
 //! out. Environment: `BENCH_SECONDS` is how long one turn lasts, `BENCH_ENVOY` where Envoy's binary is, `BENCH_NODE`
 //! where the packages of `bench/proxy/node` are installed, `BENCH_ONLY` takes the contenders whose names hold this text.
 #![expect(clippy::print_stdout, reason = "the tables are what the program is for")]
+#![expect(clippy::print_stderr, reason = "what is left out is told beside the tables")]
 
 mod backend;
 mod contenders;
