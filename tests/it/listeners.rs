@@ -235,23 +235,30 @@ async fn a_socket_that_is_passed_on_outlives_a_restart_without_a_refusal() {
     std::fs::write(&file, config).unwrap();
     socket.set_cloexec(false).unwrap();
     let mut old = serve_on(&socket, &file);
+    let (answered, mut count) = tokio::sync::watch::channel(0);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let asking = tokio::spawn(async move {
-        let mut count = 0;
         while !*stopped.borrow() {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let answer = ask(&mut stream, GET.as_bytes()).await;
-            assert!(answer.starts_with("HTTP/1.1 200 OK"), "request {count}: {answer:?}");
-            count += 1;
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "request {}: {answer:?}", *answered.borrow());
+            answered.send_modify(|count| *count += 1);
         }
-        count
     });
+    // Each step is taken among answers: by the old alone, by either, and by the new alone.
+    let mut more = async || {
+        let enough = *count.borrow() + 5;
+        within("more answers", count.wait_for(|count| *count >= enough)).await.map(drop).unwrap();
+    };
+    more().await;
     let mut new = tokio::task::spawn_blocking(move || serve_on(&socket, &file)).await.unwrap();
+    more().await;
     let id = old.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert!(tokio::task::spawn_blocking(move || old.wait()).await.unwrap().unwrap().success());
+    more().await;
     stop.send(true).unwrap();
-    assert!(within("the last answer", asking).await.unwrap() > 10);
+    within("the last answer", asking).await.unwrap();
     new.kill().unwrap();
     new.wait().unwrap();
 }
