@@ -141,10 +141,16 @@ fn is_number(text: &[u8]) -> bool {
     }
 }
 
+/// A JSON integer that fits.
 fn integer(value: &[u8]) -> Option<i64> {
-    (Kind::of(value) == Kind::Number && is_integer(value))
-        .then(|| std::str::from_utf8(value).ok()?.parse().ok())
-        .flatten()
+    let (is_negative, unsigned) = value.strip_prefix(b"-").map_or((false, value), |unsigned| (true, unsigned));
+    let is_spelt = unsigned == b"0" || matches!(unsigned.first(), Some(b'1'..=b'9'));
+    // 18 digits always fit; the few numbers that have 19 take the long way.
+    if !is_spelt || unsigned.len() > 18 {
+        return is_integer(value).then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten();
+    }
+    let number = digits(unsigned)?;
+    Some(if is_negative { -number } else { number })
 }
 
 fn to_decimal(value: &[u8], scale: usize) -> Vec<u8> {
@@ -221,17 +227,30 @@ impl Time {
 /// RFC 3339 in UTC from Unix milliseconds, as a JSON string; without a fraction where that is zero.
 /// Only the years 1 to 9999 have a text.
 fn rfc3339(millis: i64) -> Option<Time> {
+    let mut time = Time { text: with_millis(millis)?, len: 26 };
+    if &time.text[20..24] == b".000" {
+        time.text[20..22].copy_from_slice(b"Z\"");
+        time.len = 22;
+    }
+    Some(time)
+}
+
+/// The same with three digits of a fraction, also where they are zero.
+fn with_millis(millis: i64) -> Option<[u8; 26]> {
     let (days, in_day) = (millis.div_euclid(MILLIS_PER_DAY), millis.rem_euclid(MILLIS_PER_DAY));
     let (year, month, day) = civil(days)?;
+    // Less than a day.
+    let in_day = u32::try_from(in_day).ok()?;
     let (seconds, fraction) = (in_day / 1000, in_day % 1000);
+    let minutes = seconds / 60;
     let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
     let fields = [
         (1, year / 100),
         (3, year % 100),
         (6, month),
         (9, day),
-        (12, seconds / 3600),
-        (15, seconds / 60 % 60),
+        (12, minutes / 60),
+        (15, minutes % 60),
         (18, seconds % 60),
         (22, fraction % 100),
     ];
@@ -239,31 +258,46 @@ fn rfc3339(millis: i64) -> Option<Time> {
         text[at..at + 2].copy_from_slice(&two_digits(number));
     }
     text[21] = two_digits(fraction / 100)[1];
-    let mut time = Time { text, len: text.len() };
-    if fraction == 0 {
-        time.text[20..22].copy_from_slice(b"Z\"");
-        time.len = 22;
-    }
-    Some(time)
+    Some(text)
+}
+
+/// RFC 3339 in UTC with milliseconds, of the years 1 to 9999.
+#[must_use]
+pub fn instant(millis: i64) -> Option<String> {
+    let text = with_millis(millis)?;
+    std::str::from_utf8(&text[1..25]).ok().map(str::to_owned)
 }
 
 /// A number below 100.
-fn two_digits(number: i64) -> [u8; 2] {
-    let digit = |digit: i64| b'0' + u8::try_from(digit).unwrap_or(0);
-    [digit(number / 10), digit(number % 10)]
+fn two_digits(number: u32) -> [u8; 2] {
+    const PAIRS: [[u8; 2]; 100] = {
+        let mut pairs = [*b"00"; 100];
+        let (mut at, mut tens) = (0, b'0');
+        while tens <= b'9' {
+            let mut ones = b'0';
+            while ones <= b'9' {
+                pairs[at] = [tens, ones];
+                (at, ones) = (at + 1, ones + 1);
+            }
+            tens += 1;
+        }
+        pairs
+    };
+    PAIRS[number as usize % 100]
 }
 
-/// The proleptic Gregorian date of a day counted from 1970-01-01 (the era arithmetic of Howard Hinnant's
-/// "chrono-Compatible Low-Level Date Algorithms").
-fn civil(days: i64) -> Option<(i64, i64, i64)> {
-    let shifted = days.checked_add(719_468)?;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+/// The proleptic Gregorian date of a day counted from 1970-01-01, of the years 1 to 9999 (the era arithmetic of Howard
+/// Hinnant's "chrono-Compatible Low-Level Date Algorithms").
+fn civil(days: i64) -> Option<(u32, u32, u32)> {
+    // Counted from the first of March of year 0, from which these years are not far.
+    let shifted = u32::try_from(days.checked_add(719_468)?).ok()?;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let year = year_of_era + era * 400 + u32::from(month <= 2);
     (1..=9999).contains(&year).then_some((year, month, day))
 }
 
@@ -286,7 +320,8 @@ fn parse_rfc3339(text: &[u8]) -> Option<(i64, i64)> {
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
     let days = days_of(year, month, day);
-    if civil(days) != Some((year, month, day)) || hour > 23 || minute > 59 || second > 59 {
+    let date = civil(days).map(|(year, month, day)| (year.into(), month.into(), day.into()));
+    if date != Some((year, month, day)) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let (millis, zone) = fraction(rest)?;
@@ -403,7 +438,9 @@ mod tests {
     fn dates_and_days_are_inverse() {
         for days in (-719_162..2_932_896).step_by(97) {
             let (y, m, d) = civil(days).unwrap();
-            assert_eq!(days_of(y, m, d), days);
+            assert_eq!(days_of(y.into(), m.into(), d.into()), days);
         }
+        assert_eq!((civil(-719_162), civil(2_932_896)), (Some((1, 1, 1)), Some((9999, 12, 31))));
+        assert_eq!([i64::MIN, -719_163, 2_932_897, i64::MAX].map(civil), [None; 4]);
     }
 }

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub(crate) use apply::{is_bound, written};
-pub use convert::{Conversion, Way};
+pub use convert::{Conversion, Way, instant};
 pub use error::{Code, Error};
 pub use jq::{Filter, Mistake};
 pub use program::{Class, Program};
