@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::opening::{self, Opened};
-use super::wire::{self, Checked, Patience};
+use super::wire::{self, Checked, Left, Patience};
 use super::{Plane, proxy};
 use crate::backend::Body;
 use crate::config::{ListenLimits, Listener, ProxyProtocol};
@@ -130,7 +130,7 @@ async fn connection(
     };
     match opened {
         Some(Opened { stream, client, is_http2: false }) => serve_http1(stream, client, limits, &plane, slot).await,
-        Some(Opened { stream, client, is_http2: true }) => serve_http2(stream, client, limits, &plane).await,
+        Some(Opened { stream, client, is_http2: true }) => Box::pin(serve_http2(stream, client, limits, &plane)).await,
         None => {}
     }
 }
@@ -141,7 +141,32 @@ fn prepare(stream: &TcpStream) {
     let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(SEND_TIMEOUT));
 }
 
-async fn serve_http1(stream: Stream, client: Client, limits: &ListenLimits, plane: &Arc<Plane>, slot: Slot) {
+async fn serve_http1(mut stream: Stream, client: Client, limits: &ListenLimits, plane: &Arc<Plane>, slot: Slot) {
+    loop {
+        // Boxed, so that a connection that rests is no larger than it has to be.
+        let Some((resting, until)) = Box::pin(answer_requests(stream, client, limits, plane, &slot)).await else {
+            return;
+        };
+        stream = resting;
+        let goes_on = tokio::select! {
+            readable = stream.tcp().readable() => readable.is_ok(),
+            () = tokio::time::sleep_until(until) => false,
+            () = last_call(plane) => false,
+        };
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// Answers requests of HTTP/1.1 until the connection ends, or rests: the connection then, and until when it may.
+async fn answer_requests(
+    stream: Stream,
+    client: Client,
+    limits: &ListenLimits,
+    plane: &Arc<Plane>,
+    slot: &Slot,
+) -> Option<(Stream, Instant)> {
     let bounds = wire::Limits { head: limits.head, headers: limits.headers };
     let patience = Patience { head: limits.head_timeout, keep_alive: limits.keep_alive };
     let (checked, exchanged) = Checked::new(stream, Vec::new(), bounds, patience, Instant::now());
@@ -164,14 +189,15 @@ async fn serve_http1(stream: Stream, client: Client, limits: &ListenLimits, plan
     let mut connection = builder.serve_connection(TokioIo::new(checked), service).with_upgrades();
     let until = last_call(plane);
     let ended = drive(&mut connection, plane, until, UpgradeableConnection::graceful_shutdown).await;
-    let Some(parts) = connection.into_parts() else { return };
-    let (mut stream, has_unread) = parts.io.into_inner().into_inner();
-    match ended {
-        Some(Ok(())) if has_unread => linger(&mut stream).await,
-        Some(Ok(())) => {}
+    let (mut stream, left) = connection.into_parts()?.io.into_inner().into_inner();
+    match (ended, left) {
+        (Some(Ok(())), Left::Resting(until)) => return Some((stream, until)),
+        (Some(Ok(())), Left::Unread) => linger(&mut stream).await,
+        (Some(Ok(())), Left::Clean) => {}
         _ if ends_with_connection.into_inner() => reset(stream.tcp()),
         _ => {}
     }
+    None
 }
 
 /// Reads what a client still sends for a moment: a connection that is closed with bytes unread is reset, and takes

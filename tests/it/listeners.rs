@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use legato_proxy::config::{CertificatePair, ProxyProtocol};
 use rustls::pki_types::pem::PemObject as _;
@@ -89,6 +90,42 @@ async fn both_versions_of_http_are_spoken_over_tls() {
 }
 
 #[tokio::test]
+async fn a_connection_may_rest_between_requests() {
+    /// Longer than a connection is kept ready.
+    const REST: Duration = Duration::from_millis(600);
+    const KEEP_ALIVE: Duration = Duration::from_secs(2);
+    let directory = TempDir::new().unwrap();
+    let (pair, trusted) = write_pair(directory.path(), "a", "a.example");
+    let backend = Backend::echo().await;
+    let start = async |tls| {
+        let endpoints = [backend.address];
+        TestProxy::start(&endpoints, |c| (c.listen[0].tls, c.listen[0].limits.keep_alive) = (tls, KEEP_ALIVE)).await
+    };
+    let (plain, secure) = (start(vec![]).await, start(vec![pair]).await);
+
+    let request = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
+    let mut client = plain.client().await;
+    for _ in 0..2 {
+        assert_eq!(client.ask(request).await.status(), 200);
+        tokio::time::sleep(REST).await;
+    }
+    // What comes in pieces after a rest is a request too.
+    client.send(&request[..5]).await;
+    tokio::task::yield_now().await;
+    assert_eq!(client.ask(&request[5..]).await.status(), 200);
+    assert!(within("the end of its time", client.is_closed()).await);
+
+    let mut stream = handshake(&secure, "a.example", &trusted, &[]).await.unwrap();
+    stream.write_all(b"HEAD / HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(within("the head", stream.read_u8()).await.unwrap());
+    }
+    tokio::time::sleep(REST).await;
+    assert!(ask(&mut stream, GET.as_bytes()).await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[tokio::test]
 async fn each_host_has_its_certificate_and_others_the_first() {
     let directory = TempDir::new().unwrap();
     let (first, of_first) = write_pair(directory.path(), "a", "a.example");
@@ -135,7 +172,7 @@ async fn what_is_no_handshake_is_closed() {
     let (backend, recorded) = Backend::recording().await;
     let proxy = TestProxy::start(&[backend.address], |c| {
         c.listen[0].tls = vec![pair];
-        c.listen[0].limits.head_timeout = std::time::Duration::from_millis(100);
+        c.listen[0].limits.head_timeout = Duration::from_millis(100);
     })
     .await;
     for bytes in [GET.as_bytes(), b"\x16\x03\x01", b""] {

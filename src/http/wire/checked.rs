@@ -22,6 +22,10 @@ use super::{Limits, Requests, Stop, bad, refuse};
 /// What is read in place of a head that is none: the answer to it is the refusal, behind all answers before it.
 const REFUSED: Bytes = Bytes::from_static(b"- / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n");
 
+/// How long a connection is kept ready between requests. One that rests for longer needs nothing but itself, so that
+/// who keeps many is not charged for the buffers of each.
+const READY: Duration = Duration::from_millis(250);
+
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
@@ -29,6 +33,17 @@ pub(crate) struct Patience {
     pub(crate) head: Duration,
     /// Between a response and the next request.
     pub(crate) keep_alive: Duration,
+}
+
+/// How a connection was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing has come behind the last request.
+    Clean,
+    /// Bytes may be on their way that nobody has read or will read.
+    Unread,
+    /// It has no request for now, and may go on at any time until this one.
+    Resting(Instant),
 }
 
 /// What a connection and those who answer its requests tell each other.
@@ -118,6 +133,8 @@ pub(crate) struct Checked<T> {
     passed: Bytes,
     broken: Option<Failure>,
     has_ended: bool,
+    /// Until when it may rest, where it does.
+    resting: Option<Instant>,
     /// When what is waited for began to be.
     since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -144,6 +161,7 @@ impl<T> Checked<T> {
             passed: Bytes::new(),
             broken: None,
             has_ended: false,
+            resting: None,
             since: Some(since),
             timer: None,
             hint: Bytes::new(),
@@ -152,10 +170,11 @@ impl<T> Checked<T> {
         (checked, connection)
     }
 
-    /// The connection, and whether bytes may be on their way that nobody has read or will read.
-    pub(crate) fn into_inner(self) -> (T, bool) {
+    /// The connection, and how it was left.
+    pub(crate) fn into_inner(self) -> (T, Left) {
         let is_between = self.requests.is_in_head() && self.held.is_empty() && !self.has_ended;
-        (self.inner, !is_between)
+        let left = if is_between { Left::Clean } else { Left::Unread };
+        (self.inner, self.resting.map_or(left, Left::Resting))
     }
 
     fn check_held(&mut self) {
@@ -227,9 +246,13 @@ impl<T> Checked<T> {
         if !self.requests.is_in_head() {
             return None;
         }
-        let is_first = self.requests.heads() == 0;
-        let patience = if is_first || !self.held.is_empty() { self.patience.head } else { self.patience.keep_alive };
+        let patience = if self.is_between() { READY.min(self.patience.keep_alive) } else { self.patience.head };
         Some(*self.since.get_or_insert_with(Instant::now) + patience)
+    }
+
+    /// Whether a request has been, and nothing of the next one has come.
+    fn is_between(&self) -> bool {
+        self.requests.heads() > 0 && self.held.is_empty()
     }
 
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -249,6 +272,8 @@ impl<T> Checked<T> {
 
     fn late(&mut self) {
         if self.held.is_empty() {
+            let until = self.since.filter(|_| self.is_between()).map(|since| since + self.patience.keep_alive);
+            self.resting = until.filter(|until| *until > Instant::now());
             self.has_ended = true;
             return;
         }
@@ -337,6 +362,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Checked<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        if self.resting.is_some() { Poll::Ready(Ok(())) } else { Pin::new(&mut self.inner).poll_shutdown(cx) }
     }
 }

@@ -16,7 +16,7 @@ mod tests;
 
 use crate::failure::{Failure, Kind, Side};
 
-pub(crate) use checked::{Checked, Connection, Patience, broken};
+pub(crate) use checked::{Checked, Connection, Left, Patience, broken};
 pub(crate) use head::check_host;
 pub(crate) use hints::Hints;
 use requests::{Requests, Stop};
