@@ -2,7 +2,6 @@
 //!
 //! Anyone may write these, so that only networks of `apis.X.forwarded.trust` are believed. What others say is replaced.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -37,24 +36,43 @@ pub(crate) fn set(headers: &mut HeaderMap, hop: &Hop<'_>) {
             headers.remove(name);
         }
     }
-    let mut element = if ip.is_ipv6() { format!("for=\"[{ip}]\"") } else { format!("for={ip}") };
+    let address = text(ip);
+    let [before, after] = if ip.is_ipv6() { ["for=\"[", "]\""] } else { ["for=", ""] };
+    let mut element = [before, &address, after].concat();
     if let Some(authority) = hop.authority {
-        // Writing to a string does not fail.
-        let _ = write!(element, ";host=\"{authority}\"");
+        element.extend([";host=\"", authority, "\""]);
         if !headers.contains_key(&X_FORWARDED_HOST) {
             insert(headers, X_FORWARDED_HOST, authority);
         }
     }
-    let _ = write!(element, ";proto={proto}");
-    add(headers, X_FORWARDED_FOR, &ip.to_string());
+    element.extend([";proto=", proto]);
+    add(headers, X_FORWARDED_FOR, &address);
     if !headers.contains_key(&X_FORWARDED_PROTO) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     }
     add(headers, header::FORWARDED, &element);
 }
 
+/// An address as text. Those of IPv4, which most are, need none of what formats all others.
+fn text(ip: IpAddr) -> String {
+    let IpAddr::V4(ip) = ip else { return ip.to_string() };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for octet in ip.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let skipped = usize::from(octet < 100) + usize::from(octet < 10);
+        text.extend(digits[skipped..].iter().map(|digit| char::from(b'0' + digit)));
+    }
+    text
+}
+
 /// Appends an element to a list in one line.
 fn add(headers: &mut HeaderMap, name: HeaderName, element: &str) {
+    if !headers.contains_key(&name) {
+        return insert(headers, name, element);
+    }
     let said: Vec<&str> = tokens(headers, &name).collect();
     let list = if said.is_empty() { element.to_owned() } else { format!("{}, {element}", said.join(", ")) };
     insert(headers, name, &list);
@@ -105,6 +123,14 @@ mod tests {
     fn map(lines: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
         lines.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn addresses_are_written_as_the_standard_library_does() {
+        for octet in 0..=255_u8 {
+            let ip = IpAddr::from([octet, 255 - octet, octet / 2, 0]);
+            assert_eq!(text(ip), ip.to_string());
+        }
     }
 
     fn hop(is_trusted: bool) -> Hop<'static> {

@@ -83,12 +83,17 @@ pub(crate) fn count_hop(method: &Method, headers: &mut HeaderMap) -> Hops {
 /// Takes off what concerns one connection. `te: trailers` is put back: it says that the client reads trailers,
 /// and this proxy forwards them.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Most messages name nothing but the connection's own end.
+    // Most messages have one of these at most, and few name more.
+    let here = HOP_BY_HOP.map(|name| headers.keys().any(|other| *other == name).then_some(name));
+    let here: Vec<HeaderName> = here.into_iter().flatten().collect();
+    if here.is_empty() {
+        return;
+    }
     let is_own = |t: &&str| t.eq_ignore_ascii_case("close") || t.eq_ignore_ascii_case("keep-alive");
     let named = tokens(headers, &header::CONNECTION).filter(|t| !is_own(t)).filter_map(|t| t.parse().ok());
     let named: Vec<HeaderName> = named.collect();
     let trailers = tokens(headers, &header::TE).any(|t| t.eq_ignore_ascii_case("trailers"));
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    for name in named.iter().chain(&here) {
         headers.remove(name);
     }
     if trailers {
@@ -162,12 +167,18 @@ pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
         return MediaType::Other;
     };
     let mut parts = text.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let media_type = match essence.as_str() {
-        "application/json-patch+json" => MediaType::JsonPatch,
-        "text/event-stream" => MediaType::Events,
-        "application/x-ndjson" | "application/jsonl" => MediaType::Lines,
-        essence if essence == "application/json" || essence.ends_with("+json") => MediaType::Json,
+    let essence = parts.next().unwrap_or_default();
+    let known = [
+        ("application/json", MediaType::Json),
+        ("application/json-patch+json", MediaType::JsonPatch),
+        ("text/event-stream", MediaType::Events),
+        ("application/x-ndjson", MediaType::Lines),
+        ("application/jsonl", MediaType::Lines),
+    ];
+    let known = known.into_iter().find(|(name, _)| essence.eq_ignore_ascii_case(name));
+    let media_type = match (known, essence.rsplit_once('+')) {
+        (Some((_, media_type)), _) => media_type,
+        (None, Some((_, suffix))) if suffix.eq_ignore_ascii_case("json") => MediaType::Json,
         _ => return MediaType::Other,
     };
     let charset = parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));

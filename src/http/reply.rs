@@ -119,7 +119,9 @@ impl Reply<'_> {
         }
         let started = Instant::now();
         let whole = translation.whole(&chunks);
-        metrics::translated(&exchange.route.config.name, started.elapsed());
+        if let Some(exchanges) = exchange.exchanges() {
+            exchanges.translated(started.elapsed());
+        }
         let whole = match whole {
             Ok(whole) => whole,
             Err(failure) => return Err(Unread { failure, body: source.original(chunks, trailers) }),

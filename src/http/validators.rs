@@ -4,7 +4,7 @@
 //! is mapped back when a client sends it in a condition.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Digests of the backend's bytes, wrong for any other.
 const DIGESTS: [HeaderName; 4] = [
@@ -16,7 +16,7 @@ const DIGESTS: [HeaderName; 4] = [
 
 /// What is put into the tags of one plan: `-` and 16 hexadecimal digits.
 #[derive(Debug)]
-pub(crate) struct Mark(String);
+pub(crate) struct Mark([u8; 17]);
 
 /// How strong the tag of a translated representation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,22 +31,24 @@ pub(crate) enum Strength {
 impl Mark {
     /// The mark of what these rules make for a client of one version of what a backend of another sends.
     pub(crate) fn new(rules: &str, client: &str, backend: &str) -> Self {
-        let mut hash = Xxh3::new();
-        for part in [rules, client, backend] {
-            hash.update(part.as_bytes());
-            hash.update(&[0]);
+        let parts = [client, backend].map(str::as_bytes);
+        let mut hash = parts.iter().fold(xxh3_64(rules.as_bytes()), |hash, part| xxh3_64_with_seed(part, hash));
+        let mut mark = [b'-'; 17];
+        for digit in mark[1..].iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(hash % 16) as usize];
+            hash /= 16;
         }
-        Self(format!("-{:016x}", hash.digest()))
+        Self(mark)
     }
 
     /// The backend's tag of a marked one; `None` where it has another mark or none.
     fn unmark(&self, tag: &[u8]) -> Option<Vec<u8>> {
-        let bare = tag.strip_suffix(b"\"")?.strip_suffix(self.0.as_bytes())?;
+        let bare = tag.strip_suffix(b"\"")?.strip_suffix(&self.0)?;
         Some([bare, b"\""].concat())
     }
 
     fn mark(&self, tag: &[u8]) -> Option<Vec<u8>> {
-        Some([tag.strip_suffix(b"\"")?, self.0.as_bytes(), b"\""].concat())
+        Some([tag.strip_suffix(b"\"")?, &self.0, b"\""].concat())
     }
 }
 
@@ -67,8 +69,10 @@ pub(crate) fn own(headers: &mut HeaderMap, mark: &Mark, strength: Strength) {
 
 /// Takes off the digests of a body that is translated.
 pub(crate) fn remove_digests(headers: &mut HeaderMap) {
-    for name in DIGESTS {
-        headers.remove(name);
+    if headers.keys().any(|name| DIGESTS.contains(name)) {
+        for name in DIGESTS {
+            headers.remove(name);
+        }
     }
 }
 

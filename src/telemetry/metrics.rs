@@ -98,13 +98,19 @@ pub struct Exchanges {
     /// By hundreds of the status, then by the rest; only hundreds that occur have memory.
     by_status: [OnceLock<Box<[OnceLock<Counter>; 100]>>; 10],
     seconds: OnceLock<Histogram>,
+    translate_seconds: OnceLock<Histogram>,
 }
 
 impl Exchanges {
     /// A counter with these labels.
     #[must_use]
     pub fn new(api: Arc<str>, client_version: Arc<str>, backend: Arc<str>) -> Self {
-        Self { labels: [api, client_version, backend], by_status: Default::default(), seconds: OnceLock::new() }
+        Self {
+            labels: [api, client_version, backend],
+            by_status: Default::default(),
+            seconds: OnceLock::new(),
+            translate_seconds: OnceLock::new(),
+        }
     }
 
     /// An exchange ended.
@@ -123,6 +129,13 @@ impl Exchanges {
         }
     }
 
+    /// A document was translated whole.
+    pub fn translated(&self, took: Duration) {
+        let [api, ..] = &self.labels;
+        let seconds = self.translate_seconds.get_or_init(|| histogram!(TRANSLATE_SECONDS, "api" => Arc::clone(api)));
+        seconds.record(took.as_secs_f64());
+    }
+
     fn seconds(&self) -> &Histogram {
         let [api, ..] = &self.labels;
         self.seconds.get_or_init(|| histogram!(REQUEST_SECONDS, "api" => Arc::clone(api)))
@@ -139,11 +152,6 @@ impl Exchanges {
 pub fn refused(api: Option<&Arc<str>>, client_version: Option<&Arc<str>>, status: u16, took: Duration) {
     let label = |known: Option<&Arc<str>>| known.map_or_else(|| "none".into(), Arc::clone);
     Exchanges::new(label(api), label(client_version), label(None)).ended(status, took);
-}
-
-/// A document was translated whole.
-pub fn translated(api: &str, took: Duration) {
-    histogram!(TRANSLATE_SECONDS, "api" => api.to_owned()).record(took.as_secs_f64());
 }
 
 /// A document or message had no translation.

@@ -75,8 +75,9 @@ fn query_labels(query: &str, name: &str) -> Vec<String> {
 }
 
 /// A part of a query string without `+` and `%XX`.
-pub(super) fn decode_query(text: &str) -> String {
-    decode(&text.replace('+', " "))
+pub(super) fn decode_query(text: &str) -> Cow<'_, str> {
+    // Most have neither.
+    if text.contains(['+', '%']) { decode(&text.replace('+', " ")).into() } else { text.into() }
 }
 
 fn decode(text: &str) -> String {

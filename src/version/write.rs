@@ -105,13 +105,14 @@ fn edit_query(path_and_query: String, name: &str, edit: Edit<'_>) -> String {
     let Some((path, query)) = path_and_query.split_once('?') else {
         return path_and_query;
     };
-    let edited = query.split('&').filter_map(|pair| {
-        let key = pair.split('=').next().unwrap_or(pair);
-        match edit {
-            _ if read::decode_query(key) != name => Some(pair.to_owned()),
-            Edit::Replace(label) => Some(format!("{key}={}", encode(label))),
-            Edit::Remove => None,
-        }
+    let pairs = query.split('&').map(|pair| (pair, pair.split('=').next().unwrap_or(pair)));
+    if !pairs.clone().any(|(_, key)| read::decode_query(key) == name) {
+        return path_and_query;
+    }
+    let edited = pairs.filter_map(|(pair, key)| match edit {
+        _ if read::decode_query(key) != name => Some(pair.to_owned()),
+        Edit::Replace(label) => Some(format!("{key}={}", encode(label))),
+        Edit::Remove => None,
     });
     let edited: Vec<String> = edited.collect();
     if edited.is_empty() { path.to_owned() } else { format!("{path}?{}", edited.join("&")) }
