@@ -321,7 +321,7 @@ impl Machine {
             None => Read::Either,
         };
         let Some((stencil, gaps)) = Stencil::of(buf.bytes, trace.start, self.pos, &read) else { return };
-        if let Some(recipe) = Recipe::of(&pieces, &trace, &gaps, self.pos, self.copied)
+        if let Some(recipe) = Recipe::of(&pieces, buf.bytes, &trace, &gaps, self.pos, self.copied)
             && let Some((_, known)) = self.replay.places.get_mut(trace.place)
         {
             known.learn(stencil, recipe);
@@ -331,11 +331,16 @@ impl Machine {
 
 impl Recipe {
     /// From what was done with the object that begins where `trace` says and ends at `end`.
-    fn of(pieces: &[Piece], trace: &Trace, gaps: &Gaps, end: usize, copied: usize) -> Option<Self> {
+    fn of(pieces: &[Piece], bytes: &[u8], trace: &Trace, gaps: &Gaps, end: usize, copied: usize) -> Option<Self> {
         let spot = |pos| Spot::of(pos, trace.start, end, gaps);
+        // What is copied from between two values is in every object of this outline.
+        let is_outline = |from, to| {
+            let is_inside = from >= trace.start && from != trace.copied;
+            is_inside && spot(from).zip(spot(to)).is_some_and(|(from, to)| from.end == to.end)
+        };
         let mut acts = Vec::new();
         let mut flushed = trace.copied;
-        for piece in pieces {
+        for piece in &joined(pieces, bytes, is_outline) {
             acts.push(match piece {
                 Piece::Copied { from, to } if *from == flushed && *from <= trace.start => {
                     flushed = *to;
@@ -360,6 +365,31 @@ impl Recipe {
         let copied = if copied == trace.copied { None } else { Some(spot(copied)?) };
         Some(Self { acts, fails, copied, end: spot(end)? })
     }
+}
+
+/// The pieces of output, as few as they can be: spans that follow each other are one, a span of the outline is a text,
+/// and so are texts that follow each other.
+fn joined(pieces: &[Piece], bytes: &[u8], is_outline: impl Fn(usize, usize) -> bool) -> Vec<Piece> {
+    let mut spans: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match (spans.last_mut(), piece) {
+            (_, Piece::Whole(_) | Piece::Inside(_)) => {}
+            (Some(Piece::Copied { to, .. }), Piece::Copied { from, to: end }) if to == from => *to = *end,
+            _ => spans.push(piece.clone()),
+        }
+    }
+    let mut joined: Vec<Piece> = Vec::with_capacity(spans.len());
+    for piece in spans {
+        let piece = match piece {
+            Piece::Copied { from, to } if is_outline(from, to) => Piece::Written(bytes[from..to].to_vec()),
+            other => other,
+        };
+        match (joined.last_mut(), piece) {
+            (Some(Piece::Written(text)), Piece::Written(more)) => text.extend_from_slice(&more),
+            (_, piece) => joined.push(piece),
+        }
+    }
+    joined
 }
 
 impl Spot {
