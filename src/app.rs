@@ -27,6 +27,7 @@ use crate::telemetry::metrics;
 use crate::telemetry::trace::Exports;
 use crate::telemetry::usage::Usage;
 use crate::worker::{self, Timers, Worker};
+use crate::ws;
 
 /// How often histograms are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -101,6 +102,7 @@ impl App {
         let addresses = listeners.iter().map(|sockets| sockets[0].local_addr()).collect::<io::Result<_>>();
         let life = Life::default();
         let sessions = socketio::Table::default();
+        let contexts = ws::Contexts::default();
         let usage = Usage::new(workers);
         let plane = |worker| Plane {
             worker,
@@ -111,6 +113,7 @@ impl App {
             tasks: life.tasks.clone(),
             draining: life.draining.clone(),
             sessions: sessions.clone(),
+            contexts: contexts.clone(),
             abandoned: life.abandoned.clone(),
         };
         Ok(Self {

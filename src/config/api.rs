@@ -134,6 +134,7 @@ fn limits(node: &Node, reader: &mut Reader) -> Option<ApiLimits> {
     set(&mut limits.buffer, fields.get("buffer"), |node| size(node, "`buffer`", 1..=1 << 40, reader));
     set(&mut limits.depth, fields.get("depth"), |node| number(node, "`depth`", 1..=65_536, reader));
     set(&mut limits.message, fields.get("message"), |node| size(node, "`message`", 1..=1 << 40, reader));
+    set(&mut limits.contexts, fields.get("contexts"), |node| size(node, "`contexts`", 0..=u64::MAX, reader));
     set(&mut limits.decompressed, fields.get("decompressed"), |node| {
         size(node, "`decompressed`", 1..=u64::MAX, reader)
     });

@@ -275,6 +275,8 @@ pub struct ApiLimits {
     pub depth: u32,
     /// A WebSocket message, or one of a stream of documents.
     pub message: usize,
+    /// What the contexts of all compressed sockets may take before sockets are opened without.
+    pub contexts: u64,
     /// A body whose content codings are taken off.
     pub decompressed: u64,
     /// How many times such a body may grow.
@@ -283,6 +285,14 @@ pub struct ApiLimits {
 
 impl Default for ApiLimits {
     fn default() -> Self {
-        Self { body: 1 << 30, buffer: 4 << 20, depth: 512, message: 16 << 20, decompressed: 256 << 20, ratio: 200 }
+        Self {
+            body: 1 << 30,
+            buffer: 4 << 20,
+            depth: 512,
+            message: 16 << 20,
+            contexts: 64 << 20,
+            decompressed: 256 << 20,
+            ratio: 200,
+        }
     }
 }

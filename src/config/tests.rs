@@ -75,6 +75,7 @@ fn what_is_not_said_has_its_documented_default() {
                 buffer: 4_194_304,
                 depth: 512,
                 message: 16_777_216,
+                contexts: 67_108_864,
                 decompressed: 268_435_456,
                 ratio: 200,
             },
@@ -109,7 +110,7 @@ apis:
     backends:
       legacy: {speaks: v1, endpoints: ["http://a:1", "http://b"], balance: round_robin, protocol: h2}
     timeouts: {connect: 1ms, response_head: 2s, idle: 3m, request: 1h, websocket_idle: 5s}
-    limits: {body: 10, buffer: 1KiB, depth: 4, message: 2MiB, decompressed: 3MiB, ratio: 9}
+    limits: {body: 10, buffer: 1KiB, depth: 4, message: 2MiB, contexts: 0B, decompressed: 3MiB, ratio: 9}
   rest:
     backends:
       only: {speaks: "2", endpoints: ["https://c"], tls: {ca: ca.pem, certificate: c.pem, key: k.pem, server_name: d}, protocol: auto, balance: least_loaded,
@@ -160,7 +161,7 @@ drain: 0s
     assert_eq!(chat.timeouts, want);
     assert_eq!(
         chat.limits,
-        ApiLimits { body: 10, buffer: 1024, depth: 4, message: 2 << 20, decompressed: 3 << 20, ratio: 9 }
+        ApiLimits { body: 10, buffer: 1024, depth: 4, message: 2 << 20, contexts: 0, decompressed: 3 << 20, ratio: 9 }
     );
     let only = &rest.backends[0];
     let second = Duration::from_secs(1);

@@ -1,8 +1,9 @@
 //! Formats of messages within a transport: pure, and knowing nothing of who carries them.
 //!
 //! [`engineio`] and [`socketio`] are the two layers of Socket.IO. A client or backend is of one [`Generation`], which
-//! decides both. [`stream`] is about bodies that are streams of documents.
+//! decides both. [`deflate`] is the extension of WebSocket that compresses messages. [`stream`] is about bodies that are streams of documents.
 
+pub mod deflate;
 pub mod engineio;
 mod error;
 pub mod socketio;

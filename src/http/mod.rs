@@ -69,6 +69,8 @@ pub struct Plane {
     pub draining: CancellationToken,
     /// The sessions of Socket.IO, which all workers share.
     pub sessions: crate::socketio::Table,
+    /// What compressed sockets hold, on all workers.
+    pub contexts: crate::ws::Contexts,
     /// Cancelled when draining has taken too long.
     pub abandoned: CancellationToken,
 }

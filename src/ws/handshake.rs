@@ -17,7 +17,9 @@ use crate::http::send::Outgoing;
 use crate::http::server::Slot;
 use crate::http::{Plane, body, headers, respond};
 
+use super::extensions::Extensions;
 use super::session::{Legs, Session};
+use super::wire::Compression;
 
 /// The handshake's own headers: each leg has its own.
 const LEG: [HeaderName; 4] =
@@ -73,18 +75,27 @@ impl Handshake {
     ) -> Result<Opened, Failure> {
         let path = path_and_query.split('?').next().unwrap_or(path_and_query);
         let is_translated = exchange.pair().socket(path).is_some();
+        let mut extensions = Extensions::new(plane, exchange, &outgoing.headers, is_translated);
         let key = generate_key();
         let mut lease = connect(exchange).await?;
-        let request = request(outgoing, &key, is_translated);
+        let request = request(outgoing, &key, &extensions);
         let mut response = ask(exchange, &mut lease, request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return refusal(exchange, response, lease).map(Opened::Refused);
         }
-        check_answer(response.headers(), &key, is_translated)?;
+        check_answer(response.headers(), &key)?;
+        let backend_compression = extensions.agreed(response.headers()).map_err(bad_answer)?;
         let backend =
             hyper::upgrade::on(&mut response).await.map_err(|e| bad_answer("no socket").because(causes(&e)))?;
-        let answer = self.answer(exchange, response.headers());
-        let legs = Legs { client: self.upgrade, slot: self.slot, backend, picked: lease.into_picked() };
+        let (answer, client_compression) = self.answer(exchange, response.headers(), extensions);
+        let legs = Legs {
+            client: self.upgrade,
+            client_compression,
+            slot: self.slot,
+            backend,
+            backend_compression,
+            picked: lease.into_picked(),
+        };
         let session = Session::new(plane, exchange, legs, path.to_owned());
         Ok(Opened::Socket(answer, Box::new(session)))
     }
@@ -98,7 +109,12 @@ impl Handshake {
     }
 
     /// The answer for the client, with what else the backend says in its own.
-    fn answer(&self, exchange: &Exchange, backend: &HeaderMap) -> Response<Body> {
+    fn answer(
+        &self,
+        exchange: &Exchange,
+        backend: &HeaderMap,
+        extensions: Extensions,
+    ) -> (Response<Body>, Option<Compression>) {
         let mut response = respond::switching();
         let to = response.headers_mut();
         to.clone_from(backend);
@@ -112,9 +128,10 @@ impl Handshake {
             headers::insert(to, header::SEC_WEBSOCKET_PROTOCOL, &name);
         }
         headers::add_via(to, Version::HTTP_11);
+        let compression = extensions.answer(to);
         upgrade_headers(to);
         headers::insert(to, header::SEC_WEBSOCKET_ACCEPT, &self.accept);
-        response
+        (response, compression)
     }
 }
 
@@ -141,11 +158,12 @@ pub(crate) async fn reserve(exchange: &Exchange) -> Result<Lease, Failure> {
 pub(crate) async fn dial(exchange: &Exchange, mut lease: Lease, mut outgoing: Outgoing) -> Result<Dialed, Failure> {
     outgoing.headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
     let key = generate_key();
-    let mut response = ask(exchange, &mut lease, request(outgoing, &key, true)).await?;
+    let mut response = ask(exchange, &mut lease, request(outgoing, &key, &Extensions::None)).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return refusal(exchange, response, lease).map(Dialed::Refused);
     }
-    check_answer(response.headers(), &key, true)?;
+    check_answer(response.headers(), &key)?;
+    Extensions::None.agreed(response.headers()).map_err(bad_answer)?;
     let upgraded = hyper::upgrade::on(&mut response).await.map_err(|e| bad_answer("no socket").because(causes(&e)))?;
     Ok(Dialed::Socket(upgraded, lease.into_picked(), std::mem::take(response.headers_mut())))
 }
@@ -184,9 +202,8 @@ fn upgrade_headers(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-/// The request for the backend. Extensions change what frames mean, so they are offered only where no frame is
-/// read here.
-fn request(outgoing: Outgoing, key: &str, is_translated: bool) -> Request<Body> {
+/// The request for the backend.
+fn request(outgoing: Outgoing, key: &str, extensions: &Extensions) -> Request<Body> {
     let mut request = Request::new(body::empty());
     *request.uri_mut() = outgoing.target.into();
     let to = request.headers_mut();
@@ -194,9 +211,7 @@ fn request(outgoing: Outgoing, key: &str, is_translated: bool) -> Request<Body> 
     for name in &LEG {
         to.remove(name);
     }
-    if is_translated {
-        to.remove(header::SEC_WEBSOCKET_EXTENSIONS);
-    }
+    extensions.offer(to);
     upgrade_headers(to);
     headers::insert(to, header::SEC_WEBSOCKET_KEY, key);
     to.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -238,12 +253,9 @@ async fn ask(exchange: &Exchange, lease: &mut Lease, request: Request<Body>) -> 
     }
 }
 
-fn check_answer(headers: &HeaderMap, key: &str, is_translated: bool) -> Result<(), Failure> {
+fn check_answer(headers: &HeaderMap, key: &str) -> Result<(), Failure> {
     if only(headers, &header::SEC_WEBSOCKET_ACCEPT) != Some(derive_accept_key(key.as_bytes()).as_str()) {
         return Err(bad_answer("its accept key is not that of the request"));
-    }
-    if is_translated && headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
-        return Err(bad_answer("it uses an extension that was not offered"));
     }
     Ok(())
 }

@@ -6,13 +6,19 @@
 //!    slow receiver slows its sender. Where the rules know the path, text messages are translated; a message
 //!    without a translation is dropped and counted, and the socket lives on.
 //! 3. Sockets without rules are a `tunnel`: bytes, never messages; `frames` knows where one could be put between.
-//! 4. Close codes and reasons travel end to end. Only `session` picks one.
+//! 4. `leg` is one side as messages, and `wire` its connection, from which compressed messages are read as if they
+//!    were not. What is agreed on with each side is its own, see [`crate::framing::deflate`].
+//! 5. Close codes and reasons travel end to end. Only `session` picks one.
 
 mod activity;
+mod extensions;
 mod frames;
 mod handshake;
+mod leg;
 mod session;
 mod tunnel;
+mod wire;
 
 pub(crate) use handshake::{Dialed, Handshake, Opened, dial, reserve};
 pub(crate) use session::Session;
+pub use wire::Contexts;

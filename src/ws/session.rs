@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | a side closes | its own code back | that code and reason |
 //! | a side closes without a code | nothing | a close without a code |
-//! | a message above `limits.message` | 1009 | 1011 |
-//! | text that is not UTF-8 | 1007 | 1011 |
+//! | a message above `limits.message`, also one that grows above it when it is decompressed | 1009 | 1011 |
+//! | text that is not UTF-8, or compressed data that is none | 1007 | 1011 |
 //! | a violation of RFC 6455 | 1002 | 1011 |
 //! | the client goes away without a close | | 1001 |
 //! | the backend goes away without a close | | 1011 |
@@ -19,20 +19,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
+use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Picked;
+use crate::framing::deflate::{Corrupt, Role};
 use crate::http::Plane;
 use crate::http::body::Observer as _;
 use crate::http::exchange::{self, Exchange};
@@ -45,25 +41,25 @@ use crate::telemetry::metrics;
 use crate::version::VersionId;
 
 use super::activity::Activity;
+use super::leg::{self, Incoming, Outgoing};
 use super::tunnel::{self, Goodbye};
+use super::wire::Compression;
 
 /// How long both sides have to end after one was closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
-/// How long a side that was closed for what it sent may go on sending into the void, so that the close is not
-/// lost in a reset.
-const LINGER: Duration = Duration::from_secs(1);
-/// Buffers of each leg, in bytes.
-const READ_BUFFER: usize = 8 * 1024;
-const WRITE_BUFFER: usize = 8 * 1024;
 
 /// The two connections of a socket.
 pub(crate) struct Legs {
     /// The client's, once it has read the answer.
     pub(crate) client: OnUpgrade,
+    /// What was agreed on with the client.
+    pub(crate) client_compression: Option<Compression>,
     /// The client's connection counts as open until the socket ends.
     pub(crate) slot: Option<Slot>,
     /// The backend's.
     pub(crate) backend: Upgraded,
+    /// What was agreed on with it.
+    pub(crate) backend_compression: Option<Compression>,
     /// The endpoint, which counts as busy until the socket ends.
     pub(crate) picked: Picked,
 }
@@ -83,10 +79,6 @@ struct Rules {
     backend: VersionId,
     path: String,
 }
-
-type Leg = WebSocketStream<TokioIo<Upgraded>>;
-type Incoming = SplitStream<Leg>;
-type Outgoing = SplitSink<Leg, Message>;
 
 impl Session {
     /// A socket whose handshake has ended well.
@@ -109,13 +101,13 @@ impl Session {
     /// Carries messages until both sides have ended.
     pub(crate) async fn run(self, mut recorder: Recorder) {
         let _open = metrics::socket();
-        let Legs { client, backend, slot: _slot, picked: _picked } = self.legs;
+        let Legs { client, client_compression, backend, backend_compression, slot: _slot, picked: _picked } = self.legs;
         let Ok(client) = client.await else { return };
         let bytes = match self.rules.socket() {
             Some(socket) => {
                 let limit = self.rules.route.config.limits.message;
-                let client = leg(client, Role::Server, limit).await;
-                let backend = leg(backend, Role::Client, limit).await;
+                let client = leg::open(client, Role::Client, client_compression, limit).await;
+                let backend = leg::open(backend, Role::Server, backend_compression, limit).await;
                 let talk = Talk::new(&self.rules, socket);
                 talk.run(client, backend, &self.plane).await;
                 talk.bytes.load(Ordering::Relaxed)
@@ -127,17 +119,6 @@ impl Session {
     }
 }
 
-async fn leg(upgraded: Upgraded, role: Role, limit: usize) -> Leg {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        // One message, whole, and the control frames between.
-        .max_write_buffer_size(WRITE_BUFFER + 2 * limit + 1024)
-        .max_message_size(Some(limit))
-        .max_frame_size(Some(limit));
-    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, Some(config)).await
-}
-
 impl Rules {
     fn socket(&self) -> Option<&Socket> {
         self.api.pair(self.client, self.backend).socket(&self.path)
@@ -145,7 +126,7 @@ impl Rules {
 
     async fn tunnel(&self, client: Upgraded, backend: Upgraded, plane: &Plane) -> u64 {
         let idle = self.route.config.timeouts.websocket_idle;
-        let goodbye = Goodbye { client: away(Role::Server), backend: away(Role::Client), grace: CLOSE_GRACE };
+        let goodbye = Goodbye { client: away(Role::Client), backend: away(Role::Server), grace: CLOSE_GRACE };
         tunnel::run(client, backend, plane.draining.clone(), idle, &goodbye).await
     }
 
@@ -196,9 +177,9 @@ impl<'a> Talk<'a> {
         }
     }
 
-    async fn run(&self, client: Leg, backend: Leg, plane: &Plane) {
-        let (client_sink, client_stream) = client.split();
-        let (backend_sink, backend_stream) = backend.split();
+    async fn run(&self, client: (Incoming, Outgoing), backend: (Incoming, Outgoing), plane: &Plane) {
+        let (client_stream, client_sink) = client;
+        let (backend_stream, backend_sink) = backend;
         let (close_client, client_orders) = mpsc::channel(1);
         let (close_backend, backend_orders) = mpsc::channel(1);
         let up = Pump {
@@ -220,8 +201,8 @@ impl<'a> Talk<'a> {
         let both = async { tokio::join!(self.pump(up), self.pump(down)) };
         tokio::select! {
             (up, down) = both => {
-                linger(up.from, down.to).await;
-                linger(down.from, up.to).await;
+                leg::linger(up.from, down.to).await;
+                leg::linger(down.from, up.to).await;
             }
             () = self.supervise(plane, &close_client, &close_backend) => {}
         }
@@ -249,7 +230,7 @@ impl<'a> Talk<'a> {
         loop {
             tokio::select! {
                 Some(order) = pump.orders.recv() => self.shut(&mut pump, Some(order)).await,
-                message = pump.from.next() => match message {
+                message = pump.from.next(&mut pump.to) => match message {
                     Some(Ok(Message::Close(frame))) => self.shut(&mut pump, frame).await,
                     Some(Ok(message)) => self.forward(&mut pump, message).await,
                     Some(Err(error)) => self.broken(&mut pump, &error).await,
@@ -331,7 +312,7 @@ impl<'a> Talk<'a> {
         if !pump.is_shut {
             pump.is_shut = true;
             // A side that is gone needs no close.
-            let _ = pump.to.send(Message::Close(frame)).await;
+            let _ = pump.to.close(Message::Close(frame)).await;
         }
     }
 }
@@ -340,13 +321,13 @@ fn close(code: CloseCode, reason: &'static str) -> CloseFrame {
     CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
 }
 
-/// A frame, as bytes, by which one in this role says that it goes away.
-fn away(role: Role) -> Vec<u8> {
+/// A frame, as bytes, that tells one in this role that the other side goes away.
+fn away(to: Role) -> Vec<u8> {
     let mut payload = u16::from(CloseCode::Away).to_be_bytes().to_vec();
     payload.extend_from_slice(b"going away");
     // A final close frame of up to 125 bytes.
     let mut frame = vec![0x88, u8::try_from(payload.len()).unwrap_or_default()];
-    if role == Role::Client {
+    if to == Role::Server {
         frame[1] |= 0x80;
         // A mask of zeros changes nothing; masking only keeps scripts from writing bytes of their choice.
         frame.extend_from_slice(&[0; 4]);
@@ -360,18 +341,14 @@ fn offence(error: &tungstenite::Error) -> Option<CloseFrame> {
     use tungstenite::error::ProtocolError;
     match error {
         tungstenite::Error::Capacity(_) => Some(close(CloseCode::Size, "the message is too large")),
+        tungstenite::Error::Io(error)
+            if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Corrupt>) =>
+        {
+            Some(close(CloseCode::Invalid, "the compressed data is not valid"))
+        }
         tungstenite::Error::Utf8(_) => Some(close(CloseCode::Invalid, "the message is not UTF-8")),
         tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
         tungstenite::Error::Protocol(_) => Some(close(CloseCode::Protocol, "the frame is not valid")),
         _ => None,
     }
-}
-
-/// Ends a leg so that its last frame arrives: a socket closed with unread bytes resets the connection.
-async fn linger(from: Incoming, to: Outgoing) {
-    let Ok(leg) = from.reunite(to) else { return };
-    let mut io = leg.into_inner();
-    let _ = io.shutdown().await;
-    let mut void = [0; 4096];
-    let _ = timeout(LINGER, async { while matches!(io.read(&mut void).await, Ok(1..)) {} }).await;
 }

@@ -59,5 +59,6 @@ mod tools;
 mod tracing;
 mod unordered;
 mod ws;
+mod ws_compressed;
 mod ws_ends;
 mod ws_translation;
