@@ -219,12 +219,13 @@ pub fn line_column(text: &str, offset: usize) -> (usize, usize) {
 
 /// One diagnostic as a JSON object on one line: `file`, `line`, `column`, `end_line`, `end_column`, `severity`,
 /// `code`, `message`, and `help` where there is one. Places are `null` where the file is not among the sources.
+/// `path` is what the reader calls the file.
 #[must_use]
-pub fn to_json(diagnostic: &Diagnostic, sources: &[Source]) -> String {
+pub fn to_json(diagnostic: &Diagnostic, sources: &[Source], path: &str) -> String {
     let place = |offset| find(sources, diagnostic).map(|source| line_column(&source.text, offset));
     let (start, end) = (place(diagnostic.span.start), place(diagnostic.span.end));
     let mut object = serde_json::json!({
-        "file": &*diagnostic.file,
+        "file": path,
         "line": start.map(|(line, _)| line),
         "column": start.map(|(_, column)| column),
         "end_line": end.map(|(line, _)| line),
@@ -324,7 +325,7 @@ error[YM002]: duplicate key `name`
     fn writes_json() {
         let (diagnostic, sources) = sample();
         assert_eq!(
-            to_json(&diagnostic, &sources),
+            to_json(&diagnostic, &sources, "a.yaml"),
             r#"{"file":"a.yaml","line":2,"column":1,"end_line":2,"end_column":5,"severity":"error","code":"YM002","message":"duplicate key `name`","help":"remove one"}"#
         );
     }

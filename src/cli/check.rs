@@ -33,11 +33,11 @@ pub(super) struct Args {
 const TRIAL: Trial = Trial { documents: 64, seed: 1 };
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
-    let mut files = findings::read_rules(&args.on.rules)?;
+    let mut files = findings::read_rules(args.on.rules.root())?;
     let mut compiled = openapi::compile(&files.files);
     if let (true, Some(rules)) = (args.write_lock, &compiled.rules) {
         write_locks(rules, &files)?;
-        files = findings::read_rules(&args.on.rules)?;
+        files = findings::read_rules(args.on.rules.root())?;
         compiled = openapi::compile(&files.files);
     }
     let mut found = compiled.diagnostics;

@@ -3,20 +3,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use http::Method;
 use similar::TextDiff;
 
-use crate::diagnostic;
 use crate::rules::explain::{About, Explained, explain, names};
-use crate::rules::{self, Api, RuleSet, Side};
+use crate::rules::{Api, Side};
 use crate::version::VersionId;
 
-use super::{EXIT_FINDINGS, findings};
+use super::EXIT_FINDINGS;
+use super::rules::{Place, call, find_api, version};
 
 /// Say what happens to a call or message between two versions.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    legato explain 'GET /api/messages' --from 2 --to 1\n  \
+    legato explain 'GET /api/messages' rules --from 2 --to 1\n  \
     legato explain 'POST /api/messages' --from 2 --to 1 --part request --trace body.json\n  \
     legato explain 'ws /ws' --from 2 --to 1 --side server --frame msg\n\n\
     Exit status 0: done; 1: the traced document has no translation; 2: usage, or the rules have errors.")]
@@ -30,18 +29,17 @@ pub(super) struct Args {
     /// The version that the backend speaks.
     #[arg(long, value_name = "VERSION")]
     to: String,
-    /// The rules directory, or the directory of one API.
-    #[arg(long, default_value = "rules", value_name = "DIR")]
-    rules: PathBuf,
+    #[command(flatten)]
+    rules: Place,
     /// The API, if there are several.
     #[arg(long, value_name = "NAME")]
     api: Option<String>,
     /// One part of the call only; both by default.
     #[arg(long, value_enum)]
     part: Option<Part>,
-    /// The response's status, as the backend gives it.
-    #[arg(long, default_value_t = 200, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
-    status: u16,
+    /// The response's status, as the backend gives it; 200 by default.
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
+    status: Option<u16>,
     /// A socket's message, as its sender calls it; all that have rules by default.
     #[arg(long, value_name = "NAME")]
     frame: Option<String>,
@@ -66,9 +64,7 @@ enum Sender {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
-    let files = findings::read_rules(&args.rules)?.files;
-    let compiled = rules::compile(&files);
-    let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, &files, false))?;
+    let (rules, files) = args.rules.compile()?;
     let api = find_api(&rules, args.api.as_deref())?;
     let (client, backend) = (version(api, &args.from)?, version(api, &args.to)?);
     let explained: Vec<_> =
@@ -79,43 +75,28 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
         };
         return trace(one, file);
     }
-    let texts: Vec<String> = explained.iter().map(|one| one.to_text(&files)).collect();
+    let texts: Vec<String> = explained.iter().map(|one| one.to_text(&files.files)).collect();
     super::print(texts.join("\n").trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The API of that name, or the only one.
-pub(super) fn find_api<'r>(rules: &'r RuleSet, name: Option<&str>) -> Result<&'r Api, String> {
-    let known: Vec<&str> = rules.apis.keys().map(String::as_str).collect();
-    match (name, known.as_slice()) {
-        (None, [only]) => Ok(&rules.apis[*only]),
-        (None, _) => Err(format!("which API? add `--api` with one of {}", known.join(", "))),
-        (Some(name), _) => rules
-            .apis
-            .get(name)
-            .map(AsRef::as_ref)
-            .ok_or_else(|| format!("unknown API `{name}`: expected one of {}", known.join(", "))),
-    }
-}
-
-/// The version with that label.
-pub(super) fn version(api: &Api, label: &str) -> Result<VersionId, String> {
-    let labels: Vec<&str> = api.versions.labels().collect();
-    let unknown = || format!("unknown version `{label}`: expected one of {}", labels.join(", "));
-    api.versions.find(label).ok_or_else(unknown)
-}
-
 /// The messages that the arguments name.
 fn about(args: &Args, api: &Api, client: VersionId, backend: VersionId) -> Result<Vec<About>, String> {
-    let expected = || format!("expected a call such as `GET /users`, or `ws /path`, found `{}`", args.call);
-    let (method, path) = args.call.split_once(' ').filter(|(_, path)| path.starts_with('/')).ok_or_else(expected)?;
-    let path = path.split_once('?').map_or(path, |(path, _)| path).to_owned();
-    if method.eq_ignore_ascii_case("ws") {
-        return messages(args, api, (client, backend), &path);
+    if let Some(path) = args.call.strip_prefix("ws ").filter(|path| path.starts_with('/')) {
+        if args.part.is_some() || args.status.is_some() {
+            return Err(
+                "`--part` and `--status` are of calls: a socket's messages have `--side` and `--frame`".to_owned()
+            );
+        }
+        return messages(args, api, (client, backend), path.split('?').next().unwrap_or(path));
     }
-    let method: Method = method.parse().map_err(|_| expected())?;
+    let (method, path) = call(&args.call).map_err(|e| format!("{e}; a socket is `ws /path`"))?;
+    if args.frame.is_some() || args.side.is_some() {
+        return Err("`--frame` and `--side` are of sockets: a call has `--part` and `--status`".to_owned());
+    }
+    let path = path.to_owned();
     let request = About::Request { method: method.clone(), path: path.clone() };
-    let response = About::Response { method, path, status: args.status };
+    let response = About::Response { method, path, status: args.status.unwrap_or(200) };
     Ok(match args.part {
         Some(Part::Request) => vec![request],
         Some(Part::Response) => vec![response],
@@ -152,7 +133,7 @@ fn messages(
 /// Prints what each op does to the document.
 fn trace(explained: &Explained<'_>, file: &PathBuf) -> Result<ExitCode, String> {
     let name = file.display().to_string();
-    let body = std::fs::read(file).map_err(|e| format!("{name}: {e}"))?;
+    let body = std::fs::read(file).map_err(|e| format!("{name}: expected a JSON document: {e}"))?;
     let now = format!("{:.3}", jiff::Timestamp::now());
     let steps = explained.trace(&body, &now).map_err(|e| format!("{name}: {e}"))?;
     if steps.is_empty() {

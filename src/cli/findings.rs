@@ -15,9 +15,8 @@ use super::EXIT_FINDINGS;
 // What a command with findings is about. No docstring: clap would print it as the command's own.
 #[derive(Debug, clap::Args)]
 pub(super) struct On {
-    /// The rules directory, or the directory of one API.
-    #[arg(default_value = "rules", value_name = "RULES")]
-    pub(super) rules: PathBuf,
+    #[command(flatten)]
+    pub(super) rules: super::rules::Place,
     /// How findings are written.
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
@@ -51,9 +50,18 @@ impl Rules {
     }
 }
 
+const EXPECTED: &str = "expected the rules directory, or the directory of one API";
+
 /// Reads the rule files below a directory: of every API in it, or of the one API that it is itself.
 pub(super) fn read_rules(root: &Path) -> Result<Rules, String> {
-    let mut files = RuleStore::Directory(root.to_owned()).read().map_err(|e| format!("cannot read the rules: {e}"))?;
+    let failed = |e: &dyn std::fmt::Display| format!("cannot read the rules: {e}");
+    let no_directory = |found: String| failed(&format!("{}: {EXPECTED}, found {found}", root.display()));
+    match std::fs::metadata(root) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(no_directory("a file".to_owned())),
+        Err(error) => return Err(no_directory(format!("none: {error}"))),
+    }
+    let mut files = RuleStore::Directory(root.to_owned()).read().map_err(|e| failed(&e))?;
     let own = files.iter().find(|source| source.file == "api.yaml").map(api_name);
     let prefix = own.map(|name| format!("{name}/")).unwrap_or_default();
     for source in &mut files {
@@ -89,7 +97,7 @@ pub(super) fn report(
             }
             text + summary
         }
-        Format::Json => lines(findings, |finding| diagnostic::to_json(finding, sources)),
+        Format::Json => lines(findings, |finding| diagnostic::to_json(finding, sources, &rules.path(&finding.file))),
         Format::Github => lines(findings, |finding| github(finding, rules)),
         Format::Sarif => sarif(findings, rules),
     };

@@ -1,12 +1,13 @@
 //! `legato fmt`: lays rule files out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use similar::TextDiff;
 
 use crate::rules::layout::layout;
 
+use super::rules::Place;
 use super::{EXIT_FINDINGS, findings};
 
 /// Lay rule files out in the one layout; comments stay.
@@ -14,16 +15,15 @@ use super::{EXIT_FINDINGS, findings};
 #[command(after_help = "Example: legato fmt rules --check\n\n\
     Exit status 0: done; 1: with --check, some file would change; 2: a file cannot be read, laid out or written.")]
 pub(super) struct Args {
-    /// The rules directory, or the directory of one API.
-    #[arg(default_value = "rules", value_name = "RULES")]
-    rules: PathBuf,
+    #[command(flatten)]
+    rules: Place,
     /// Write nothing; show what would change.
     #[arg(long)]
     check: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
-    let files = findings::read_rules(&args.rules)?;
+    let files = findings::read_rules(args.rules.root())?;
     let mut changed = false;
     let mut wrong = Vec::new();
     for source in files.files.iter().filter(|source| is_rule_file(&source.file)) {

@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// Ask a running proxy whether it is ready.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: legato health --address 127.0.0.1:9900\n\n\
-    Exit status 0: ready; 1: not ready or not reachable.")]
+    Exit status 0: ready; 1: not ready or not reachable; 2: usage, or the configuration names no admin address.")]
 pub(super) struct Args {
     /// The configuration file that names the admin address.
     #[arg(long, default_value = "legato.yaml", value_name = "FILE")]
@@ -48,7 +48,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
 
 fn configured(args: &Args) -> Result<SocketAddr, String> {
     let admin = Setup::from_file(&args.config)?.config.admin;
-    let mut address = admin.ok_or_else(|| format!("{}: `admin` is not configured", args.config.display()))?.address;
+    let mut address = admin
+        .ok_or_else(|| {
+            format!("{}: `admin` is not configured: expected its address there, or `--address`", args.config.display())
+        })?
+        .address;
     if address.ip().is_unspecified() {
         // Bound to every address: this machine's own is one of them.
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });

@@ -13,6 +13,7 @@ mod fmt;
 mod health;
 mod new;
 mod openapi;
+mod rules;
 mod schema;
 mod serve;
 mod test;

@@ -2,15 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::diagnostic;
-use crate::rules;
 use crate::rules::skeleton::skeleton;
 
-use super::explain::{find_api, version};
-use super::findings;
+use super::rules::{Place, find_api, version};
 
 /// Begin a change: write its file with a commented skeleton.
 #[derive(Debug, clap::Args)]
@@ -26,15 +23,12 @@ pub(super) struct Args {
     /// The version that the change leads to; the newest by default.
     #[arg(long, value_name = "VERSION")]
     since: Option<String>,
-    /// The rules directory, or the directory of one API.
-    #[arg(long, default_value = "rules", value_name = "DIR")]
-    rules: PathBuf,
+    #[command(flatten)]
+    rules: Place,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
-    let files = findings::read_rules(&args.rules)?;
-    let compiled = rules::compile(&files.files);
-    let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, &files.files, false))?;
+    let (rules, files) = args.rules.compile()?;
     let api = find_api(&rules, args.api.as_deref())?;
     let since = args.since.as_deref().map_or(Ok(api.versions.latest()), |label| version(api, label))?;
     let date = jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();

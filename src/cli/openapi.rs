@@ -1,25 +1,23 @@
 //! `legato openapi`: a version's contract, its own or derived.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::diagnostic::{self, Severity};
 use crate::openapi::{self, Contracts};
-use crate::rules;
+use crate::version::VersionId;
 
-use super::findings;
+use super::rules::{Place, find_api, version};
 
 /// Print a version's OpenAPI document, derived where it has none of its own.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: legato openapi --rules rules --api chat --version 2 > chat-2.yaml\n\n\
+#[command(after_help = "Example: legato openapi rules --api chat --version 2 > chat-2.yaml\n\n\
     Exit status 0: done; 2: the rules or the documents cannot be read, or no version has a document.")]
 pub(super) struct Args {
-    /// The rules directory, or the directory of one API.
-    #[arg(long, default_value = "rules", value_name = "DIR")]
-    rules: PathBuf,
-    /// The API.
+    #[command(flatten)]
+    rules: Place,
+    /// The API, if there are several.
     #[arg(long, value_name = "NAME")]
-    api: String,
+    api: Option<String>,
     /// The version.
     #[arg(long, value_name = "VERSION")]
     version: String,
@@ -35,26 +33,17 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
-    let files = findings::read_rules(&args.rules)?.files;
-    let compiled = rules::compile(&files);
-    let drawn = |found: &[Diagnostic]| diagnostic::render(found, &files, false);
-    let rules = compiled.rules.ok_or_else(|| drawn(&compiled.diagnostics))?;
-    let known: Vec<&str> = rules.apis.keys().map(String::as_str).collect();
-    let api = rules
-        .apis
-        .get(&args.api)
-        .ok_or_else(|| format!("unknown API `{}`: expected one of {}", args.api, known.join(", ")))?;
-    let labels: Vec<&str> = api.versions.labels().collect();
-    let version = api
-        .versions
-        .find(&args.version)
-        .ok_or_else(|| format!("unknown version `{}`: expected one of {}", args.version, labels.join(", ")))?;
-    let (contracts, found) = Contracts::read(api, &files);
+    let (rules, files) = args.rules.compile()?;
+    let api = find_api(&rules, args.api.as_deref())?;
+    let version = version(api, &args.version)?;
+    let (contracts, found) = Contracts::read(api, &files.files);
     if found.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(drawn(&found));
+        return Err(diagnostic::render(&found, &files.files, false));
     }
     let document = contracts.document(api, version).ok_or_else(|| {
-        format!("no version of `{}` has a document: expected one such as `openapi/{}.yaml`", args.api, labels[0])
+        let first = &api.versions.get(VersionId(0)).label;
+        let expected = files.path(&format!("{}/openapi/{first}.yaml", api.name));
+        format!("no version of `{}` has a document: expected one such as `{expected}`", api.name)
     })?;
     let text = match args.format {
         Format::Yaml => openapi::to_yaml(&document.value),

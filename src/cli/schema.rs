@@ -64,7 +64,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
         super::print(&format!("{:#}", args.kind.schema()))?;
         return Ok(ExitCode::SUCCESS);
     };
-    fs::create_dir_all(directory).map_err(|e| format!("cannot make `{}`: {e}", directory.display()))?;
+    fs::create_dir_all(directory)
+        .map_err(|e| format!("cannot make `{}`: expected a directory, or a place for one: {e}", directory.display()))?;
     for kind in Kind::value_variants() {
         let path = directory.join(format!("{}.schema.json", kind.name()));
         fs::write(&path, format!("{:#}\n", kind.schema()))

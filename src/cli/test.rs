@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -43,14 +44,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
-    let mut files = findings::read_rules(&args.on.rules)?;
+    let mut files = findings::read_rules(args.on.rules.root())?;
     let compiled = rules::compile(&files.files);
     let Some(mut rules) = compiled.rules else {
         return findings::report(&compiled.diagnostics, &files, args.on.format, "");
     };
     let mut report = test::run(&rules);
     if args.update && !report.updates.is_empty() {
-        update(&report, &mut files)?;
+        update(&report, &mut files, args.on.format)?;
         rules = rules::compile(&files.files).rules.ok_or("the updated rules have errors")?;
         report = test::run(&rules);
     }
@@ -73,8 +74,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     Ok(if is_covered { status } else { ExitCode::from(EXIT_FINDINGS) })
 }
 
-/// Shows what changes in the files, and writes it.
-fn update(report: &Report, files: &mut Rules) -> Result<(), String> {
+/// Shows what changes in the files, and writes it. Where a program reads the findings, it is shown beside them.
+fn update(report: &Report, files: &mut Rules, format: Format) -> Result<(), String> {
     let names: BTreeSet<_> = report.updates.iter().map(|update| update.file.clone()).collect();
     let mut changed = Vec::new();
     for name in names {
@@ -83,7 +84,14 @@ fn update(report: &Report, files: &mut Rules) -> Result<(), String> {
         let text = test::update::update(&source.text, &name, &report.updates)?;
         let path = files.path(&name);
         let diff = TextDiff::from_lines(&source.text, &text);
-        super::print(diff.unified_diff().context_radius(2).header(&path, &path).to_string().trim_end())?;
+        let shown = diff.unified_diff().context_radius(2).header(&path, &path).to_string();
+        match format {
+            Format::Text => super::print(shown.trim_end())?,
+            Format::Json | Format::Github | Format::Sarif => {
+                // There is nowhere else to say it.
+                let _ = writeln!(std::io::stderr().lock(), "{}", shown.trim_end());
+            }
+        }
         changed.push((path, Source { file: name.to_string(), text }));
     }
     for (path, source) in changed {
@@ -106,7 +114,8 @@ fn summary(coverage: &Coverage, files: &Rules) -> String {
     for gap in gaps.iter().take(MOST_GAPS) {
         let (line, column) = place(gap, files);
         // Writing to a string does not fail.
-        let _ = writeln!(text, "  no test of {} going {}: {}:{line}:{column}", gap.what, name(gap.direction), gap.file);
+        let (what, way, file) = (&gap.what, name(gap.direction), files.path(&gap.file));
+        let _ = writeln!(text, "  no test of {what} going {way}: {file}:{line}:{column}");
     }
     if gaps.len() > MOST_GAPS {
         let _ = writeln!(text, "  and {} more", gaps.len() - MOST_GAPS);
@@ -134,7 +143,7 @@ fn record(report: &Report, failed: usize, files: &Rules) -> String {
         .gaps()
         .map(|gap| {
             let (line, column) = place(&gap, files);
-            json!({"file": &*gap.file, "line": line, "column": column, "what": gap.what, "direction": name(gap.direction)})
+            json!({"file": files.path(&gap.file), "line": line, "column": column, "what": gap.what, "direction": name(gap.direction)})
         })
         .collect();
     let coverage = json!({"units": all, "exercised": exercised, "gaps": gaps});

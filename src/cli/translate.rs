@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::json;
 
 use crate::diagnostic::{self, Source};
@@ -14,7 +14,7 @@ use crate::json::{Code, Error, Limits, OnError, Program, Translated, Translator,
 use crate::rules::{self, Direction, Mode, Ops};
 
 use super::EXIT_FINDINGS;
-use super::findings;
+use super::rules::{Place, call, find_api, version};
 
 /// Output is kept back until this much of it is certain, so that a small document that fails prints nothing.
 const KEPT_BACK: usize = 1 << 20;
@@ -26,9 +26,8 @@ const KEPT_BACK: usize = 1 << 20;
     legato translate --ops ops.yaml --direction up < old.json\n\n\
     Exit status 0: done; 1: the document has no translation, with a problem document on standard error; 2: usage.")]
 pub(super) struct Args {
-    /// The rules directory, or the directory of one API.
-    #[arg(long, default_value = "rules", value_name = "DIR")]
-    rules: PathBuf,
+    #[command(flatten)]
+    rules: Place,
     /// The API.
     #[arg(long, required_unless_present = "ops", value_name = "NAME")]
     api: Option<String>,
@@ -117,7 +116,8 @@ type Program1 = (Arc<Program>, String);
 
 fn from_ops(args: &Args, file: &PathBuf) -> Result<Result<Program1, String>, String> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|e| format!("{name}: {e}"))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|e| format!("{name}: expected a YAML file with a list of ops: {e}"))?;
     let mode = if args.patch { Mode::MergePatch } else { Mode::Full };
     let direction = match args.direction {
         Some(Way::Down) => Direction::Down,
@@ -133,28 +133,12 @@ fn from_ops(args: &Args, file: &PathBuf) -> Result<Result<Program1, String>, Str
 }
 
 fn from_rules(args: &Args) -> Result<Program1, String> {
-    let files = findings::read_rules(&args.rules)?.files;
-    let compiled = rules::compile(&files);
-    let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, &files, false))?;
-    let name = args.api.as_deref().unwrap_or_default();
-    let known: Vec<&str> = rules.apis.keys().map(String::as_str).collect();
-    let api =
-        rules.apis.get(name).ok_or_else(|| format!("unknown API `{name}`: expected one of {}", known.join(", ")))?;
-    let version = |label: &Option<String>| {
-        let label = label.as_deref().unwrap_or_default();
-        let labels: Vec<&str> = api.versions.labels().collect();
-        api.versions
-            .find(label)
-            .ok_or_else(|| format!("unknown version `{label}`: expected one of {}", labels.join(", ")))
-    };
-    let (from, to) = (version(&args.from)?, version(&args.to)?);
+    let (rules, _) = args.rules.compile()?;
+    let api = find_api(&rules, args.api.as_deref())?;
+    let labelled = |label: &Option<String>| version(api, label.as_deref().unwrap_or_default());
+    let (from, to) = (labelled(&args.from)?, labelled(&args.to)?);
     let on = args.on.as_deref().unwrap_or_default();
-    let call = on
-        .split_once(' ')
-        .and_then(|(method, path)| Some((method.parse::<Method>().ok()?, path)))
-        .filter(|(_, path)| path.starts_with('/'));
-    let (method, path) = call.ok_or_else(|| format!("expected a call such as `GET /api/messages`, found `{on}`"))?;
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let (method, path) = call(on)?;
     let status = StatusCode::from_u16(args.status)
         .map_err(|_| format!("expected a status from 100 to 599, found {}", args.status))?;
     let pair = if args.part == Some(Part::Response) { api.pair(to, from) } else { api.pair(from, to) };

@@ -90,7 +90,8 @@ impl Setup {
 }
 
 fn read_config(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|e| format!("cannot read the configuration {}: {e}", path.display()))
+    fs::read_to_string(path)
+        .map_err(|e| format!("cannot read the configuration {}: expected a YAML file: {e}", path.display()))
 }
 
 fn parse_config(path: &Path, text: &str) -> Result<Config, String> {

@@ -19,6 +19,9 @@ const TOTAL_BYTES: u64 = 256 << 20;
 /// Most directories inside each other; a link to a parent ends here.
 const DEPTH: usize = 8;
 
+/// What an API keeps in directories.
+const FOLDERS: [&str; 3] = ["changes", "openapi", "tests"];
+
 /// Reads all rule files below a directory, in the order of their paths.
 pub(super) fn read(root: &Path) -> io::Result<Vec<Source>> {
     let mut reading = Reading { files: Vec::new(), bytes: 0 };
@@ -53,6 +56,12 @@ impl Reading {
                 Err(e) if e.kind() == io::ErrorKind::NotFound && !is_rule_file(name) => continue,
                 Err(e) => return Err(named(&path, &e)),
             };
+            if metadata.is_dir() && is_rule_file(name) {
+                return Err(named(&path, &"expected a file, found a directory"));
+            }
+            if metadata.is_file() && FOLDERS.contains(&name) {
+                return Err(named(&path, &"expected a directory, found a file"));
+            }
             if metadata.is_dir() {
                 self.directory(&path, &relative, depth + 1)?;
             } else if metadata.is_file() && (is_rule_file(name) || is_contract(&relative)) {
@@ -70,7 +79,10 @@ impl Reading {
         if self.bytes > TOTAL_BYTES || self.files.len() == FILES {
             return Err(named(path, &format!("expected at most {FILES} files of {TOTAL_BYTES} bytes in all")));
         }
-        let text = fs::read_to_string(path).map_err(|e| named(path, &e))?;
+        let text = fs::read_to_string(path).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidData => named(path, &"expected text in UTF-8"),
+            _ => named(path, &e),
+        })?;
         self.files.push(Source { file: relative, text });
         Ok(())
     }

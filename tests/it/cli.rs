@@ -160,6 +160,7 @@ fn findings_for_programs() {
             (&lines[0]["code"], &lines[0]["line"], &lines[0]["column"], &lines[0]["severity"]),
             (&"RL003".into(), &6.into(), &16.into(), &"error".into())
         );
+        assert_eq!(lines[0]["file"], file.display().to_string());
         let github = legato(&[arg, &root, "--format", "github"], "");
         let want = format!(
             "::error file={},line=6,col=16,title=RL003::unknown op `renam`%0Ahelp: did you mean `rename`?",
@@ -575,6 +576,7 @@ fn contracts_are_printed_and_compared() {
     let derived = openapi("2");
     assert!(derived.code == Some(0) && derived.out.contains("body: {}"), "{}", derived.out);
     assert_eq!(openapi("9").code, Some(2));
+    assert_eq!(legato(&["openapi", root, "--version", "2"], "").out, derived.out, "the directory without its flag");
     fs::write(folder.join("2.json"), &contract).unwrap();
     let checked = legato(&["check", root], "");
     assert!(checked.code == Some(1) && checked.out.contains("error[CV302]"), "{}", checked.out);

@@ -166,16 +166,38 @@ fn a_draft_is_written_where_rules_are_and_checks() {
     let check = check.args(["check", "rules"]).current_dir(directory.path()).output().expect("legato runs");
     assert_eq!(check.status.code(), Some(0), "{}{text}", String::from_utf8_lossy(&check.stdout));
     let (code, _, err) = diff(&directory, &["v1", "v2", "--since", "2", "--rules", "rules", "--api", "other"]);
-    assert_eq!((code, err.lines().last()), (Some(2), Some("rules/other: no API found: expected an `api.yaml`")));
+    let want =
+        "cannot read the rules: rules/other: expected the rules directory, or the directory of one API, found none";
+    assert!(code == Some(2) && err.starts_with(want), "{err}");
+    for (since, want) in [("9", "unknown version `9`: expected one of 1, 2"), ("1", "no change leads to `1`")] {
+        let (code, _, err) = diff(&directory, &["v1", "v2", "--since", since, "--rules", "rules", "--api", "shop"]);
+        assert!(code == Some(2) && err.starts_with(want), "{err}");
+    }
 }
 
 #[test]
 fn what_cannot_be_compared_is_said() {
-    let files = [("a.json", "{\"a\":1"), ("b.json", "{\"a\":1}"), ("c.json", "{\"b\":2}"), ("o.yaml", "a: 1")];
+    let files = [
+        ("a.json", "{\"a\":1"),
+        ("b.json", "{\"a\":1}"),
+        ("c.json", "{\"b\":2}"),
+        ("o.yaml", "a: 1"),
+        ("broken.yaml", "a: [\n"),
+        ("empty/a.txt", ""),
+    ];
     let directory = directory(&files);
     let cases: &[(&[&str], &str)] = &[
         (&["a.json", "b.json"], "a.json: "),
-        (&["b.json", "missing.json"], "missing.json: "),
+        (
+            &["b.json", "missing.json"],
+            "missing.json: expected a sample, a directory of samples, an OpenAPI document, or",
+        ),
+        (&["ftp://a", "b.json"], "or an address such as `http://127.0.0.1:4001`"),
+        (&["b.json", "c.json", "--again", "missing.json"], "missing.json: expected a sample, or a directory"),
+        (&["b.json", "c.json", "--on", "GET a"], "expected a call such as `GET /users`, found `GET a`"),
+        (&["b.json", "broken.yaml"], "error[YM001]: malformed YAML"),
+        (&["b.json", "broken.yaml"], " --> broken.yaml:2:1"),
+        (&["empty", "empty"], "have no sample in common: expected JSON files of the same names"),
         (&["b.json", "http://127.0.0.1:1"], "expected two URLs or two paths"),
         (&["https://127.0.0.1:1", "https://127.0.0.1:2"], "only http:// is supported"),
         (&["b.json", "o.yaml"], "o.yaml: expected an OpenAPI document"),

@@ -16,6 +16,7 @@ mod bad_input;
 mod bridge;
 mod carry;
 mod cli;
+mod cli_bad_input;
 mod demo;
 mod diagnostics;
 mod diff;

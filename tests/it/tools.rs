@@ -86,6 +86,8 @@ fn laying_out_changes_nothing_that_is_said() {
 fn fmt_checks_and_writes() {
     let shipped = legato(&["fmt", RULES, "--check"], "");
     assert_eq!((shipped.code, shipped.out.as_str()), (Some(0), ""), "the shipped rules are laid out");
+    let example = legato(&["fmt", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/example"), "--check"], "");
+    assert_eq!((example.code, example.out.as_str()), (Some(0), ""), "the worked example is laid out");
     let directory = copy_of_chat();
     let file = directory.path().join("chat/tests/chain.yaml");
     let text = fs::read_to_string(&file).unwrap();
@@ -99,7 +101,8 @@ fn fmt_checks_and_writes() {
     fs::write(&file, "tests: [}").unwrap();
     let broken = legato(&["fmt", path(&directory)], "");
     assert_eq!(broken.code, Some(2));
-    assert!(broken.err.contains("YM001"), "{}", broken.err);
+    let place = format!(" --> {}:1:9", file.display());
+    assert!(broken.err.contains("YM001") && broken.err.contains(&place), "{}", broken.err);
 }
 
 #[test]

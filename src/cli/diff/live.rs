@@ -32,7 +32,8 @@ pub(super) fn gather(old: &str, new: &str, calls: Option<&Path>) -> Result<Gathe
     let (old, new) = (base(old)?, base(new)?);
     let questions = match calls {
         Some(file) => {
-            let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| format!("{}: expected a file of targets: {e}", file.display()))?;
             questions(&text).map_err(|e| format!("{}: {e}", file.display()))?
         }
         None => vec![Question { call: format!("GET {}", path(&old)), target: String::new() }],

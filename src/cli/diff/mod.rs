@@ -10,10 +10,14 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use crate::diagnostic::{self, Source};
 use crate::draft::{self, Call, Context, Draft, Header, Pair, Part};
+use crate::rules::Api;
+use crate::version::VersionId;
 use crate::yaml;
 
 use super::EXIT_ERROR;
+use super::rules::{call, compile, find_api, version};
 
 /// Draft a change from what two versions say.
 #[derive(Debug, clap::Args)]
@@ -81,6 +85,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     if args.name.is_empty() || !args.name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
         return Err(format!("expected a name of letters, digits, `_` and `-`, found `{}`", args.name));
     }
+    args.on.as_deref().map(call).transpose()?;
+    if let (Some(root), Some(since)) = (&args.rules, &args.since) {
+        let root = root.join(args.api.as_deref().unwrap_or_default());
+        let (rules, _) = compile(&root)?;
+        newer(find_api(&rules, None)?, since)?;
+    }
     let (draft, mut notes) = match contracts(args)? {
         Some((old, new)) => {
             let calls = draft::draft_contracts(&old, &new);
@@ -100,6 +110,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
         deliver(args, &draft)?;
     }
     Ok(if draft.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ERROR) })
+}
+
+/// That a change can lead to a version.
+fn newer(api: &Api, since: &str) -> Result<(), String> {
+    match version(api, since)? {
+        VersionId(0) => Err(format!("no change leads to `{since}`: it is the oldest version")),
+        _ => Ok(()),
+    }
 }
 
 fn header(args: &Args, origin: String) -> Header {
@@ -139,7 +157,10 @@ fn from_messages(args: &Args, gathered: Gathered) -> Result<(Draft, Vec<String>)
     let count: usize = gathered.messages.iter().map(|message| message.pairs.len()).sum();
     if count == 0 {
         let notes = gathered.notes.join("\n");
-        return Err(format!("`{}` and `{}` have no sample in common\n{notes}", args.old, args.new));
+        return Err(format!(
+            "`{}` and `{}` have no sample in common: expected JSON files of the same names\n{notes}",
+            args.old, args.new
+        ));
     }
     let (newer, older) = (label(args.since.as_deref(), &args.new), label(None, &args.old));
     let mut calls: Vec<Call> = Vec::new();
@@ -167,19 +188,24 @@ fn contracts(args: &Args) -> Result<Option<(Value, Value)>, String> {
     }
 }
 
+/// What there may be to compare.
+const EXPECTED: &str =
+    "expected a sample, a directory of samples, an OpenAPI document, or an address such as `http://127.0.0.1:4001`";
+
 fn contract(path: &Path) -> Result<Option<Value>, String> {
     if path.is_dir() {
         return Ok(None);
     }
     let name = path.display();
-    let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {EXPECTED}: {e}"))?;
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     if !is_yaml {
         let document = serde_json::from_str::<Value>(&text).ok();
         return Ok(document.filter(|document| document.get("openapi").is_some()));
     }
     let node = yaml::parse(&text, &name.to_string(), yaml::Limits::default()).map_err(|found| {
-        found.first().map_or_else(|| name.to_string(), |found| format!("{name}: {}", found.message))
+        let source = Source { file: name.to_string(), text: text.clone() };
+        diagnostic::render(&found, &[source], false)
     })?;
     let json = node.to_json().map_err(|e| format!("{name}: `{}` has no JSON form", e.text))?;
     let document: Value = serde_json::from_str(&json).map_err(|e| format!("{name}: {e}"))?;
@@ -195,11 +221,7 @@ fn deliver(args: &Args, draft: &Draft) -> Result<(), String> {
     let (Some(rules), Some(api), Some(since)) = (&args.rules, &args.api, &args.since) else {
         return super::print(text.trim_end());
     };
-    let api = rules.join(api);
-    if !api.join("api.yaml").is_file() {
-        return Err(format!("{}: no API found: expected an `api.yaml`", api.display()));
-    }
-    let folder = api.join("changes").join(since);
+    let folder = rules.join(api).join("changes").join(since);
     let date = jiff::Timestamp::now().strftime("%Y%m%d%H%M%S");
     let path = folder.join(format!("{date}_{}.yaml", args.name));
     let failed = |e| format!("cannot write {}: {e}", path.display());

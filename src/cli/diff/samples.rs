@@ -91,6 +91,9 @@ fn files(root: &Path) -> Result<BTreeMap<String, PathBuf>, String> {
     if root.is_file() {
         return Ok(BTreeMap::from([(String::new(), root.to_owned())]));
     }
+    if !root.is_dir() {
+        return Err(format!("{}: expected a sample, or a directory of samples", root.display()));
+    }
     let mut found = BTreeMap::new();
     walk(root, "", 0, &mut found)?;
     Ok(found)

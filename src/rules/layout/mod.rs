@@ -8,7 +8,7 @@
 mod lines;
 mod text;
 
-use crate::diagnostic::{Diagnostic, render};
+use crate::diagnostic::{Diagnostic, Source, render};
 use crate::yaml::{self, Kind, Node};
 
 /// Columns that a collection on one line may reach.
@@ -25,7 +25,10 @@ const MOST_PASSES: usize = 5;
 /// # Errors
 /// The file is not YAML, or has something that cannot be laid out without changing what it says.
 pub fn layout(text: &str, file: &str) -> Result<String, String> {
-    let before = parse(text, file).map_err(|found| render(&found, &[], false))?;
+    let before = parse(text, file).map_err(|found| {
+        let source = Source { file: file.to_owned(), text: text.to_owned() };
+        render(&found, &[source], false)
+    })?;
     let cannot = |_| format!("{file}: the file cannot be laid out without changing what it says");
     let mut out = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     for _ in 0..MOST_PASSES {
