@@ -1,0 +1,77 @@
+//! The laws themselves, and what breaks them.
+
+use crate::json::{Limits, same, validate};
+use crate::rules::Direction;
+use crate::rules::ast::Change;
+use crate::rules::path::{Part, Place};
+
+use super::code;
+use super::document::{Document, is_within};
+use super::kind::{Kind, Side};
+
+/// A broken law.
+#[derive(Debug, Clone)]
+pub(super) struct Violation {
+    pub(super) code: &'static str,
+    /// The documents on the way.
+    pub(super) told: String,
+    /// What was lost without leave.
+    pub(super) places: Vec<Vec<String>>,
+}
+
+impl Kind<'_> {
+    /// The first law that a document breaks.
+    pub(super) fn violation(&self, side: Side<'_>, document: &Document, conforms: bool) -> Option<Violation> {
+        let x = document.to_json();
+        if let Err(both) = side.there.compare_with_parts(&x) {
+            return Some(Violation { code: code::FUSION, told: both, places: Vec::new() });
+        }
+        let there = side.there.run(&x).ok()??;
+        if validate(&there, Limits::default()).is_err() {
+            return Some(Violation { code: code::TOTALITY, told: told(&[("gives", &there)]), places: Vec::new() });
+        }
+        let back = side.back.run(&there).ok()??;
+        if conforms && let Some(change) = self.change {
+            let spelled = |a: &[u8], b: &[u8]| {
+                side.there
+                    .conversions()
+                    .iter()
+                    .any(|(how, way)| how.run(*way, a).is_some_and(|read| how.run(*way, b).as_ref() == Some(&read)))
+            };
+            let places = lost(change, side.direction, &document.differences(&Document::new(&back), &spelled));
+            let code = if side.direction == Direction::Up { code::ROUND_TRIP_OLD } else { code::ROUND_TRIP_NEW };
+            if !places.is_empty() {
+                return Some(Violation { code, told: told(&[("there", &there), ("and back", &back)]), places });
+            }
+        }
+        let again = side.there.run(&back).ok()??;
+        let settled = side.back.run(&again).ok()??;
+        let documents: [(&str, &[u8]); 4] =
+            [("there", &there), ("and back", &back), ("there again", &again), ("and back again", &settled)];
+        (!same(&settled, &back)).then(|| Violation { code: code::WEAK, told: told(&documents), places: Vec::new() })
+    }
+}
+
+fn told(documents: &[(&str, &[u8])]) -> String {
+    let lines = documents.iter().map(|(what, json)| format!("{what}: {}", String::from_utf8_lossy(json)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The differences that a change does not accept.
+fn lost(change: &Change, direction: Direction, differences: &[Vec<String>]) -> Vec<Vec<String>> {
+    let accepted = match direction {
+        Direction::Up => &change.accept_loss.0,
+        Direction::Down => &change.accept_loss.1,
+    };
+    let paths: Vec<_> = accepted
+        .iter()
+        .filter_map(|text| Place::parse(text).ok())
+        .filter(|place| place.part() == Part::Body)
+        .map(|place| place.tokens)
+        .collect();
+    let mut open: Vec<Vec<String>> =
+        differences.iter().filter(|place| !paths.iter().any(|path| is_within(place, path))).cloned().collect();
+    open.sort();
+    open.dedup();
+    open
+}
