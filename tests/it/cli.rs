@@ -302,7 +302,7 @@ fn wrong_arguments_are_no_findings() {
     status.extend(["--status", "42"]);
     let cases = [
         (chat("1", "9", "GET /a", "request"), "unknown version `9`: expected one of 1, 2"),
-        (chat("1", "2", "/a", "request"), "expected a call such as `GET /api/messages`, found `/a`"),
+        (chat("1", "2", "/a", "request"), "expected a call such as `GET /users`, found `/a`"),
         (
             vec![
                 "translate",
