@@ -46,8 +46,9 @@ impl Documents for Conforming {
         Some(value.to_string().into_bytes())
     }
 
-    fn fits(&self, asked: &Asked<'_>, body: &[u8]) -> bool {
-        let Some((document, schema)) = self.schema(asked) else { return true };
-        serde_json::from_slice(body).is_ok_and(|value| conforms(document, schema, &value).is_ok())
+    fn fits(&self, asked: &Asked<'_>, body: &[u8]) -> Option<Result<(), String>> {
+        let (document, schema) = self.schema(asked)?;
+        let value = serde_json::from_slice(body).map_err(|_| String::new());
+        Some(value.and_then(|value| conforms(document, schema, &value)))
     }
 }

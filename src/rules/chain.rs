@@ -44,13 +44,12 @@ pub(super) fn compile(api: &Api, steps: &[Step<'_>], (client, backend): (Version
         calls.push(call(api, steps, &template));
     }
     let every = Template { method: None, segments: vec![Segment::Rest] };
-    let changes: Vec<_> = steps.iter().map(|step| (step.change, step.direction)).collect();
     Pair {
         router,
         calls,
         default: call(api, steps, &every),
         sockets: socket::compile(steps),
-        namespaces: socketio::compile(&changes),
+        namespaces: socketio::compile(steps),
         arrays: (arrays(client), arrays(backend)),
     }
 }

@@ -70,7 +70,7 @@ impl<'a> EventTest<'a> {
     }
 
     /// What a version calls the event: said of the oldest and perhaps of the newest, and translated to the others.
-    fn name_in(&self, version: VersionId) -> Result<&'a str, String> {
+    pub(super) fn name_in(&self, version: VersionId) -> Result<&'a str, String> {
         let newest = self.test.messages.iter().map(|(version, _)| *version).max();
         match &self.test.new_event {
             Some(name) if Some(version) == newest => return Ok(name),

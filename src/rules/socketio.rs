@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::json::edit::Entry;
 use crate::json::{Code, Error, Kind, Limits, Program, Values, translate};
 
-use super::ast::{ArgumentList, Change, Event, SocketIoBlock};
-use super::lens::{Mode, lower_ops};
+use super::ast::{ArgumentList, Change, Event};
+use super::lens::Mode;
 use super::socket::{far_name, near_name, sender_names};
+use super::stage::{Stage, bodies};
+use super::step::Step;
 use super::{Direction, Side};
 
 /// The event rules of one namespace.
@@ -138,25 +139,46 @@ fn run(
 }
 
 /// What one block says of one side, and which way its messages pass it.
-type Steps<'a> = [(&'a Arc<str>, &'a [Event], Direction)];
+type Steps<'a> = [(&'a Change, &'a [Event], Direction)];
 
 /// Compiles the namespaces of the changes between a client's version and a backend's, in the order in which a request
 /// passes them.
-pub(super) fn compile(steps: &[(&Change, Direction)]) -> BTreeMap<String, Namespace> {
+pub(super) fn compile(steps: &[Step<'_>]) -> BTreeMap<String, Namespace> {
     let mut namespaces: BTreeMap<String, Namespace> = BTreeMap::new();
-    let blocks = || steps.iter().flat_map(|(change, way)| change.socketio.iter().map(|b| (&change.id, b, *way)));
-    for (_, SocketIoBlock { namespace, .. }, _) in blocks() {
+    for namespace in steps.iter().flat_map(|step| &step.change.socketio).map(|block| &block.namespace) {
         if namespaces.contains_key(namespace) {
             continue;
         }
-        let about: Vec<_> = blocks().filter(|(_, block, _)| block.namespace == *namespace).collect();
-        let client: Vec<_> = about.iter().map(|(id, block, way)| (*id, block.side(Side::Client), *way)).collect();
-        let server: Vec<_> =
-            about.iter().rev().map(|(id, block, way)| (*id, block.side(Side::Server), way.turned())).collect();
-        let compiled = Namespace { client: plans(&client), server: plans(&server) };
+        let plans = |from| plans(&side(steps, namespace, from));
+        let compiled = Namespace { client: plans(Side::Client), server: plans(Side::Server) };
         namespaces.insert(namespace.clone(), compiled);
     }
     namespaces
+}
+
+/// What the events of one side pass, in their order; the steps are in that of a request.
+fn side<'a>(steps: &[Step<'a>], namespace: &str, from: Side) -> Vec<(&'a Change, &'a [Event], Direction)> {
+    let mut all = Vec::new();
+    for Step { change, direction } in steps.iter().copied() {
+        let direction = if from == Side::Client { direction } else { direction.turned() };
+        let about = change.socketio.iter().filter(|block| block.namespace == namespace);
+        all.extend(about.map(|block| (change, block.side(from), direction)));
+    }
+    if from == Side::Server {
+        all.reverse();
+    }
+    all
+}
+
+/// What an event's list of arguments, or that of its acknowledgement, meets on its way, by the event's name as its
+/// sender spells it; `None`: the receiver does not have it.
+pub(super) fn stages<'a>(
+    steps: &[Step<'a>],
+    (namespace, from, name): (&str, Side, &str),
+    list: ArgumentList,
+) -> Option<Vec<Stage<'a>>> {
+    let (met, name) = met(&side(steps, namespace, from), name.to_owned());
+    name.map(|_| stages_of(&met, list))
 }
 
 /// The plans of one side's events, of the steps in the order in which they pass them.
@@ -166,28 +188,38 @@ fn plans(steps: &Steps<'_>) -> BTreeMap<String, EventPlan> {
 }
 
 fn plan(steps: &Steps<'_>, name: String) -> EventPlan {
-    let mut there = Vec::new();
-    let mut back: Vec<Vec<Entry>> = Vec::new();
-    let mut name = Some(name);
-    for (id, events, way) in steps {
+    let (met, name) = met(steps, name);
+    let program = |list| Arc::new(Program::fuse(bodies(&stages_of(&met, list))));
+    EventPlan { name, arguments: program(ArgumentList::Event), acknowledgement: program(ArgumentList::Ack) }
+}
+
+/// An event as a change knows it, and which way it passes that change.
+type Met<'a> = (&'a Change, &'a Event, Direction);
+
+/// What says something of an event on its way, and what the receiver calls it; `None`: it must not see it.
+fn met<'a>(steps: &Steps<'a>, name: String) -> (Vec<Met<'a>>, Option<String>) {
+    let (mut met, mut name) = (Vec::new(), Some(name));
+    for (change, events, way) in steps.iter().copied() {
         let found =
-            events.iter().find(|event| near_name(&event.frame, *way).is_some_and(|n| Some(n) == name.as_deref()));
+            events.iter().find(|event| near_name(&event.frame, way).is_some_and(|n| Some(n) == name.as_deref()));
         let Some(event) = found else { continue };
-        there.extend(entries(event, ArgumentList::Event, *way, id));
-        back.push(entries(event, ArgumentList::Ack, way.turned(), id));
-        name = far_name(&event.frame, *way).map(str::to_owned);
+        met.push((change, event, way));
+        name = far_name(&event.frame, way).map(str::to_owned);
         if name.is_none() {
             break;
         }
     }
-    EventPlan {
-        name,
-        arguments: Arc::new(Program::fuse(there)),
-        acknowledgement: Arc::new(Program::fuse(back.into_iter().rev().flatten().collect())),
-    }
+    (met, name)
 }
 
-fn entries(event: &Event, list: ArgumentList, way: Direction, change: &Arc<str>) -> Vec<Entry> {
-    let lowered = lower_ops(event.ops(list), way, Mode::Full).into_iter().map(|lowered| lowered.entry);
-    lowered.map(|entry| Entry { change: Some(Arc::clone(change)), ..entry }).collect()
+/// An acknowledgement goes back the way that its event came.
+fn stages_of<'a>(met: &[Met<'a>], list: ArgumentList) -> Vec<Stage<'a>> {
+    let stages = |(change, event, way): &Met<'a>| match list {
+        ArgumentList::Event => Stage::all(change, event.ops(list), *way, Mode::Full),
+        ArgumentList::Ack => Stage::all(change, event.ops(list), way.turned(), Mode::Full),
+    };
+    match list {
+        ArgumentList::Event => met.iter().flat_map(stages).collect(),
+        ArgumentList::Ack => met.iter().rev().flat_map(stages).collect(),
+    }
 }

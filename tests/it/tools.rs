@@ -127,7 +127,7 @@ fn calls_are_explained_as_their_cases_say() {
 fn explain_says_what_it_does_not_know() {
     let known = ["--rules", RULES, "--from", "2", "--to", "1"];
     for (args, want) in [
-        (&["nonsense"][..], "expected a call such as `GET /users`, or `ws /path`, found `nonsense`"),
+        (&["nonsense"][..], "expected a call such as `GET /users`, found `nonsense`; a socket is `ws /path`"),
         (&["ws /nowhere"], "no change between these versions is about the socket /nowhere"),
         (&["ws /ws", "--frame", "x"], "no rule knows a message `x` on /ws; without `--frame`, all are listed"),
         (&["GET /x", "--api", "y"], "unknown API `y`: expected one of chat"),
@@ -264,7 +264,9 @@ fn coverage_names_what_no_test_exercises() {
     let file = directory.path().join("chat/changes/2/20250301_half.yaml");
     let text = "change: half\nsince: \"2\"\nsummary: a\napply:\n  - http: GET /half\n    response:\n      2xx:\n        \
                 - map: {at: /s, pairs: [[a, b], [c, d], [e, d]]}\n        \
-                - each: {at: /list/*, ops: [rename: {/x: y}, rename: {/n: m}]}\n      4xx-5xx: []\ntests:\n  \
+                - each: {at: /list/*, ops: [rename: {/x: y}, rename: {/n: m}]}\n      4xx-5xx: []\n  \
+                - socketio: /c\n    client: {events: {say: {args: [rename: {/0/x: y}], ack: [rename: {/0/e: f}]}}}\ntests:\n  \
+                - {socketio: /c, client: {event: say, old: [{x: 1}], new: [{y: 1}]}}\n  \
                 - {http: GET /half, response: {old: {s: a, list: [{x: 1}]}, new: {s: b, list: [{y: 1}]}}}\n";
     fs::write(file, text).unwrap();
     let found = legato(&["test", path(&directory), "--format", "json"], "");
@@ -280,6 +282,8 @@ fn coverage_names_what_no_test_exercises() {
     assert_eq!(
         gaps,
         [
+            "12 `rename` down",
+            "12 `rename` up",
             "8 the pair \"c\" to \"d\" of `map` up",
             "8 the pair \"d\" to \"c\" of `map` down",
             "8 the pair \"e\" to \"d\" of `map` up",

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::json::same;
 use crate::rules::Direction;
+use crate::rules::lens::{Lens, Op};
 use crate::rules::stage::{Cause, Stage};
 use crate::rules::test::Track;
+use crate::version::VersionId;
 
 use super::document::Document;
 use super::kind::{Kind, Side};
@@ -18,40 +20,41 @@ use super::{Documents, Known, Random, Report, Trial, code};
 /// More than this would take long and help nobody.
 const MOST_TRIES: usize = 500;
 
+/// How a document breaks a law, if it does.
+type Law<'l> = dyn Fn(&Document) -> Option<Violation> + 'l;
+
 impl Kind<'_> {
     pub(super) fn try_laws(&self, known: &Known, trial: Trial, source: &dyn Documents, report: &mut Report) {
         let mut broken = BTreeSet::new();
         let mut random = Random::new(trial.seed);
         for number in 0..trial.documents {
             let Some((version, document, conforms)) = self.document(known, number, source, &mut random) else { return };
-            let fits =
-                |document: &Document| self.asked(version).is_none_or(|asked| source.fits(&asked, &document.to_json()));
             let side = self.side(if version == self.older { Direction::Up } else { Direction::Down });
             report.documents += 1;
-            if let Some(violation) = self.violation(side, &document, conforms).filter(|v| !broken.contains(v.code)) {
-                broken.insert(violation.code);
-                let must_fit = conforms && fits(&document);
-                let may_be = |document: &Document| !must_fit || fits(document);
-                report.findings.push(self.finding(side, (&document, conforms), &violation, trial.seed, &may_be));
+            let fits = |document: &Document| self.fits(version, document, source);
+            let may_be = |smaller: &Document| !(conforms && fits(&document)) || fits(smaller);
+            let law = |document: &Document| self.violation(side, document, conforms).filter(|_| may_be(document));
+            let misfit = |document: &Document| self.misfit(side, version, document, source);
+            let laws: [&Law<'_>; 2] = [&law, &misfit];
+            for law in laws.into_iter().take(if conforms && self.is_whole { 2 } else { 1 }) {
+                if let Some(violation) = law(&document).filter(|violation| broken.insert(violation.code)) {
+                    report.findings.push(self.finding(side, &document, &violation, trial.seed, law));
+                }
             }
         }
     }
 
-    /// `may_be`: whether a smaller document is one to look at.
-    fn finding(
-        &self,
-        side: Side<'_>,
-        (document, conforms): (&Document, bool),
-        first: &Violation,
-        seed: u64,
-        may_be: &dyn Fn(&Document) -> bool,
-    ) -> Diagnostic {
+    /// Whether nothing is known that speaks against a document.
+    fn fits(&self, version: VersionId, document: &Document, source: &dyn Documents) -> bool {
+        let found = self.asked(version).and_then(|asked| source.fits(&asked, &document.to_json()));
+        found.is_none_or(|found| found.is_ok())
+    }
+
+    /// `law`: how a document breaks it.
+    fn finding(&self, side: Side<'_>, document: &Document, first: &Violation, seed: u64, law: &Law<'_>) -> Diagnostic {
         // A smaller document must lose the same, and have what it loses where this one has it.
         let same_law = |smaller: &Document| {
-            if !may_be(smaller) {
-                return None;
-            }
-            let violation = self.violation(side, smaller, conforms).filter(|v| v.code == first.code)?;
+            let violation = law(smaller).filter(|v| v.code == first.code)?;
             let alike = |place: &Vec<String>| first.places.contains(place) && smaller.has(place) == document.has(place);
             violation.places.iter().all(alike).then_some(violation)
         };
@@ -67,14 +70,15 @@ impl Kind<'_> {
             }
         }
         let (document, violation) = smallest;
-        let (file, span) = self.blame(side, &document);
+        let (file, span, op) = match violation.code {
+            code::CONFORMANCE => self.place(),
+            _ => self.blame(side, &document),
+        };
         let message = format!("{}: {}", words(violation.code), self.label);
         let mut help = format!("of {}\n{}", String::from_utf8_lossy(&document.to_json()), violation.told);
         if !violation.places.is_empty() {
-            let way = if side.direction == Direction::Up { "up" } else { "down" };
-            let places: Vec<String> = violation.places.iter().map(|place| format!("/{}", place.join("/"))).collect();
-            let places = places.join(", ");
-            let _ = write!(help, "\nlost: {places}; if it may be, write `accept_loss: {{{way}: [{places}]}}`");
+            let advice = advice(side.direction, op, &document, &violation.places);
+            let _ = write!(help, "\nlost: {}; {advice}", listed(&violation.places));
         }
         if let Some(change) = self.change {
             let _ = write!(help, "\nchange {}", change.id);
@@ -86,7 +90,7 @@ impl Kind<'_> {
     }
 
     /// The op that breaks the law by itself; the change, or the test, where it takes several.
-    fn blame(&self, side: Side<'_>, document: &Document) -> (Arc<str>, Span) {
+    fn blame<'s>(&'s self, side: Side<'s>, document: &Document) -> (Arc<str>, Span, Option<&'s Op>) {
         let mut body = document.to_json();
         for stage in &side.there.stages {
             let Cause::Op { change, op, .. } = stage.cause else { continue };
@@ -107,15 +111,32 @@ impl Kind<'_> {
             let Some(after) = run(stage, &body) else { break };
             let back = inverse.and_then(|inverse| run(inverse, &after));
             if back.is_some_and(|back| !same(&back, &body)) {
-                return (Arc::clone(&change.file), op.span);
+                return (Arc::clone(&change.file), op.span, Some(op));
             }
             body = after;
         }
-        self.change.map_or_else(
-            || (Arc::clone(&self.test.file), self.test.span),
-            |change| (Arc::clone(&change.file), change.span),
-        )
+        self.place()
     }
+
+    /// The change; the test, where it is of several.
+    fn place(&self) -> (Arc<str>, Span, Option<&Op>) {
+        let (file, span) = self.change.map_or((&self.test.file, self.test.span), |change| (&change.file, change.span));
+        (Arc::clone(file), span, None)
+    }
+}
+
+fn listed(places: &[Vec<String>]) -> String {
+    places.iter().map(|place| format!("/{}", place.join("/"))).collect::<Vec<_>>().join(", ")
+}
+
+/// How the loss of some places is mended. Names that `recase` does not bring back are no loss that can be accepted.
+fn advice(direction: Direction, op: Option<&Op>, document: &Document, places: &[Vec<String>]) -> String {
+    if let Some(Lens::Recase(op)) = op.map(|op| &op.lens) {
+        let there = places.iter().filter(|place| document.has(place)).filter_map(|place| place.last());
+        return format!("let these names stay: `except: [{}]`", op.excepting(there).join(", "));
+    }
+    let way = if direction == Direction::Up { "up" } else { "down" };
+    format!("if it may be, write `accept_loss: {{{way}: [{}]}}`", listed(places))
 }
 
 fn words(code: &str) -> &'static str {
@@ -124,6 +145,7 @@ fn words(code: &str) -> &'static str {
         code::ROUND_TRIP_NEW => "down and up again, the newer version's document is another",
         code::FUSION => "the fused program and its ops disagree",
         code::TOTALITY => "the translation is no JSON",
+        code::CONFORMANCE => "the translation does not fit the contract of its version",
         _ => "there and back a second time, the document changes again",
     }
 }

@@ -1,7 +1,7 @@
 //! The kinds of messages that laws are tried on, and the documents that are tried.
 
 use crate::rules::Direction;
-use crate::rules::ast::{Change, HttpMessage, HttpTest, Subject, Test};
+use crate::rules::ast::{ArgumentList, Change, HttpMessage, HttpTest, Subject, Test};
 use crate::rules::test::{Plans, Track, Way, Ways, pairs};
 use crate::version::VersionId;
 
@@ -16,6 +16,8 @@ pub(super) struct Kind<'a> {
     pub(super) label: String,
     /// Of a message of a call: how each of the two versions spells it.
     pub(super) spelled: Vec<(VersionId, Spelled)>,
+    /// Whether what comes out is as the other version has it: no other change is between the two.
+    pub(super) is_whole: bool,
     pub(super) older: VersionId,
     pub(super) newer: VersionId,
     pub(super) up: Track<'a>,
@@ -41,7 +43,7 @@ impl Kind<'_> {
         (self.scope.clone(), self.label.clone(), self.older, self.newer)
     }
 
-    fn side(&self, direction: Direction) -> Side<'_> {
+    pub(super) fn side(&self, direction: Direction) -> Side<'_> {
         match direction {
             Direction::Up => Side { there: &self.up, back: &self.down, direction },
             Direction::Down => Side { there: &self.down, back: &self.up, direction },
@@ -103,8 +105,16 @@ pub(super) fn each_kind<'a>(plans: &'a dyn Plans, test: &'a Test, mut visit: imp
                 }
             }
         }
-        // The laws are not tried on events yet.
-        Subject::SocketIo(_) => {}
+        Subject::SocketIo(event) => {
+            for ((older, newer), old, new) in upwards(pairs(&event.messages)) {
+                let (Some(old), Some(new)) = (old, new) else { continue };
+                if let (Some(up), Some(down)) = (ways.event(event, (older, newer)), ways.event(event, (newer, older))) {
+                    let list = if event.list == ArgumentList::Ack { " acknowledgement" } else { "" };
+                    let label = format!("socketio {} {} {}{list}", event.namespace, event.side.name(), event.event);
+                    visit(kind(ways, label, (older, newer), (up, down), (old, new)));
+                }
+            }
+        }
         Subject::Ws(ws) => {
             for ((older, newer), old, new) in upwards(pairs(&ws.messages)) {
                 let (Some(old), Some(new)) = (old, new) else { continue };
@@ -149,5 +159,20 @@ fn kind<'a>(
     let scope = format!("{} {}", ways.plans.api().name, change.map_or("", |change| &change.id));
     let documents = vec![(older, old.as_slice()), (newer, new.as_slice())];
     let api = ways.plans.api().name.clone();
-    Kind { api, scope, label, spelled: Vec::new(), older, newer, up, down, change, test: ways.test, documents }
+    let is_whole =
+        change.is_none() || ways.plans.api().changes.iter().filter(|change| change.since == newer).count() == 1;
+    Kind {
+        api,
+        scope,
+        label,
+        spelled: Vec::new(),
+        is_whole,
+        older,
+        newer,
+        up,
+        down,
+        change,
+        test: ways.test,
+        documents,
+    }
 }

@@ -7,6 +7,7 @@
 //!   but for what the change's `accept_loss` names. They are asked of changes alone.
 //! - **Fusion**: the fused program does what its ops do, one after the other.
 //! - **Totality**: what comes out is JSON.
+//! - **Conformance**: where both versions have a contract, what conforms to one becomes what conforms to the other.
 //!
 //! Everything here is pure: a seed decides about every document, and a finding names it.
 
@@ -40,6 +41,8 @@ pub mod code {
     pub const FUSION: &str = "LW104";
     /// A translation is no JSON.
     pub const TOTALITY: &str = "LW105";
+    /// A translation does not fit the contract of its version.
+    pub const CONFORMANCE: &str = "LW106";
 }
 
 /// How many documents, and which.
@@ -81,8 +84,9 @@ pub struct Asked<'q> {
 pub trait Documents {
     /// A document that conforms. `None`: nothing is known of such messages.
     fn make(&self, asked: &Asked<'_>, random: &mut Random) -> Option<Vec<u8>>;
-    /// Whether a document conforms, as far as that is known.
-    fn fits(&self, asked: &Asked<'_>, body: &[u8]) -> bool;
+    /// Whether a document conforms, or the pointer (RFC 6901) of the first value that does not. `None`: nothing is
+    /// known of such messages.
+    fn fits(&self, asked: &Asked<'_>, body: &[u8]) -> Option<Result<(), String>>;
 }
 
 /// Knows of no documents but those of the tests.
@@ -94,8 +98,8 @@ impl Documents for OfTests {
         None
     }
 
-    fn fits(&self, _asked: &Asked<'_>, _body: &[u8]) -> bool {
-        true
+    fn fits(&self, _asked: &Asked<'_>, _body: &[u8]) -> Option<Result<(), String>> {
+        None
     }
 }
 

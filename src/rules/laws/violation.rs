@@ -4,10 +4,11 @@ use crate::json::{Limits, same, validate};
 use crate::rules::Direction;
 use crate::rules::ast::Change;
 use crate::rules::path::{Part, Place};
+use crate::version::VersionId;
 
-use super::code;
 use super::document::{Document, is_within};
 use super::kind::{Kind, Side};
+use super::{Documents, code};
 
 /// A broken law.
 #[derive(Debug, Clone)]
@@ -49,6 +50,26 @@ impl Kind<'_> {
         let documents: [(&str, &[u8]); 4] =
             [("there", &there), ("and back", &back), ("there again", &again), ("and back again", &settled)];
         (!same(&settled, &back)).then(|| Violation { code: code::WEAK, told: told(&documents), places: Vec::new() })
+    }
+}
+
+impl Kind<'_> {
+    /// What does not fit the contract of the version that it is translated to, although it was made of what fits.
+    pub(super) fn misfit(
+        &self,
+        side: Side<'_>,
+        version: VersionId,
+        document: &Document,
+        source: &dyn Documents,
+    ) -> Option<Violation> {
+        let x = document.to_json();
+        source.fits(&self.asked(version)?, &x)?.ok()?;
+        let there = side.there.run(&x).ok()??;
+        let target = if version == self.older { self.newer } else { self.older };
+        let place = source.fits(&self.asked(target)?, &there)?.err()?;
+        let place = if place.is_empty() { "as a whole".to_owned() } else { format!("at {place}") };
+        let told = format!("{}\nwhich the contract does not allow {place}", told(&[("gives", &there)]));
+        Some(Violation { code: code::CONFORMANCE, told, places: Vec::new() })
     }
 }
 

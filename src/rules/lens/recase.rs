@@ -65,6 +65,17 @@ impl Recase {
         vec![&self.at]
     }
 
+    /// The names that stay, and others with them, each once.
+    pub(in crate::rules) fn excepting<'n>(&'n self, more: impl Iterator<Item = &'n String>) -> Vec<&'n str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.except.iter().chain(more) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     pub(super) fn lower(&self, direction: Direction) -> Edits {
         let to = match direction {
             Direction::Up => self.to,

@@ -224,7 +224,9 @@ fn ops_of(change: &Change) -> impl Iterator<Item = &Op> {
     let http =
         change.http.iter().flat_map(|block| block.request.iter().chain(block.response.iter().flat_map(|(_, ops)| ops)));
     let sides = change.ws.iter().flat_map(|block| block.client.iter().chain(&block.server));
-    http.chain(sides.flat_map(|frames| &frames.frames).flat_map(|frame| &frame.ops))
+    let messages = sides.flat_map(|frames| &frames.frames).flat_map(|frame| &frame.ops);
+    let events = change.socketio.iter().flat_map(|block| block.client.iter().chain(&block.server));
+    http.chain(messages).chain(events.flat_map(|event| event.frame.ops.iter().chain(&event.ack)))
 }
 
 /// Two JSON texts that correspond.

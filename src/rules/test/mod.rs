@@ -387,7 +387,12 @@ impl Runner<'_> {
 }
 
 impl Runner<'_> {
-    fn socketio(&self, test: &SocketIoTest) -> Outcomes {
+    fn socketio(&mut self, test: &SocketIoTest) -> Outcomes {
+        for (way, message, _) in self.pairs(&test.messages) {
+            if let (Some(message), Some(track)) = (message, self.ways.event(test, way)) {
+                self.coverage.body(&track, message);
+            }
+        }
         let (oldest, pair) = (self.ways.plans.oldest(), &|client, backend| self.ways.plans.pair(client, backend));
         let event = EventTest { test, oldest, pair };
         let part = match test.list {

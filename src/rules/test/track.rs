@@ -7,11 +7,12 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::json::edit::{Edit, Entry, ValueEdit};
 use crate::json::{self, Code, Conversion, Limits, OnError, Program, Uuids, Values, same, translate};
-use crate::rules::ast::{HttpMessage, HttpTest, Test, WsTest};
+use crate::rules::ast::{ArgumentList, HttpMessage, HttpTest, SocketIoTest, Test, WsTest};
+use crate::rules::event_test::EventTest;
 use crate::rules::path::Part;
 use crate::rules::plan::{Call, MessagePlan};
 use crate::rules::stage::{Stage, bodies, by_change};
-use crate::rules::{Direction, Side, chain, socket};
+use crate::rules::{Direction, Side, chain, socket, socketio};
 use crate::version::VersionId;
 
 use super::{NOW, Plans};
@@ -228,6 +229,27 @@ impl<'a> Ways<'a> {
         let name = socket.translate(test.side, message, &values, Limits::default()).0?.to_owned();
         let stages = socket::stages(&self.plans.steps(client, backend), test.side, &test.path, &name)?;
         Some((name, Track { program: Arc::new(Program::fuse(bodies(&stages))), stages, values, is_united: false }))
+    }
+}
+
+impl<'a> Ways<'a> {
+    /// The way of a list of arguments; `None`: one of the versions does not have the event.
+    pub(in crate::rules) fn event(&self, test: &SocketIoTest, (from, to): Way) -> Option<Track<'a>> {
+        // An acknowledgement goes to the side that sent the event.
+        let (sender, receiver) = match test.list {
+            ArgumentList::Event => (from, to),
+            ArgumentList::Ack => (to, from),
+        };
+        let (client, backend) = match test.side {
+            Side::Client => (sender, receiver),
+            Side::Server => (receiver, sender),
+        };
+        let (oldest, pair) = (self.plans.oldest(), &|client, backend| self.plans.pair(client, backend));
+        let name = EventTest { test, oldest, pair }.name_in(sender).ok()?.to_owned();
+        let steps = self.plans.steps(client, backend);
+        let stages = socketio::stages(&steps, (&test.namespace, test.side, &name), test.list)?;
+        let program = Arc::new(Program::fuse(bodies(&stages)));
+        Some(Track { program, stages, values: self.values(to), is_united: false })
     }
 }
 
