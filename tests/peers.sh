@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Drives `legato demo` with real clients: curl, Node's ws, and both again through nginx.
+# Drives `legato demo` with real clients: curl, Node's ws, and both again through nginx; then HTTP with all its protocols
+# and codings (peers/http.sh) and Socket.IO (peers/socketio.sh).
 # Installs what is missing (Debian packages as root; ws from npm into target/peers). LEGATO=path tests another binary.
 set -euo pipefail
 # Whatever hangs, ends.
@@ -26,7 +27,8 @@ main() {
     connections_and_protocols
     sockets "$proxy"
     through_nginx
-    socketio
+    others http.sh
+    others socketio.sh
 
     printf '%d passed, %d failed\n' "$passed" "$failed"
     ((failed == 0))
@@ -211,16 +213,16 @@ through_nginx() {
     sockets "$front"
 }
 
-# Every generation of Socket.IO clients against every generation of its servers.
-socketio() {
+# Runs another script of peers/ and counts its lines.
+others() {
     local line name expected found
     while IFS=$'\t' read -r line name expected found; do
         case $line in
             ok) pass "$name" ;;
             failed) fail "$name" "$expected" "$found" ;;
         esac
-    done < <(LEGATO=$legato tests/peers/socketio.sh 2>&1 | tee "$work/socketio.log")
-    [[ $(tail -n 1 "$work/socketio.log") == 'done' ]] || fail 'the Socket.IO clients ran to their end' 'done' "$(tail -n 3 "$work/socketio.log")"
+    done < <(LEGATO=$legato "tests/peers/$1" 2>&1 | tee "$work/$1.log")
+    [[ $(tail -n 1 "$work/$1.log") == 'done' ]] || fail "$1 ran to its end" 'done' "$(tail -n 3 "$work/$1.log")"
 }
 
 main
