@@ -75,6 +75,8 @@ pub enum Kind {
     ResponseHeadTimeout,
     /// `timeouts.idle` passed.
     IdleTimeout,
+    /// A body slower than `listen.limits.body_rate`.
+    SlowBody,
     /// `timeouts.request` passed.
     RequestTimeout,
     /// A response that is not HTTP, or an upgrade nobody asked for.
@@ -118,6 +120,7 @@ impl Kind {
             Self::ConnectTimeout => "connect_timeout",
             Self::ResponseHeadTimeout => "response_head_timeout",
             Self::IdleTimeout => "idle_timeout",
+            Self::SlowBody => "slow_body",
             Self::RequestTimeout => "request_timeout",
             Self::BadResponse => "bad_response",
             Self::BadHandshake => "bad_handshake",

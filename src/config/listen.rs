@@ -53,6 +53,7 @@ fn listen_limits(node: &Node, reader: &mut Reader) -> Option<ListenLimits> {
     set(&mut limits.headers, fields.get("headers"), |node| number(node, "`headers`", 1..=10_000, reader));
     set(&mut limits.head_timeout, fields.get("head_timeout"), |node| positive(node, "`head_timeout`", reader));
     set(&mut limits.keep_alive, fields.get("keep_alive"), |node| positive(node, "`keep_alive`", reader));
+    set(&mut limits.body_rate, fields.get("body_rate"), |node| size(node, "`body_rate`", 0..=1 << 30, reader));
     set(&mut limits.streams, fields.get("streams"), |node| number(node, "`streams`", 1..=1_000_000, reader));
     fields.finish(reader);
     Some(limits)

@@ -146,6 +146,8 @@ pub struct ListenLimits {
     pub keep_alive: Duration,
     /// HTTP/2 streams of one connection at one time.
     pub streams: u32,
+    /// Bytes of a body that a client has to send a second; 0: as it likes.
+    pub body_rate: u64,
 }
 
 impl Default for ListenLimits {
@@ -157,6 +159,7 @@ impl Default for ListenLimits {
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
             streams: 200,
+            body_rate: 240,
         }
     }
 }

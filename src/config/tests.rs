@@ -45,6 +45,7 @@ fn what_is_not_said_has_its_documented_default() {
                 head_timeout: milliseconds(10_000),
                 keep_alive: milliseconds(75_000),
                 streams: 200,
+                body_rate: 240,
             },
         }],
         admin: None,
@@ -97,7 +98,7 @@ fn every_key_is_read() {
 legato: 1
 listen:
   - address: "[::1]:0"
-    limits: {connections: 5, head: 8KiB, headers: 7, head_timeout: 250ms, keep_alive: 5s, streams: 3}
+    limits: {connections: 5, head: 8KiB, headers: 7, head_timeout: 250ms, keep_alive: 5s, streams: 3, body_rate: 1KiB}
   - address: 0.0.0.0:80
     tls: {certificate: tls/cert.pem, key: /tls/key.pem}
     proxy_protocol: true
@@ -124,8 +125,8 @@ drain: 0s
 "#,
     );
     let limits = &config.listen[0].limits;
-    let read = (limits.connections, limits.head, limits.headers, limits.streams);
-    assert_eq!(read, (5, 8192, 7, 3));
+    let read = (limits.connections, limits.head, limits.headers, limits.streams, limits.body_rate);
+    assert_eq!(read, (5, 8192, 7, 3, 1024));
     assert_eq!((limits.head_timeout, limits.keep_alive), (Duration::from_millis(250), Duration::from_secs(5)));
     let [_, first, second] = config.listen.as_slice() else { panic!("three listeners") };
     let pair = |certificate: &str, key: &str| CertificatePair { certificate: certificate.into(), key: key.into() };

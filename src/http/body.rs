@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep};
 use crate::backend::{Body, Lease};
 use crate::failure::{Failure, Kind, Side, causes};
 
+use super::pace::Pace;
 use super::wire;
 
 /// What is read at most of a body that can be streamed before its head is sent, in bytes.
@@ -32,6 +33,8 @@ pub(crate) struct Bounds {
     pub(crate) deadline: Option<Instant>,
     /// Most bytes in all.
     pub(crate) size: u64,
+    /// How slow it may be.
+    pub(crate) pace: Option<Pace>,
 }
 
 /// A body as its sender sends it, under [`Bounds`].
@@ -41,9 +44,17 @@ pub(crate) struct Watched {
     bounds: Bounds,
     seen: u64,
     /// Runs only while the sender is waited for, so that a slow receiver is never taken for a slow sender.
-    timer: Option<Pin<Box<Sleep>>>,
+    waiting: Option<Waiting>,
     /// A backend's connection, given back when the body has ended.
     lease: Option<Lease>,
+}
+
+/// The wait for a body's next bytes.
+struct Waiting {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
+    /// What it means that the time is over.
+    kind: Kind,
 }
 
 /// A client's body.
@@ -66,7 +77,7 @@ fn watched(inner: Incoming, side: Side, bounds: Bounds, lease: Option<Lease>) ->
     if inner.size_hint().lower() > bounds.size {
         return Err(too_large(side, bounds.size));
     }
-    let mut watched = Watched { inner, side, bounds, seen: 0, timer: None, lease };
+    let mut watched = Watched { inner, side, bounds, seen: 0, waiting: None, lease };
     if watched.inner.is_end_stream() {
         watched.finish();
     }
@@ -75,13 +86,21 @@ fn watched(inner: Incoming, side: Side, bounds: Bounds, lease: Option<Lease>) ->
 
 impl Watched {
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        let Bounds { idle, deadline, .. } = self.bounds;
-        let timer = self.timer.get_or_insert_with(|| {
-            let until = Instant::now() + idle;
-            Box::pin(tokio::time::sleep_until(deadline.map_or(until, |d| until.min(d))))
+        let (bounds, seen) = (self.bounds, self.seen);
+        let waiting = self.waiting.get_or_insert_with(|| {
+            let since = Instant::now();
+            let (until, kind) = bounds.patience(since, seen);
+            Waiting { since, timer: Box::pin(tokio::time::sleep_until(until)), kind }
         });
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(late(self.side, deadline))
+        ready!(waiting.timer.as_mut().poll(cx));
+        Poll::Ready(late(self.side, waiting.kind))
+    }
+
+    /// Something came.
+    fn go_on(&mut self) {
+        if let (Some(waiting), Some(pace)) = (self.waiting.take(), &mut self.bounds.pace) {
+            pace.wait(waiting.since.elapsed());
+        }
     }
 
     /// The body has been read to its end.
@@ -117,7 +136,7 @@ impl HttpBody for Watched {
                 Some(Err(late))
             }),
             Poll::Ready(next) => {
-                this.timer = None;
+                this.go_on();
                 let next = next.map(|frame| {
                     let frame = frame.map_err(|e| incomplete(this.side, &e))?;
                     this.count(&frame).map(|()| frame)
@@ -143,12 +162,24 @@ impl HttpBody for Watched {
     }
 }
 
-fn late(side: Side, deadline: Option<Instant>) -> Failure {
-    if deadline.is_some_and(|d| d <= Instant::now()) {
-        return Failure::new(Side::Legato, Kind::RequestTimeout, "the exchange did not end in time");
+impl Bounds {
+    /// Until when a sender of `seen` bytes is waited for from now on, and what it means that the time is over.
+    fn patience(&self, now: Instant, seen: u64) -> (Instant, Kind) {
+        let idle = (now + self.idle, Kind::IdleTimeout);
+        let slow = self.pace.map(|pace| (now + pace.left(seen), Kind::SlowBody));
+        let late = self.deadline.map(|deadline| (deadline, Kind::RequestTimeout));
+        // The first of those that are the same.
+        [Some(idle), slow, late].into_iter().flatten().min_by_key(|(until, _)| *until).unwrap_or(idle)
     }
+}
+
+fn late(side: Side, kind: Kind) -> Failure {
     let who = if side == Side::Client { "client" } else { "backend" };
-    Failure::new(side, Kind::IdleTimeout, format!("the {who} stopped in the middle of a body"))
+    match kind {
+        Kind::RequestTimeout => Failure::new(Side::Legato, kind, "the exchange did not end in time"),
+        Kind::SlowBody => Failure::new(side, kind, format!("the {who}'s body comes too slowly")),
+        _ => Failure::new(side, kind, format!("the {who} stopped in the middle of a body")),
+    }
 }
 
 fn incomplete(side: Side, error: &hyper::Error) -> Failure {

@@ -22,6 +22,8 @@ use crate::worker::{Timers, Worker};
 
 use super::Plane;
 use super::body::Bounds;
+use super::form::Form;
+use super::pace::Pace;
 use super::respond::Audience;
 use super::server::Client;
 use super::validators::Mark;
@@ -145,10 +147,17 @@ impl Exchange {
         values(jiff::Timestamp::now(), self.client_version(), on_error)
     }
 
-    /// Bounds on reading a body.
+    /// Bounds on reading a backend's body.
     pub(crate) fn bounds(&self) -> Bounds {
         let config = &self.route.config;
-        Bounds { idle: config.timeouts.idle, deadline: self.deadline, size: config.limits.body }
+        Bounds { idle: config.timeouts.idle, deadline: self.deadline, size: config.limits.body, pace: None }
+    }
+
+    /// Bounds on reading the client's body. One that is a stream of messages is not slow, however few there are.
+    pub(crate) fn client_bounds(&self, form: Form) -> Bounds {
+        let bounds = self.bounds();
+        let pace = Pace::new(self.client.body_rate, bounds.idle).filter(|_| !form.is_stream());
+        Bounds { pace, ..bounds }
     }
 
     /// Bounds on one document.

@@ -54,7 +54,7 @@ impl Form {
     /// Documents that cannot be read: in another encoding than UTF-8, or with a coding that is not known.
     pub(crate) fn reading(self, side: Side) -> Result<Option<Reading>, Failure> {
         let framing = match self.media_type {
-            MediaType::Other => return Ok(None),
+            MediaType::Grpc | MediaType::Other => return Ok(None),
             MediaType::Elsewhere => {
                 let detail = "expected documents in UTF-8, found another charset";
                 return Err(Failure::new(side, Kind::UnsupportedCharset, detail));
@@ -73,6 +73,11 @@ impl Form {
     /// The codings of its body, as far as they are known.
     pub(crate) fn known_codings(self) -> Stack {
         self.codings.unwrap_or_default()
+    }
+
+    /// Whether its body is a stream of messages, each of which is something by itself.
+    pub(crate) fn is_stream(self) -> bool {
+        matches!(self.media_type, MediaType::Events | MediaType::Lines | MediaType::Grpc)
     }
 
     /// Whether its body is one document.

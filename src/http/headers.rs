@@ -155,7 +155,9 @@ pub(crate) enum MediaType {
     Events,
     /// `application/x-ndjson` or `application/jsonl`.
     Lines,
-    /// One of these in another encoding.
+    /// `application/grpc`, whatever its messages are written in.
+    Grpc,
+    /// One of those that are text in another encoding.
     Elsewhere,
     /// Anything else, or nothing.
     Other,
@@ -179,6 +181,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
     let media_type = match (known, essence.rsplit_once('+')) {
         (Some((_, media_type)), _) => media_type,
         (None, Some((_, suffix))) if suffix.eq_ignore_ascii_case("json") => MediaType::Json,
+        (None, _) if is_grpc(essence) => return MediaType::Grpc,
         _ => return MediaType::Other,
     };
     let charset = parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
@@ -186,6 +189,12 @@ pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
         Some(charset) if !matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii") => MediaType::Elsewhere,
         Some(_) | None => media_type,
     }
+}
+
+/// Whether a media type is gRPC's, whatever its messages are written in.
+fn is_grpc(essence: &str) -> bool {
+    const GRPC: &str = "application/grpc";
+    essence.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
 }
 
 /// Adds a name to `vary`, unless it is there.

@@ -32,7 +32,7 @@ pub(super) struct Opened {
 /// Opens a connection, within the time for a head; `None` where there is nothing to serve.
 pub(super) async fn open(mut stream: TcpStream, peer: SocketAddr, gate: &Gate) -> Option<Opened> {
     let patience = gate.limits.head_timeout;
-    let mut client = Client { peer, is_tls: gate.tls.is_some() };
+    let mut client = Client { peer, is_tls: gate.tls.is_some(), body_rate: gate.limits.body_rate };
     if gate.proxy_protocol.is_spoken_by(peer.ip()) {
         client.peer = timeout(patience, forwarded_for(&mut stream, peer)).await.ok()?.ok()?;
     }

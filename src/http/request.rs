@@ -113,7 +113,7 @@ async fn json_patch(
     if body.is_end_stream() {
         return Ok((outgoing, None));
     }
-    let body = body::from_client(body, exchange.bounds())?;
+    let body = body::from_client(body, exchange.client_bounds(form))?;
     if !call.edits_patches() {
         return Ok((outgoing, Some(body)));
     }
@@ -139,9 +139,9 @@ async fn united(
     let content = if body.is_end_stream() {
         Content::Nothing
     } else if form.forbids_transform {
-        Content::Opaque(body::from_client(body, exchange.bounds())?)
+        Content::Opaque(body::from_client(body, exchange.client_bounds(form))?)
     } else {
-        Content::read(exchange, form, Side::Client, body::from_client(body, exchange.bounds())?).await?
+        Content::read(exchange, form, Side::Client, body::from_client(body, exchange.client_bounds(form))?).await?
     };
     let values = exchange.request_values(call.request());
     let whole = call
@@ -175,7 +175,7 @@ async fn body(
     if body.is_end_stream() {
         return Ok(None);
     }
-    let body = body::from_client(body, exchange.bounds())?;
+    let body = body::from_client(body, exchange.client_bounds(form))?;
     if plan.body.is_identity() || form.forbids_transform {
         return Ok(Some(body));
     }

@@ -20,7 +20,7 @@ fn status(failure: &Failure) -> StatusCode {
         Kind::HttpVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         Kind::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
         Kind::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Kind::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
+        Kind::HeadTimeout | Kind::SlowBody => StatusCode::REQUEST_TIMEOUT,
         Kind::NoRoute => StatusCode::NOT_FOUND,
         Kind::VersionGone => StatusCode::GONE,
         // The rules' author picked it.
@@ -95,6 +95,7 @@ fn title(kind: Kind) -> &'static str {
         Kind::ConnectTimeout => "Backend did not accept a connection in time",
         Kind::ResponseHeadTimeout => "Backend did not answer in time",
         Kind::IdleTimeout => "Body stalled",
+        Kind::SlowBody => "Body too slow",
         Kind::RequestTimeout => "Exchange took too long",
         Kind::BadResponse => "Bad response from the backend",
         Kind::BadHandshake => "Bad WebSocket handshake",

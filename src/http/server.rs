@@ -12,10 +12,11 @@ use std::time::Duration;
 use http::header::{self, HeaderValue};
 use http::{StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::server::conn::http1::UpgradeableConnection;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2::Connection;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,7 +25,7 @@ use tokio::time::Instant;
 
 use super::opening::{self, Opened};
 use super::wire::{self, Checked, Left, Patience};
-use super::{Plane, proxy};
+use super::{Plane, http2, proxy};
 use crate::backend::Body;
 use crate::config::{ListenLimits, Listener, ProxyProtocol};
 use crate::listen::Stream;
@@ -33,8 +34,6 @@ use crate::telemetry::metrics::{self, Open};
 
 /// How long to wait after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How often a silent HTTP/2 connection is asked whether it is alive, and how long it has to answer.
-const H2_PING: Duration = Duration::from_secs(20);
 /// How long a client may take none of the bytes that wait for it.
 #[cfg(target_os = "linux")]
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -75,6 +74,8 @@ pub(crate) struct Client {
     pub(crate) peer: SocketAddr,
     /// Whether what it sends is encrypted.
     pub(crate) is_tls: bool,
+    /// How many bytes of a body it has to send a second; 0: as it likes.
+    pub(crate) body_rate: u64,
 }
 
 /// Accepts a worker's connections until the proxy drains. Above the limit, each worker holds one new connection, unread,
@@ -224,22 +225,22 @@ fn reset(stream: &TcpStream) {
 }
 
 async fn serve_http2(stream: Stream, client: Client, limits: &ListenLimits, plane: &Arc<Plane>) {
-    let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
-    let owned = Arc::clone(plane);
+    let requests = http2::Requests::new();
+    let (owned, begun) = (Arc::clone(plane), requests.clone());
     let service = service_fn(move |request| {
-        let plane = Arc::clone(&owned);
-        async move { answer(&plane, client, request).await }
+        let (plane, begun) = (Arc::clone(&owned), begun.begin());
+        async move { answer_http2(&plane, client, begun, request).await }
     });
-    let mut connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .max_header_list_size(head)
-        .keep_alive_interval(H2_PING)
-        .keep_alive_timeout(H2_PING)
-        .serve_connection(TokioIo::new(stream), service);
+    let stream = TokioIo::new(http2::Guarded::new(stream));
+    let mut connection = http2::builder(limits).serve_connection(stream, service);
     // Its clients can be told which of their requests have been taken.
-    let until = plane.draining.cancelled();
-    drive(&mut connection, plane, until, http2::Connection::graceful_shutdown).await;
+    let until = async {
+        tokio::select! {
+            () = plane.draining.cancelled() => {}
+            () = requests.idle(limits.keep_alive) => {}
+        }
+    };
+    drive(&mut connection, plane, until, Connection::graceful_shutdown).await;
 }
 
 async fn answer_http1(
@@ -266,12 +267,14 @@ async fn answer_http1(
     Ok(response)
 }
 
-async fn answer(
+async fn answer_http2(
     plane: &Arc<Plane>,
     client: Client,
+    begun: http2::Request,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
-    Ok(proxy::serve(plane, client, request).await)
+    let response = proxy::serve(plane, client, request).await;
+    Ok(response.map(|body| begun.until_end_of(body)))
 }
 
 /// Returns when a connection of a proxy that drains is waited for no longer. A request that is on its way when draining

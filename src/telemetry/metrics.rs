@@ -25,6 +25,7 @@ const BACKEND_RETRIES: &str = "legato_backend_retries_total";
 const BACKEND_CHECKS: &str = "legato_backend_checks_total";
 const SOCKETS: &str = "legato_sockets";
 const CONNECTIONS: &str = "legato_connections";
+const HTTP2_FLOODS: &str = "legato_http2_floods_total";
 const ACCESS_RECORDS_DROPPED: &str = "legato_access_records_dropped_total";
 const SPANS_EXPORTED: &str = "legato_spans_exported_total";
 const SPANS_DROPPED: &str = "legato_spans_dropped_total";
@@ -68,6 +69,7 @@ fn describe() {
     describe_counter!(BACKEND_CHECKS, "Active checks by result");
     describe_gauge!(SOCKETS, "Open WebSockets");
     describe_gauge!(CONNECTIONS, "Open client connections");
+    describe_counter!(HTTP2_FLOODS, "Connections of HTTP/2 closed since their clients flooded them");
     describe_counter!(SPANS_EXPORTED, "Spans that the collector has taken");
     describe_counter!(SPANS_DROPPED, "Spans lost because they did not fit, or the collector did not take them");
     describe_counter!(ACCESS_RECORDS_DROPPED, "Access records lost because the log could not keep up or be written");
@@ -214,6 +216,11 @@ pub fn socket() -> Open {
 pub fn connection() -> Open {
     gauge!(CONNECTIONS).increment(1.0);
     Open(CONNECTIONS)
+}
+
+/// A connection of HTTP/2 was closed for what its client sent too much of.
+pub fn http2_flood(frames: &'static str) {
+    counter!(HTTP2_FLOODS, "frames" => frames).increment(1);
 }
 
 /// Access records did not fit into the queue, or could not be written.

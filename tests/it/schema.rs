@@ -279,7 +279,7 @@ fn everything_that_the_configuration_may_say_fits() {
     let text = r#"
 legato: 1
 listen:
-  - {address: "[::1]:8080", limits: {connections: 1, head: 8KiB, headers: 1, head_timeout: 10s, streams: 7}}
+  - {address: "[::1]:8080", limits: {connections: 1, head: 8KiB, headers: 1, head_timeout: 10s, streams: 7, body_rate: 0}}
 admin: {address: 127.0.0.1:0, token: "${TOKEN}"}
 rules: "${RULES:-rules}"
 workers: ${WORKERS}

@@ -8,6 +8,7 @@
 
 mod checked;
 mod chunks;
+mod frames;
 mod head;
 mod hints;
 mod requests;
@@ -17,6 +18,7 @@ mod tests;
 use crate::failure::{Failure, Kind, Side};
 
 pub(crate) use checked::{Checked, Connection, Left, Patience, broken};
+pub(crate) use frames::Frames;
 pub(crate) use head::check_host;
 pub(crate) use hints::Hints;
 use requests::{Requests, Stop};

@@ -193,6 +193,7 @@ fn listen_limits() -> ListenLimits {
         head_timeout: Duration::from_secs(10),
         keep_alive: Duration::from_secs(75),
         streams: 200,
+        body_rate: 240,
     }
 }
 
