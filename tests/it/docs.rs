@@ -152,7 +152,7 @@ fn every_diagnostic_code_has_a_paragraph() {
 }
 
 /// The kinds of failure beside [`Code`], as `Kind::code` names them. Its `match` has no other list of them.
-const KINDS: [Kind; 30] = [
+const KINDS: [Kind; 31] = [
     Kind::BadRequest,
     Kind::MethodNotSupported,
     Kind::HttpVersion,
@@ -179,6 +179,7 @@ const KINDS: [Kind; 30] = [
     Kind::ConnectTimeout,
     Kind::ResponseHeadTimeout,
     Kind::IdleTimeout,
+    Kind::SlowBody,
     Kind::RequestTimeout,
     Kind::BadResponse,
     Kind::BadHandshake,
