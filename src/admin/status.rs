@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Admin;
+use crate::config::Speaks;
 use crate::listen::Certificates;
 use crate::reload::{Outcome, Report};
 use crate::snapshot::Route;
@@ -63,7 +64,7 @@ fn api(route: &Route) -> Value {
                     })
                 })
                 .collect();
-            json!({"name": &**backend.name(), "speaks": backend.speaks(), "endpoints": endpoints})
+            json!({"name": &**backend.name(), "speaks": speaks(backend.speaks()), "endpoints": endpoints})
         })
         .collect();
     json!({
@@ -74,6 +75,15 @@ fn api(route: &Route) -> Value {
         "versions": versions,
         "backends": backends,
     })
+}
+
+/// A label, or labels by call as they are configured.
+fn speaks(speaks: &Speaks) -> Value {
+    if speaks.calls.is_empty() {
+        return json!(speaks.default);
+    }
+    let calls = speaks.calls.iter().map(|(call, label)| (call.clone(), json!(label)));
+    std::iter::once(("default".to_owned(), json!(speaks.default))).chain(calls).collect()
 }
 
 /// A reload as JSON.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::{Parts, Scheme, Uri};
-use http::{Request, Response, header};
+use http::uri::{Authority, Parts, Scheme, Uri};
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::time::{Instant, timeout};
@@ -150,7 +150,7 @@ impl Lease {
     }
 }
 
-/// Sends a request whose target is a path over a connection to an endpoint.
+/// Sends a request whose target is a path over a connection to an endpoint; without a `host`, to the endpoint's own.
 pub(super) async fn send(
     endpoint: &Endpoint,
     connection: &mut Connection,
@@ -158,22 +158,25 @@ pub(super) async fn send(
 ) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
     match connection {
         Connection::Exclusive(exclusive) => {
-            request.headers_mut().insert(header::HOST, endpoint.host.clone());
+            if !request.headers().contains_key(header::HOST) {
+                request.headers_mut().insert(header::HOST, endpoint.host.clone());
+            }
             exclusive.sender.try_send_request(request).await
         }
         Connection::Stream(stream) => {
-            request.headers_mut().remove(header::HOST);
-            *request.uri_mut() = absolute(endpoint, std::mem::take(request.uri_mut()));
+            let host = request.headers_mut().remove(header::HOST);
+            *request.uri_mut() = absolute(endpoint, host.as_ref(), std::mem::take(request.uri_mut()));
             stream.sender.try_send_request(request).await
         }
     }
 }
 
-/// The target with the endpoint's authority, as HTTP/2 has it.
-fn absolute(endpoint: &Endpoint, target: Uri) -> Uri {
+/// The target with the authority that is asked for, or the endpoint's, as HTTP/2 has it.
+fn absolute(endpoint: &Endpoint, host: Option<&HeaderValue>, target: Uri) -> Uri {
+    let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
     let mut parts = Parts::from(target);
     parts.scheme = Some(if endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
-    parts.authority = Some(endpoint.authority.clone());
+    parts.authority = Some(asked.unwrap_or_else(|| endpoint.authority.clone()));
     // All three parts are there, which is all that is asked of them.
     Uri::from_parts(parts).unwrap_or_default()
 }

@@ -177,10 +177,16 @@ impl Backend {
         &self.name
     }
 
-    /// The label of the version it speaks.
+    /// The version it speaks.
     #[must_use]
-    pub fn speaks(&self) -> &str {
+    pub fn speaks(&self) -> &config::Speaks {
         &self.config.speaks
+    }
+
+    /// Which `host` it reads.
+    #[must_use]
+    pub fn host(&self) -> config::Host {
+        self.config.host
     }
 
     /// What is sent again.

@@ -16,20 +16,48 @@ use crate::yaml::{Node, Reader};
 pub struct BackendConfig {
     /// The name.
     pub name: String,
-    /// The label of the version that it speaks.
-    pub speaks: String,
+    /// The version that it speaks.
+    pub speaks: Speaks,
     /// Never empty.
     pub endpoints: Vec<Endpoint>,
     /// How an endpoint is picked.
     pub balance: Balance,
     /// What is spoken to it.
     pub protocol: Protocol,
+    /// Which `host` it reads.
+    pub host: Host,
     /// Active checks, where there are any.
     pub checks: Option<Checks>,
     /// What is sent again.
     pub retries: Retries,
     /// For endpoints of `https://`.
     pub tls: BackendTls,
+}
+
+/// The version that a backend speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speaks {
+    /// Its label.
+    pub default: String,
+    /// Calls, as the backend has them, of which it speaks other versions, and their labels.
+    pub calls: Vec<(String, String)>,
+}
+
+/// The same version for all calls.
+impl From<&str> for Speaks {
+    fn from(label: &str) -> Self {
+        Self { default: label.to_owned(), calls: Vec::new() }
+    }
+}
+
+/// Which `host` a backend reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Host {
+    /// What the client asked for.
+    #[default]
+    Client,
+    /// The endpoint's own.
+    Backend,
 }
 
 /// One backend address.
@@ -130,6 +158,8 @@ pub(super) fn backends(node: &Node, base_dir: &Path, reader: &mut Reader) -> Opt
 const BALANCES: [(&str, Balance); 2] = [("least_loaded", Balance::LeastLoaded), ("round_robin", Balance::RoundRobin)];
 const PROTOCOLS: [(&str, Protocol); 3] = [("auto", Protocol::Auto), ("h1", Protocol::H1), ("h2", Protocol::H2)];
 
+const HOSTS: [(&str, Host); 2] = [("client", Host::Client), ("backend", Host::Backend)];
+
 fn backend(key: &Node, node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<BackendConfig> {
     let name = name(key, "a backend", reader);
     let mut fields = reader.fields(node, "a backend")?;
@@ -137,6 +167,7 @@ fn backend(key: &Node, node: &Node, base_dir: &Path, reader: &mut Reader) -> Opt
     let endpoints = fields.require(reader, "endpoints").and_then(|node| endpoints(node, reader));
     let balance = fields.get("balance").and_then(|node| reader.one_of(node, "`balance`", &BALANCES));
     let protocol = fields.get("protocol").and_then(|node| reader.one_of(node, "`protocol`", &PROTOCOLS));
+    let host = fields.get("host").and_then(|node| reader.one_of(node, "`host`", &HOSTS));
     let checks = fields.get("health").and_then(|node| checks(node, reader));
     let retries = fields.get("retries").and_then(|node| retries(node, reader)).unwrap_or_default();
     let tls_node = fields.get("tls");
@@ -149,15 +180,30 @@ fn backend(key: &Node, node: &Node, base_dir: &Path, reader: &mut Reader) -> Opt
     }
     let balance = balance.copied().unwrap_or_default();
     let protocol = protocol.copied().unwrap_or_default();
-    Some(BackendConfig { name: name?, speaks: speaks?, endpoints, balance, protocol, checks, retries, tls })
+    let host = host.copied().unwrap_or_default();
+    Some(BackendConfig { name: name?, speaks: speaks?, endpoints, balance, protocol, host, checks, retries, tls })
 }
 
-fn speaks(node: &Node, reader: &mut Reader) -> Option<String> {
-    if node.as_mapping().is_some() {
-        report_not_supported(node, "`speaks` by call", reader);
-        return None;
+/// A version, or versions by call with a `default`.
+fn speaks(node: &Node, reader: &mut Reader) -> Option<Speaks> {
+    let Some(entries) = node.as_mapping() else {
+        let label = not_empty(node, "`speaks`", reader)?;
+        return Some(Speaks { default: label.to_owned(), calls: Vec::new() });
+    };
+    let mut default = None;
+    let mut calls = Vec::new();
+    for (key, value) in entries {
+        let label = not_empty(value, "a version of `speaks`", reader).map(str::to_owned);
+        match (key.text().unwrap_or_default(), label) {
+            ("default", label) => default = Some(label),
+            (call, Some(label)) => calls.push((call.to_owned(), label)),
+            (_, None) => {}
+        }
     }
-    not_empty(node, "`speaks`", reader).map(str::to_owned)
+    if default.is_none() {
+        reader.bad_value(node, "`speaks` by call must have a `default`");
+    }
+    Some(Speaks { default: default??, calls })
 }
 
 fn endpoints(node: &Node, reader: &mut Reader) -> Option<Vec<Endpoint>> {

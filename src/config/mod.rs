@@ -28,7 +28,7 @@ use ipnet::IpNet;
 
 use crate::diagnostic::Diagnostic;
 
-pub use backend::{BackendConfig, BackendTls, Balance, Checks, Endpoint, Protocol, Retries, Scheme};
+pub use backend::{BackendConfig, BackendTls, Balance, Checks, Endpoint, Host, Protocol, Retries, Scheme, Speaks};
 
 /// The codes of diagnostics that only configuration has; those of `yaml` come in addition.
 pub mod code {

@@ -60,6 +60,7 @@ fn what_is_not_said_has_its_documented_default() {
                 endpoints: vec![Endpoint { scheme: Scheme::Http, authority: "127.0.0.1:4000".parse().unwrap() }],
                 balance: Balance::LeastLoaded,
                 protocol: Protocol::Auto,
+                host: Host::Client,
                 checks: None,
                 retries: Retries { attempts: 1, on_connect: true, on_reset: true },
                 tls: BackendTls::default(),
@@ -109,12 +110,12 @@ apis:
   chat:
     match: {hosts: ["${HOST}", OTHER.example], prefix: /chat/}
     backends:
-      legacy: {speaks: v1, endpoints: ["http://a:1", "http://b"], balance: round_robin, protocol: h2}
+      legacy: {speaks: v1, endpoints: ["http://a:1", "http://b"], balance: round_robin, protocol: h2, host: backend}
     timeouts: {connect: 1ms, response_head: 2s, idle: 3m, request: 1h, websocket_idle: 5s}
     limits: {body: 10, buffer: 1KiB, depth: 4, message: 2MiB, contexts: 0B, decompressed: 3MiB, ratio: 9}
   rest:
     backends:
-      only: {speaks: "2", endpoints: ["https://c"], tls: {ca: ca.pem, certificate: c.pem, key: k.pem, server_name: d}, protocol: auto, balance: least_loaded,
+      only: {speaks: {default: "2", "GET /a/{id}": "3"}, endpoints: ["https://c"], tls: {ca: ca.pem, certificate: c.pem, key: k.pem, server_name: d}, protocol: auto, balance: least_loaded,
         health: {path: "/up?x", every: 1s, timeout: 2s, healthy: 3, unhealthy: 4}, retries: {attempts: 2, on: [connect]}}
     timeouts: {request: none, websocket_idle: none}
     forwarded: {trust: ["2001:db8::/32"]}
@@ -151,7 +152,10 @@ drain: 0s
     let backend = &chat.backends[0];
     let authorities: Vec<&str> = backend.endpoints.iter().map(|endpoint| endpoint.authority.as_str()).collect();
     assert_eq!(authorities, ["a:1", "b:80"]);
-    assert_eq!((backend.balance, backend.protocol, backend.speaks.as_str()), (Balance::RoundRobin, Protocol::H2, "v1"));
+    assert_eq!(
+        (backend.balance, backend.protocol, backend.speaks.default.as_str()),
+        (Balance::RoundRobin, Protocol::H2, "v1")
+    );
     let want = Timeouts {
         connect: Duration::from_millis(1),
         response_head: Duration::from_secs(2),
@@ -165,6 +169,8 @@ drain: 0s
         ApiLimits { body: 10, buffer: 1024, depth: 4, message: 2 << 20, contexts: 0, decompressed: 3 << 20, ratio: 9 }
     );
     let only = &rest.backends[0];
+    let by_call = Speaks { default: "2".into(), calls: vec![("GET /a/{id}".into(), "3".into())] };
+    assert_eq!((&only.speaks, only.host, backend.host), (&by_call, Host::Client, Host::Backend));
     let second = Duration::from_secs(1);
     let checks = Checks { path: "/up?x".into(), every: second, timeout: second * 2, healthy: 3, unhealthy: 4 };
     assert_eq!((only.checks.clone(), only.protocol), (Some(checks), Protocol::Auto));
@@ -213,7 +219,7 @@ fn every_wrong_value_is_reported() {
             count += 1;
         }
     }
-    assert_eq!(count, 101);
+    assert_eq!(count, 102);
 }
 
 #[test]

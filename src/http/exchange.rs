@@ -5,6 +5,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::Method;
 use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
@@ -83,6 +84,8 @@ impl Exchange {
         let api = &rules.api;
         let resolved = api.resolver.resolve(&api.versions, &view).map_err(|e| refused(unresolved(api, &e), None))?;
         check_sunset(api, resolved.version).map_err(|failure| refused(failure, Some(resolved.version)))?;
+        let asked = resolved.path.as_deref().unwrap_or(path);
+        let speaks = rules.speaks[BACKEND].asked(resolved.version, &head.method, asked);
         Ok(Self {
             worker: plane.worker,
             timers: plane.timers.clone(),
@@ -91,7 +94,7 @@ impl Exchange {
             authority,
             resolved,
             backend: Arc::clone(&route.backends[BACKEND]),
-            speaks: rules.speaks[BACKEND],
+            speaks,
             deadline: route.config.timeouts.request.map(|t| Instant::now() + t),
             api: Arc::clone(api),
             route,
@@ -107,6 +110,11 @@ impl Exchange {
     /// The backend's version.
     pub(crate) fn backend_version(&self) -> &ApiVersion {
         self.api.versions.get(self.speaks)
+    }
+
+    /// What the backend speaks at a path of its own.
+    pub(crate) fn speaks_at(&self, path: &str) -> VersionId {
+        self.route.rules.as_ref().map_or(self.speaks, |rules| rules.speaks[BACKEND].own(&Method::GET, path))
     }
 
     /// The plans between the two.

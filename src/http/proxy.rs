@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -196,7 +196,8 @@ async fn forward(
     let (outgoing, body) = request::message(exchange, &call, form, &mut head, &path, body).await?;
 
     // The backend answers.
-    let places = urls::Asked { client: head.uri, backend: outgoing.target.clone() };
+    let host = outgoing.headers.get(header::HOST).cloned();
+    let places = urls::Asked { client: head.uri, backend: outgoing.target.clone(), host };
     recorder.ask();
     let (response, lease) = send::send(exchange, outgoing, body).await?;
     recorder.answer(response.status(), lease.authority().as_str());

@@ -9,7 +9,7 @@ use http::uri::PathAndQuery;
 use hyper::body::{Body as _, Incoming};
 
 use crate::backend::Body;
-use crate::config::is_in;
+use crate::config::{Host, is_in};
 use crate::failure::{Failure, Kind, Side};
 use crate::json::{Class, Code};
 use crate::rules::{Call, MessagePlan, Target};
@@ -40,6 +40,7 @@ pub(crate) fn head(
 
 /// Makes a translated head one of this proxy's.
 fn outgoing(exchange: &Exchange, call: &Call<'_>, head: &mut Parts, target: Target) -> Result<Outgoing, Failure> {
+    set_host(exchange, &mut head.headers);
     // Where the client named its version, the backend reads its own.
     let path = exchange.api.resolver.tell_backend(
         exchange.backend_version(),
@@ -56,7 +57,6 @@ fn outgoing(exchange: &Exchange, call: &Call<'_>, head: &mut Parts, target: Targ
 
     // The body is sent on by its own framing; hyper has asked the client for it.
     head.headers.remove(header::EXPECT);
-    head.headers.remove(header::HOST);
     headers::join_cookies(&mut head.headers);
     let hop = Hop {
         peer: exchange.client.peer.ip(),
@@ -72,6 +72,22 @@ fn outgoing(exchange: &Exchange, call: &Call<'_>, head: &mut Parts, target: Targ
         headers: std::mem::take(&mut head.headers),
         hints: head.extensions.get::<Arc<Hints>>().cloned(),
     })
+}
+
+/// Leaves the `host` that was asked for, where the backend reads that.
+fn set_host(exchange: &Exchange, headers: &mut HeaderMap) {
+    match (exchange.backend.host(), &exchange.authority) {
+        (Host::Client, Some(authority)) => {
+            // That of a target counts, where there is one.
+            let is_said = headers.get(header::HOST).is_some_and(|host| host.as_bytes() == authority.as_bytes());
+            if !is_said {
+                headers::insert(headers, header::HOST, authority);
+            }
+        }
+        (Host::Client, None) | (Host::Backend, _) => {
+            headers.remove(header::HOST);
+        }
+    }
 }
 
 /// Translates a request.

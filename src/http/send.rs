@@ -25,8 +25,7 @@ pub(crate) struct Outgoing {
     pub(crate) method: Method,
     /// Its path and query.
     pub(crate) target: PathAndQuery,
-    /// Its headers, but for `host`: that is the endpoint's. Backends are addressed by the names that the configuration
-    /// gives them; the client's is in `x-forwarded-host`.
+    /// Its headers. Without a `host`, it is the endpoint's.
     pub(crate) headers: HeaderMap,
     /// Where hints that come before the response go.
     pub(crate) hints: Option<Arc<Hints>>,

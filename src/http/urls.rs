@@ -18,6 +18,8 @@ pub(crate) struct Asked {
     pub(crate) client: Uri,
     /// What the backend was asked for.
     pub(crate) backend: PathAndQuery,
+    /// At which authority, where it was not its own.
+    pub(crate) host: Option<HeaderValue>,
 }
 
 /// Headers that hold one URL.
@@ -88,7 +90,9 @@ fn rewritten(exchange: &Exchange, asked: &Asked, url: &str) -> Option<String> {
         return (leads != wanted).then(|| wanted + fragment);
     };
     let is_client = exchange.authority.as_deref().is_some_and(|own| is_same(scheme, own, authority));
-    let is_backend = exchange.backend.endpoints().any(|endpoint| is_same(scheme, endpoint.address, authority));
+    let is_backend =
+        asked.host.as_ref().is_some_and(|host| is_same(scheme, host.to_str().unwrap_or_default(), authority))
+            || exchange.backend.endpoints().any(|endpoint| is_same(scheme, endpoint.address, authority));
     if !is_client && !is_backend {
         return None;
     }
@@ -116,14 +120,15 @@ fn client_scheme(exchange: &Exchange, scheme: &str) -> &'static str {
 
 /// A path and query of the backend's version in the client's; `None` where they stay.
 fn target_of(exchange: &Exchange, target: &str) -> Option<String> {
-    let Exchange { api, resolved, speaks, .. } = exchange;
-    if resolved.version == *speaks {
+    let Exchange { api, resolved, .. } = exchange;
+    let lead = api.resolver.lead(&api.versions, exchange.speaks, resolved.prefix.as_ref(), target)?;
+    let path = lead.path_and_query.split('?').next().unwrap_or_default();
+    let speaks = exchange.speaks_at(path);
+    if resolved.version == speaks && resolved.version == exchange.speaks {
         return None;
     }
-    let lead = api.resolver.lead(&api.versions, *speaks, resolved.prefix.as_ref(), target)?;
-    let path = lead.path_and_query.split('?').next().unwrap_or_default();
     // Asked the other way round: from the backend's version to the client's.
-    let call = api.pair(*speaks, resolved.version).find(&Method::GET, path);
+    let call = api.pair(speaks, resolved.version).find(&Method::GET, path);
     if call.absent().is_some() {
         return None;
     }

@@ -54,6 +54,11 @@ pub(super) fn compile(api: &Api, steps: &[Step<'_>], (client, backend): (Version
     }
 }
 
+/// A call of one version, as another spells it; the first of those that it may be there.
+pub(super) fn spelled(api: &Api, call: &Template, backend: VersionId, client: VersionId) -> Template {
+    steps(api, client, backend).iter().rev().fold(call.clone(), |template, step| step.route(&template, Side::Far))
+}
+
 /// Overlapping templates meet in others. Real APIs have a few such meetings; files made to have very many are refused.
 const MOST_MEETINGS: usize = 2000;
 

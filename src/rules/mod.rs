@@ -46,6 +46,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::route::Template;
 use crate::version::{Resolver, VersionId, Versions};
 
 pub use ast::{AfterSunset, Lifetime, OnError, OnErrorPolicy, OnFrame};
@@ -147,6 +148,12 @@ impl Api {
         let count = self.versions.0.len();
         let at = usize::from(client.0).min(count - 1) * count + usize::from(backend.0).min(count - 1);
         self.pairs[at].get_or_init(|| Box::new(chain::pair(self, client, backend)))
+    }
+
+    /// A call as a backend of one version has it, as clients of another ask for it.
+    #[must_use]
+    pub fn spelled(&self, call: &Template, backend: VersionId, client: VersionId) -> Template {
+        chain::spelled(self, call, backend, client)
     }
 
     /// Every change in the order in which they apply: its name, the version that has it, and what it says of itself.

@@ -229,7 +229,9 @@ fn tells_the_backend_its_version_where_the_client_named_one() {
         ("/ | cookie: a=1; v=2; b=3", "/ | cookie: a=1; v=1; b=3", "/ | cookie: a=1; b=3"),
         ("/ | cookie: v=2; b=3", "/ | cookie: v=1; b=3", "/ | cookie: b=3"),
         ("/ | cookie: v=2", "/ | cookie: v=1", "/"),
-        ("/ | host: v2.example", "/ | host: v2.example", "/ | host: v2.example"),
+        ("/ | host: v2.example:81", "/ | host: v1.example:81", "/"),
+        // Another source decides.
+        ("/v2 | host: v2.example", "/v1 | host: v2.example", "/ | host: v2.example"),
     ];
     for (line, rewritten, stripped) in cases {
         assert_eq!(tell(TellBackend::Rewrite, &all, line), rewritten);

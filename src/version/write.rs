@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -22,7 +22,8 @@ enum Edit<'v> {
 impl Resolver {
     /// Rewrites, strips or keeps every place in which the client named its version, before a request goes to a
     /// backend. `path_and_query` is what the rules made of them, without the version's prefix; the one to ask the
-    /// backend for comes back. A host is never changed, and a place the client did not use stays empty.
+    /// backend for comes back. A host is changed only where it decided, since others may fit by chance; and a place that
+    /// the client did not use stays empty.
     #[must_use]
     pub fn tell_backend(
         &self,
@@ -39,9 +40,12 @@ impl Resolver {
             }
         };
         let mut target = path_and_query;
-        for source in &self.sources {
+        for (at, source) in self.sources.iter().enumerate() {
             match source {
                 Source::Query(name) => target = edit_query(target, name, edit),
+                Source::Host(pattern) if resolved.source == Some(at) => {
+                    edit_values(headers, &HOST, |text| edit_host(text, pattern, edit));
+                }
                 _ => edit_headers(source, headers, edit),
             }
         }
@@ -116,6 +120,15 @@ fn edit_query(path_and_query: String, name: &str, edit: Edit<'_>) -> String {
     });
     let edited: Vec<String> = edited.collect();
     if edited.is_empty() { path.to_owned() } else { format!("{path}?{}", edited.join("&")) }
+}
+
+fn edit_host(text: &str, pattern: &Pattern, edit: Edit<'_>) -> Option<String> {
+    let (host, port) = text.split_at(text.rfind(':').unwrap_or(text.len()));
+    match (pattern.label(&host.to_ascii_lowercase()), edit) {
+        (None, _) => Some(text.to_owned()),
+        (Some(_), Edit::Replace(label)) => Some(pattern.with(label) + port),
+        (Some(_), Edit::Remove) => None,
+    }
 }
 
 fn edit_headers(source: &Source, headers: &mut HeaderMap, edit: Edit<'_>) {

@@ -132,7 +132,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("worker", &[]),
     ("backend", &["backend", "config", "telemetry", "failure", "tls", "worker"]),
     ("listen", &["listen", "config", "telemetry"]),
-    ("snapshot", &["rules", "backend", "config", "version", "telemetry"]),
+    ("snapshot", &["rules", "backend", "config", "version", "route", "telemetry"]),
     ("store", &["store", "diagnostic"]),
     ("reload", &["reload", "store", "listen", "snapshot", "config", "rules", "diagnostic", "telemetry"]),
 ];

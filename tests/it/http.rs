@@ -2,7 +2,7 @@
 
 use crate::support::backend::Backend;
 use crate::support::proxy::TestProxy;
-use legato_proxy::config::Protocol;
+use legato_proxy::config::{Host, Protocol};
 
 #[tokio::test]
 async fn a_request_and_its_response_pass_through() {
@@ -27,9 +27,8 @@ async fn the_backend_sees_end_to_end_headers_and_whom_it_serves() {
     assert_eq!(proxy.client().await.ask(request).await.status(), 200);
     let seen = recorded.only();
     assert_eq!(seen.start, "GET /a/../b%2F?q=1&q=2 HTTP/1.1");
-    let host = backend.address.to_string();
     let want = [
-        ("host", Some(host.as_str())),
+        ("host", Some("API.example:81")),
         ("x-end", Some("2")),
         ("te", Some("trailers")),
         ("x-forwarded-for", Some("127.0.0.1")),
@@ -45,6 +44,31 @@ async fn the_backend_sees_end_to_end_headers_and_whom_it_serves() {
     ];
     for (name, value) in want {
         assert_eq!(seen.header(name), value, "{name} in {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_host_is_the_clients_unless_the_backend_wants_its_own() {
+    let backend = Backend::echo_of_host().await;
+    let own = backend.address.to_string();
+    for (protocol, host, want) in [
+        (Protocol::H1, Host::Client, "asked.example:81"),
+        (Protocol::H1, Host::Backend, own.as_str()),
+        (Protocol::H2, Host::Client, "asked.example:81"),
+        (Protocol::H2, Host::Backend, own.as_str()),
+    ] {
+        let proxy = TestProxy::start(&[backend.address], |c| {
+            (c.apis[0].backends[0].protocol, c.apis[0].backends[0].host) = (protocol, host);
+        })
+        .await;
+        let mut client = proxy.client().await;
+        let target = "GET http://asked.example:81/ HTTP/1.1\r\nhost: other.example\r\n\r\n";
+        for request in ["GET / HTTP/1.1\r\nhost: asked.example:81\r\n\r\n", target] {
+            assert_eq!(client.ask(request).await.text(), want, "{protocol:?} {host:?} {request}");
+        }
+        // Without one there is only the endpoint's.
+        let old = proxy.client().await.ask("GET / HTTP/1.0\r\n\r\n").await;
+        assert_eq!(old.text(), own, "{protocol:?} {host:?}");
     }
 }
 

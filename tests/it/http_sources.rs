@@ -45,7 +45,7 @@ const CASES: [Case; 10] = [
         ..PLAIN
     },
     Case { source: "subprotocol: chat.v{version}", headers: "sec-websocket-protocol: other, chat.v{v}\r\n", ..PLAIN },
-    Case { source: "host: \"v{version}.chat.example\"", host: "v{v}.chat.example", is_rewritten: false, ..PLAIN },
+    Case { source: "host: \"v{version}.chat.example\"", host: "v{v}.chat.example:81", ..PLAIN },
     Case { source: "cookie: ver", headers: "cookie: a=1; ver={v}\r\n", vary: &["cookie"], ..PLAIN },
     Case {
         source: "pinned: {header: authorization, file: pins.yaml}",
@@ -133,6 +133,8 @@ async fn every_source_is_read_rewritten_and_said_back() {
             if let (Some((name, value)), true) = (case.headers.trim_end().split_once(": "), case.is_rewritten) {
                 assert_eq!(head.header(name), Some(value.replace("{v}", "1").as_str()), "{at}");
             }
+            let read = if case.is_rewritten { "1" } else { "2" };
+            assert_eq!(head.header("host"), Some(case.host.replace("{v}", read).as_str()), "{at}");
             if case.source.starts_with("subprotocol") && status == 101 {
                 assert_eq!(got.header("sec-websocket-protocol"), Some("chat.v2"), "{at}");
             }

@@ -216,6 +216,10 @@ fn a_start_with_bad_files_says_everything_and_ends() {
         (good.replace("access_log: off", "access_log: nowhere/access.log"), "nowhere/access.log".to_owned()),
         (good.replace("rules: rules", "rules: elsewhere"), "elsewhere".to_owned()),
         (good.replace("speaks: \"1\"", "speaks: \"7\""), "apis.chat.backends.legacy.speaks".to_owned()),
+        (
+            good.replace("speaks: \"1\"", "speaks: {default: \"1\", nonsense: \"1\"}"),
+            "`nonsense` is not a call".to_owned(),
+        ),
     ];
     for (text, named) in cases {
         write_rule(directory.path(), "legato.yaml", &text);

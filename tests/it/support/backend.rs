@@ -80,6 +80,24 @@ impl Backend {
 
     /// Sends every request's body back with its content type; speaks HTTP/1.1 and HTTP/2.
     pub(crate) async fn echo() -> Self {
+        Self::serving(echo).await
+    }
+
+    /// Sends back which host was asked for; speaks HTTP/1.1 and HTTP/2.
+    pub(crate) async fn echo_of_host() -> Self {
+        Self::serving(|request: Request<Incoming>| async move {
+            let host = request.headers().get("host").map(|host| host.to_str().unwrap().to_owned());
+            let authority = request.uri().authority().map(ToString::to_string);
+            Ok(Response::new(Full::from(host.or(authority).unwrap_or_default())))
+        })
+        .await
+    }
+
+    /// Answers every request by a function; speaks HTTP/1.1 and HTTP/2.
+    pub(crate) async fn serving<F>(answer: impl Fn(Request<Incoming>) -> F + Copy + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
@@ -88,7 +106,7 @@ impl Backend {
             while let Ok((stream, _)) = listener.accept().await {
                 connections.spawn(async move {
                     let builder = auto::Builder::new(TokioExecutor::new());
-                    let _ = builder.serve_connection(TokioIo::new(stream), service_fn(echo)).await;
+                    let _ = builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
                 });
             }
         });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use legato_proxy::app::App;
 use legato_proxy::config::{
-    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, BackendTls, Balance, Config, Endpoint, ListenLimits,
+    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, BackendTls, Balance, Config, Endpoint, Host, ListenLimits,
     Listener, LogTarget, Protocol, ProxyProtocol, Retries, Scheme, Timeouts,
 };
 use legato_proxy::reload::{Handle, Setup};
@@ -145,10 +145,11 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
         .collect();
     let legacy = BackendConfig {
         name: "legacy".to_owned(),
-        speaks: "1".to_owned(),
+        speaks: "1".into(),
         endpoints,
         balance: Balance::RoundRobin,
         protocol: Protocol::H1,
+        host: Host::Client,
         checks: None,
         retries: Retries::default(),
         tls: BackendTls::default(),

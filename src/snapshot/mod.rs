@@ -7,12 +7,16 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::HeaderName;
 
+mod speaks;
+
 use crate::backend::{Backend, State};
 use crate::config::{ApiConfig, BackendConfig, Config};
 use crate::rules::{Api, RuleSet};
 use crate::telemetry::metrics::Exchanges;
 use crate::telemetry::trace::Tracer;
 use crate::version::{Notices, VersionId};
+
+pub use speaks::Speaks;
 
 /// Everything that decides what happens to a request; immutable.
 #[derive(Debug)]
@@ -48,7 +52,7 @@ pub struct RoutedRules {
     /// The rules.
     pub api: Arc<Api>,
     /// What each backend speaks, in the order of [`Route::backends`].
-    pub speaks: Vec<VersionId>,
+    pub speaks: Vec<Speaks>,
     /// The request headers that can decide the version, for `vary`.
     pub vary: Vec<HeaderName>,
     /// The response header that says the version.
@@ -160,19 +164,12 @@ fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRule
     let mut errors = Vec::new();
     let mut speaks = Vec::new();
     for backend in &config.backends {
-        match api.versions.find(&backend.speaks) {
-            Some(version) => {
-                // No request waits for its plan to be compiled.
-                api.prepare(version);
-                speaks.push(version);
+        match Speaks::new(api, &backend.speaks) {
+            Ok(spoken) => speaks.push(spoken),
+            Err(more) => {
+                let place = format!("apis.{}.backends.{}.speaks", config.name, backend.name);
+                errors.extend(more.into_iter().map(|error| format!("{place}: {error}")));
             }
-            None => errors.push(format!(
-                "apis.{}.backends.{}.speaks: `{}` is not a version of this api, expected one of {}",
-                config.name,
-                backend.name,
-                backend.speaks,
-                api.versions.labels().collect::<Vec<_>>().join(", ")
-            )),
         }
     }
     if !errors.is_empty() {
