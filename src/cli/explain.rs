@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use similar::TextDiff;
 
-use crate::rules::explain::{About, Explained, explain, names};
+use crate::rules::ast::ArgumentList;
+use crate::rules::explain::{About, Explained, event_names, explain, names};
 use crate::rules::{Api, Side};
 use crate::version::VersionId;
 
@@ -17,10 +18,11 @@ use super::rules::{Place, call, find_api, version};
 #[command(after_help = "Examples:\n  \
     legato explain 'GET /api/messages' rules --from 2 --to 1\n  \
     legato explain 'POST /api/messages' --from 2 --to 1 --part request --trace body.json\n  \
-    legato explain 'ws /ws' --from 2 --to 1 --side server --frame msg\n\n\
+    legato explain 'ws /ws' --from 2 --to 1 --side server --frame msg\n  \
+    legato explain 'socketio /' --from 2 --to 1 --side server --frame msg\n\n\
     Exit status 0: done; 1: the traced document has no translation; 2: usage, or the rules have errors.")]
 pub(super) struct Args {
-    /// The call as the client spells it, or `ws` and a path.
+    /// The call as the client spells it, `ws` and a path, or `socketio` and a namespace.
     #[arg(value_name = "CALL")]
     call: String,
     /// The version that the client speaks.
@@ -46,6 +48,9 @@ pub(super) struct Args {
     /// Who sends the socket's message; both by default.
     #[arg(long, value_enum)]
     side: Option<Sender>,
+    /// The acknowledgements of Socket.IO events alone.
+    #[arg(long)]
+    ack: bool,
     /// A JSON document: what each op makes of it.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -61,6 +66,13 @@ enum Part {
 enum Sender {
     Client,
     Server,
+}
+
+/// What messages that are no calls pass through.
+#[derive(Debug, Clone, Copy)]
+enum Socket {
+    Ws,
+    SocketIo,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
@@ -82,15 +94,24 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
 
 /// The messages that the arguments name.
 fn about(args: &Args, api: &Api, client: VersionId, backend: VersionId) -> Result<Vec<About>, String> {
-    if let Some(path) = args.call.strip_prefix("ws ").filter(|path| path.starts_with('/')) {
+    let socket = [("ws ", Socket::Ws), ("socketio ", Socket::SocketIo)].into_iter().find_map(|(word, socket)| {
+        let path = args.call.strip_prefix(word).filter(|path| path.starts_with('/'))?;
+        Some((socket, path))
+    });
+    if args.ack && !matches!(socket, Some((Socket::SocketIo, _))) {
+        return Err("`--ack` is of Socket.IO events: `socketio /namespace`".to_owned());
+    }
+    if let Some((socket, path)) = socket {
         if args.part.is_some() || args.status.is_some() {
             return Err(
                 "`--part` and `--status` are of calls: a socket's messages have `--side` and `--frame`".to_owned()
             );
         }
-        return messages(args, api, (client, backend), path.split('?').next().unwrap_or(path));
+        let path = path.split('?').next().unwrap_or(path);
+        return messages(args, api, (client, backend), (socket, path));
     }
-    let (method, path) = call(&args.call).map_err(|e| format!("{e}; a socket is `ws /path`"))?;
+    let (method, path) =
+        call(&args.call).map_err(|e| format!("{e}; a socket is `ws /path` or `socketio /namespace`"))?;
     if args.frame.is_some() || args.side.is_some() {
         return Err("`--frame` and `--side` are of sockets: a call has `--part` and `--status`".to_owned());
     }
@@ -108,7 +129,7 @@ fn messages(
     args: &Args,
     api: &Api,
     (client, backend): (VersionId, VersionId),
-    path: &str,
+    (socket, path): (Socket, &str),
 ) -> Result<Vec<About>, String> {
     let sides = match args.side {
         Some(Sender::Client) => vec![Side::Client],
@@ -117,9 +138,22 @@ fn messages(
     };
     let mut all = Vec::new();
     for side in sides {
-        let mut known = names(api, client, backend, path, side);
+        let mut known = match socket {
+            Socket::Ws => names(api, client, backend, path, side),
+            Socket::SocketIo => event_names(api, client, backend, path, side),
+        };
         known.retain(|name| args.frame.as_ref().is_none_or(|frame| frame == name));
-        all.extend(known.into_iter().map(|name| About::Message { path: path.to_owned(), side, name }));
+        for name in known {
+            match socket {
+                Socket::Ws => all.push(About::Message { path: path.to_owned(), side, name }),
+                Socket::SocketIo => {
+                    let events = api.pair(client, backend).socketio(path);
+                    let has_ack = events.is_some_and(|events| events.translates_ack(side, &name));
+                    let event = |&list| About::Event { namespace: path.to_owned(), side, name: name.clone(), list };
+                    all.extend(lists(args, has_ack).iter().map(event));
+                }
+            }
+        }
     }
     match (&args.frame, all.is_empty()) {
         (Some(frame), true) => {
@@ -127,6 +161,15 @@ fn messages(
         }
         (None, true) => Err(format!("no change between these versions is about the socket {path}")),
         (_, false) => Ok(all),
+    }
+}
+
+/// The lists of arguments that are explained of an event; one alone can be followed.
+fn lists(args: &Args, has_ack: bool) -> &'static [ArgumentList] {
+    match (args.ack, has_ack && args.trace.is_none()) {
+        (true, _) => &[ArgumentList::Ack],
+        (false, false) => &[ArgumentList::Event],
+        (false, true) => &[ArgumentList::Event, ArgumentList::Ack],
     }
 }
 

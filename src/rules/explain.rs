@@ -12,11 +12,11 @@ use crate::json::edit::Entry;
 use crate::json::{Class, Items, Kind, Limits, OnError, Program, Uuids, Values, translate, validate};
 use crate::version::VersionId;
 
-use super::ast::Change;
+use super::ast::{ArgumentList, Change};
 use super::path::Part;
 use super::plan::Absent;
 use super::stage::{Cause, Stage, bodies, by_change};
-use super::{Api, Direction, Side, chain, socket};
+use super::{Api, Direction, Side, chain, socket, socketio};
 
 /// Which messages are explained.
 #[derive(Debug, Clone)]
@@ -45,6 +45,17 @@ pub enum About {
         side: Side,
         /// What the sender calls it.
         name: String,
+    },
+    /// One of the lists of arguments of a Socket.IO event.
+    Event {
+        /// The namespace.
+        namespace: String,
+        /// Who sends the event.
+        side: Side,
+        /// What the sender calls it.
+        name: String,
+        /// Those that it is sent with, or those of its acknowledgement.
+        list: ArgumentList,
     },
 }
 
@@ -95,6 +106,19 @@ pub fn explain(api: &Api, client: VersionId, backend: VersionId, about: About) -
             let ends = stages.is_none().then(dropped);
             Explained { api, from, to, title, stages: stages.unwrap_or_default(), ends }
         }
+        About::Event { namespace, side, name, list } => {
+            let found = socketio::stages(&steps, (&namespace, side, &name), list);
+            // An acknowledgement goes to the side that sent the event.
+            let is_to_backend = (side == Side::Client) == (list == ArgumentList::Event);
+            let (from, to) = if is_to_backend { (client, backend) } else { (backend, client) };
+            let what = if list == ArgumentList::Ack { "acknowledgement of the event" } else { "event" };
+            let other = found.as_ref().filter(|(_, other)| *other != name);
+            let other = other.map(|(_, other)| format!(", the other side's `{other}`")).unwrap_or_default();
+            let title = format!("{what} `{name}` of the {} in {namespace}{other}", side.name());
+            let ends = found.is_none().then(|| "dropped: the other side has no such event".to_owned());
+            let stages = found.map(|(stages, _)| stages).unwrap_or_default();
+            Explained { api, from, to, title, stages, ends }
+        }
     }
 }
 
@@ -102,6 +126,12 @@ pub fn explain(api: &Api, client: VersionId, backend: VersionId, about: About) -
 #[must_use]
 pub fn names(api: &Api, client: VersionId, backend: VersionId, path: &str, side: Side) -> Vec<String> {
     socket::names(&chain::steps(api, client, backend), side, path)
+}
+
+/// The names, as the sender spells them, of the events of a Socket.IO namespace that have rules.
+#[must_use]
+pub fn event_names(api: &Api, client: VersionId, backend: VersionId, namespace: &str, side: Side) -> Vec<String> {
+    socketio::names(&chain::steps(api, client, backend), side, namespace)
 }
 
 impl Explained<'_> {

@@ -13,7 +13,7 @@ use crate::json::{Code, Error, Kind, Limits, Program, Values, translate};
 use super::ast::{ArgumentList, Change, Event};
 use super::lens::Mode;
 use super::socket::{far_name, near_name, sender_names};
-use super::stage::{Stage, bodies};
+use super::stage::{Cause, Stage, bodies};
 use super::step::Step;
 use super::{Direction, Side};
 
@@ -171,20 +171,28 @@ fn side<'a>(steps: &[Step<'a>], namespace: &str, from: Side) -> Vec<(&'a Change,
 }
 
 /// What an event's list of arguments, or that of its acknowledgement, meets on its way, by the event's name as its
-/// sender spells it; `None`: the receiver does not have it.
+/// sender spells it, and what the receiver calls it; `None`: the receiver does not have it.
 pub(super) fn stages<'a>(
     steps: &[Step<'a>],
     (namespace, from, name): (&str, Side, &str),
     list: ArgumentList,
-) -> Option<Vec<Stage<'a>>> {
+) -> Option<(Vec<Stage<'a>>, String)> {
     let (met, name) = met(&side(steps, namespace, from), name.to_owned());
-    name.map(|_| stages_of(&met, list))
+    name.map(|name| (stages_of(&met, list), name))
+}
+
+/// The names, as the sender spells them, of the events of one side that have rules.
+pub(super) fn names(steps: &[Step<'_>], from: Side, namespace: &str) -> Vec<String> {
+    names_of(&side(steps, namespace, from))
+}
+
+fn names_of(steps: &Steps<'_>) -> Vec<String> {
+    sender_names(steps.iter().map(|(_, events, way)| (events.iter().map(|event| &event.frame), *way)))
 }
 
 /// The plans of one side's events, of the steps in the order in which they pass them.
 fn plans(steps: &Steps<'_>) -> BTreeMap<String, EventPlan> {
-    let frames = steps.iter().map(|(_, events, way)| (events.iter().map(|event| &event.frame), *way));
-    sender_names(frames).into_iter().map(|name| (name.clone(), plan(steps, name))).collect()
+    names_of(steps).into_iter().map(|name| (name.clone(), plan(steps, name))).collect()
 }
 
 fn plan(steps: &Steps<'_>, name: String) -> EventPlan {
@@ -214,9 +222,15 @@ fn met<'a>(steps: &Steps<'a>, name: String) -> (Vec<Met<'a>>, Option<String>) {
 
 /// An acknowledgement goes back the way that its event came.
 fn stages_of<'a>(met: &[Met<'a>], list: ArgumentList) -> Vec<Stage<'a>> {
-    let stages = |(change, event, way): &Met<'a>| match list {
-        ArgumentList::Event => Stage::all(change, event.ops(list), *way, Mode::Full),
-        ArgumentList::Ack => Stage::all(change, event.ops(list), way.turned(), Mode::Full),
+    let stages = |(change, event, way): &Met<'a>| -> Vec<Stage<'a>> {
+        match list {
+            ArgumentList::Event => {
+                let is_renamed = near_name(&event.frame, *way) != far_name(&event.frame, *way);
+                let name = is_renamed.then_some(Stage { cause: Cause::Name { change }, edits: Vec::new() });
+                name.into_iter().chain(Stage::all(change, event.ops(list), *way, Mode::Full)).collect()
+            }
+            ArgumentList::Ack => Stage::all(change, event.ops(list), way.turned(), Mode::Full),
+        }
     };
     match list {
         ArgumentList::Event => met.iter().flat_map(stages).collect(),

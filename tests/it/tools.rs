@@ -127,9 +127,15 @@ fn calls_are_explained_as_their_cases_say() {
 fn explain_says_what_it_does_not_know() {
     let known = ["--rules", RULES, "--from", "2", "--to", "1"];
     for (args, want) in [
-        (&["nonsense"][..], "expected a call such as `GET /users`, found `nonsense`; a socket is `ws /path`"),
+        (
+            &["nonsense"][..],
+            "expected a call such as `GET /users`, found `nonsense`; a socket is `ws /path` or `socketio /namespace`",
+        ),
         (&["ws /nowhere"], "no change between these versions is about the socket /nowhere"),
         (&["ws /ws", "--frame", "x"], "no rule knows a message `x` on /ws; without `--frame`, all are listed"),
+        (&["socketio /nowhere"], "no change between these versions is about the socket /nowhere"),
+        (&["socketio /", "--frame", "x"], "no rule knows a message `x` on /"),
+        (&["ws /ws", "--ack"], "`--ack` is of Socket.IO events"),
         (&["GET /x", "--api", "y"], "unknown API `y`: expected one of chat"),
         (&["GET /x", "--trace", "body.json"], "`--trace` follows one document"),
     ] {

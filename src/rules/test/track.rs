@@ -247,7 +247,7 @@ impl<'a> Ways<'a> {
         let (oldest, pair) = (self.plans.oldest(), &|client, backend| self.plans.pair(client, backend));
         let name = EventTest { test, oldest, pair }.name_in(sender).ok()?.to_owned();
         let steps = self.plans.steps(client, backend);
-        let stages = socketio::stages(&steps, (&test.namespace, test.side, &name), test.list)?;
+        let (stages, _) = socketio::stages(&steps, (&test.namespace, test.side, &name), test.list)?;
         let program = Arc::new(Program::fuse(bodies(&stages)));
         Some(Track { program, stages, values: self.values(to), is_united: false })
     }
