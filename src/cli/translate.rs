@@ -139,8 +139,8 @@ fn from_rules(args: &Args) -> Result<Program1, String> {
     let (from, to) = (labelled(&args.from)?, labelled(&args.to)?);
     let on = args.on.as_deref().unwrap_or_default();
     let (method, path) = call(on)?;
-    let status = StatusCode::from_u16(args.status)
-        .map_err(|_| format!("expected a status from 100 to 599, found {}", args.status))?;
+    let status = StatusCode::from_u16(args.status).ok().filter(|status| status.as_u16() < 600);
+    let status = status.ok_or_else(|| format!("expected a status from 100 to 599, found {}", args.status))?;
     let pair = if args.part == Some(Part::Response) { api.pair(to, from) } else { api.pair(from, to) };
     let found = pair.find(&method, path);
     if let Some(absent) = found.absent() {

@@ -99,6 +99,10 @@ fn files_and_arguments() {
             "{d}: expected a YAML file with a list of ops: Is a directory",
         ),
         ("translate|--direction|up|--ops|{d}/bad.yaml".to_owned(), " --> {d}/bad.yaml:2:1"),
+        (
+            "translate|{r}|--api|chat|--from|1|--to|2|--on|GET /a|--part|response|--status|700".to_owned(),
+            "expected a status from 100 to 599, found 700",
+        ),
         ("schema|--out|{d}/bad.yaml".to_owned(), "cannot make `{d}/bad.yaml`: expected a directory"),
         ("serve|--config|{d}/none".to_owned(), "cannot read the configuration {d}/none: expected a YAML file: No such"),
         ("serve|--check|--config|{d}/bad.yaml".to_owned(), " --> {d}/bad.yaml:2:1"),
