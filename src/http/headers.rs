@@ -2,7 +2,8 @@
 //! say who it forwards for.
 
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Version};
+use http::{Method, Request, Version};
+use hyper::ext::Protocol;
 
 use super::wire;
 use crate::failure::{Failure, Kind, Side};
@@ -107,9 +108,13 @@ pub(crate) fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iter
     lines.flat_map(|v| v.split(',')).map(str::trim).filter(|t| !t.is_empty())
 }
 
-/// Whether a request asks to become a WebSocket. Whether it may is the handshake's business.
-pub(crate) fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    tokens(headers, &header::UPGRADE).any(|t| t.eq_ignore_ascii_case("websocket"))
+/// Whether a request asks to become a WebSocket. Whether it may is the handshake's business. On HTTP/2 it is a CONNECT
+/// that says so (RFC 8441 section 4).
+pub(crate) fn asks_for_websocket<B>(request: &Request<B>) -> bool {
+    match request.extensions().get::<Protocol>() {
+        Some(protocol) => request.method() == Method::CONNECT && protocol.as_str() == "websocket",
+        None => tokens(request.headers(), &header::UPGRADE).any(|t| t.eq_ignore_ascii_case("websocket")),
+    }
 }
 
 /// Names this proxy in a message's `via` (RFC 9110 section 7.6.3).

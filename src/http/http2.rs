@@ -41,7 +41,9 @@ pub(super) fn builder(limits: &ListenLimits) -> http2::Builder<TokioExecutor> {
         .max_local_error_reset_streams(FAULTY_STREAMS)
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING)
-        .keep_alive_timeout(PING);
+        .keep_alive_timeout(PING)
+        // A stream may become a socket (RFC 8441).
+        .enable_connect_protocol();
     builder
 }
 

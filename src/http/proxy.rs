@@ -34,10 +34,18 @@ enum Answer {
 
 /// Answers a request.
 pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Request<Incoming>) -> Response<Body> {
-    let upgrade = headers::asks_for_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
+    let upgrade = headers::asks_for_websocket(&request).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     let record = Record::new(client.peer, head.version, head.method.clone(), head.uri.path().to_owned());
     let mut recorder = Recorder::new(Arc::clone(plane), record);
+    if head.method == Method::CONNECT {
+        if upgrade.is_none() {
+            let failure = Failure::new(Side::Client, Kind::MethodNotSupported, "this server opens no tunnels");
+            return finish(recorder, respond::problem(&failure, Audience::default()), Some(&failure));
+        }
+        // A socket is the same call whatever it comes on.
+        head.method = Method::GET;
+    }
 
     // A session of Socket.IO keeps the snapshot and the version of its first request.
     if let Some(session) = socketio::find(plane, &head) {

@@ -23,12 +23,13 @@ pub(crate) struct Recorder {
     /// Counts it, once its backend is known.
     exchanges: Option<Arc<Exchanges>>,
     ended: bool,
+    is_socket: bool,
 }
 
 impl Recorder {
     /// Begins a record.
     pub(crate) fn new(plane: Arc<Plane>, record: Record) -> Self {
-        Self { plane, record, trace: None, exchanges: None, ended: false }
+        Self { plane, record, trace: None, exchanges: None, ended: false, is_socket: false }
     }
 
     /// Makes spans of the exchange.
@@ -52,6 +53,7 @@ impl Recorder {
 
     /// The exchange has become a socket: its spans end here, its record when the socket does.
     pub(crate) fn open(&mut self, status: StatusCode) {
+        self.is_socket = true;
         self.record.status = status.as_u16();
         self.record.took = self.record.started.elapsed();
         if let Some(trace) = self.trace.take() {
@@ -101,9 +103,10 @@ impl Drop for Recorder {
         }
         self.record.took = self.record.started.elapsed();
         let record = &self.record;
+        let took = (!self.is_socket).then_some(record.took);
         match &self.exchanges {
-            Some(exchanges) => exchanges.ended(record.status, record.took),
-            None => metrics::refused(record.api.as_ref(), record.client_version.as_ref(), record.status, record.took),
+            Some(exchanges) => exchanges.ended(record.status, took),
+            None => metrics::refused(record.api.as_ref(), record.client_version.as_ref(), record.status, took),
         }
         if let Some(trace) = self.trace.take() {
             trace.end(record);

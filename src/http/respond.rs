@@ -1,7 +1,7 @@
 //! The only place that picks a status, and what an error made by Legato looks like.
 
 use http::header::{self, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 
 use crate::backend::Body;
 use crate::failure::{Failure, Kind, Side};
@@ -187,10 +187,12 @@ pub(crate) fn options() -> Response<Body> {
     response
 }
 
-/// The answer that turns a connection into a socket.
-pub(crate) fn switching() -> Response<Body> {
+/// The answer that turns a connection into a socket, or a stream of HTTP/2.
+pub(crate) fn switching(version: Version) -> Response<Body> {
     let mut response = Response::new(body::empty());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    if version != Version::HTTP_2 {
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    }
     response
 }
 

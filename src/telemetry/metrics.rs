@@ -115,10 +115,9 @@ impl Exchanges {
         }
     }
 
-    /// An exchange ended.
-    pub fn ended(&self, status: u16, took: Duration) {
-        // A socket lasts as long as it likes.
-        if status != 101 {
+    /// An exchange ended; a socket lasts as long as it likes, so that how long it took is nothing to record.
+    pub fn ended(&self, status: u16, took: Option<Duration>) {
+        if let Some(took) = took {
             self.seconds().record(took.as_secs_f64());
         }
         let (hundreds, rest) = (usize::from(status / 100), usize::from(status % 100));
@@ -151,7 +150,7 @@ impl Exchanges {
 }
 
 /// Counts the exchanges that were refused before a backend was picked.
-pub fn refused(api: Option<&Arc<str>>, client_version: Option<&Arc<str>>, status: u16, took: Duration) {
+pub fn refused(api: Option<&Arc<str>>, client_version: Option<&Arc<str>>, status: u16, took: Option<Duration>) {
     let label = |known: Option<&Arc<str>>| known.map_or_else(|| "none".into(), Arc::clone);
     Exchanges::new(label(api), label(client_version), label(None)).ended(status, took);
 }

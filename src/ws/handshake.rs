@@ -6,6 +6,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::ext::Protocol;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -27,7 +28,9 @@ const LEG: [HeaderName; 4] =
 
 /// A client's request that may become a socket.
 pub(crate) struct Handshake {
-    accept: String,
+    /// What the client's key has to be answered with; on HTTP/2 there is none.
+    accept: Option<String>,
+    version: Version,
     upgrade: OnUpgrade,
     slot: Option<Slot>,
 }
@@ -46,20 +49,21 @@ impl Handshake {
     /// # Errors
     /// [`Kind::BadHandshake`]; [`Kind::UpgradeRequired`] for another version than 13.
     pub(crate) fn check(head: &Parts, upgrade: OnUpgrade) -> Result<Self, Failure> {
+        let slot = head.extensions.get().cloned();
+        if head.version == Version::HTTP_2 && head.extensions.get::<Protocol>().is_some() {
+            check_version(head)?;
+            return Ok(Self { accept: None, version: head.version, upgrade, slot });
+        }
         if head.method != Method::GET || head.version != Version::HTTP_11 {
-            return Err(bad("expected GET of HTTP/1.1"));
+            return Err(bad("expected GET of HTTP/1.1, or an extended CONNECT of HTTP/2"));
         }
         if !headers::tokens(&head.headers, &header::CONNECTION).any(|t| t.eq_ignore_ascii_case("upgrade")) {
             return Err(bad("expected `upgrade` in the connection header"));
         }
-        match only(&head.headers, &header::SEC_WEBSOCKET_VERSION) {
-            Some("13") => {}
-            Some(_) => return Err(wrong_version()),
-            None => return Err(bad("expected one sec-websocket-version header")),
-        }
+        check_version(head)?;
         let key = only(&head.headers, &header::SEC_WEBSOCKET_KEY).filter(|k| is_key(k));
         let key = key.ok_or_else(|| bad("expected 16 bytes in base64 in one sec-websocket-key header"))?;
-        Ok(Self { accept: derive_accept_key(key.as_bytes()), upgrade, slot: head.extensions.get().cloned() })
+        Ok(Self { accept: Some(derive_accept_key(key.as_bytes())), version: head.version, upgrade, slot })
     }
 
     /// Opens the backend's side.
@@ -81,6 +85,10 @@ impl Handshake {
         let request = request(outgoing, &key, &extensions);
         let mut response = ask(exchange, &mut lease, request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if self.version == Version::HTTP_2 && response.status().is_success() {
+                // On HTTP/2 this would open a socket.
+                return Err(bad_answer("it is an answer to another request"));
+            }
             return refusal(exchange, response, lease).map(Opened::Refused);
         }
         check_answer(response.headers(), &key)?;
@@ -102,10 +110,17 @@ impl Handshake {
 
     /// The answer for a client whose socket is not the backend's, and the connection that becomes that socket.
     pub(crate) fn accept(self) -> (Response<Body>, OnUpgrade, Option<Slot>) {
-        let mut response = respond::switching();
-        upgrade_headers(response.headers_mut());
-        headers::insert(response.headers_mut(), header::SEC_WEBSOCKET_ACCEPT, &self.accept);
+        let mut response = respond::switching(self.version);
+        self.switch(response.headers_mut());
         (response, self.upgrade, self.slot)
+    }
+
+    /// Adds what makes an answer one to this handshake.
+    fn switch(&self, to: &mut HeaderMap) {
+        if let Some(accept) = &self.accept {
+            upgrade_headers(to);
+            headers::insert(to, header::SEC_WEBSOCKET_ACCEPT, accept);
+        }
     }
 
     /// The answer for the client, with what else the backend says in its own.
@@ -115,7 +130,7 @@ impl Handshake {
         backend: &HeaderMap,
         extensions: Extensions,
     ) -> (Response<Body>, Option<Compression>) {
-        let mut response = respond::switching();
+        let mut response = respond::switching(self.version);
         let to = response.headers_mut();
         to.clone_from(backend);
         headers::remove_hop_by_hop(to);
@@ -129,8 +144,7 @@ impl Handshake {
         }
         headers::add_via(to, Version::HTTP_11);
         let compression = extensions.answer(to);
-        upgrade_headers(to);
-        headers::insert(to, header::SEC_WEBSOCKET_ACCEPT, &self.accept);
+        self.switch(to);
         (response, compression)
     }
 }
@@ -183,6 +197,14 @@ fn is_key(key: &str) -> bool {
     digits.len() == 22
         && digits.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
         && digits.ends_with(['A', 'Q', 'g', 'w'])
+}
+
+fn check_version(head: &Parts) -> Result<(), Failure> {
+    match only(&head.headers, &header::SEC_WEBSOCKET_VERSION) {
+        Some("13") => Ok(()),
+        Some(_) => Err(wrong_version()),
+        None => Err(bad("expected one sec-websocket-version header")),
+    }
 }
 
 fn bad(detail: &str) -> Failure {

@@ -64,4 +64,5 @@ mod unordered;
 mod ws;
 mod ws_compressed;
 mod ws_ends;
+mod ws_http2;
 mod ws_translation;
