@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs bench/proxy and prints its tables: bench/run.sh. What the peers need is installed first: packages of the system
+# Runs bench/proxy and bench/ws and prints their tables: bench/run.sh. What the peers need is installed first: packages of the system
 # where they are missing (as root), Envoy and the packages of Node below target/bench.
 # BENCH_SECONDS sets the length of a turn, BENCH_ONLY=Legato leaves all others out.
 set -euo pipefail
@@ -18,5 +18,11 @@ export BENCH_ENVOY="$peers/envoy/envoy/_bin/envoy"
 export BENCH_NODE="$peers/node"
 cp bench/proxy/node/package.json "$BENCH_NODE"
 [ -d "$BENCH_NODE/node_modules/express" ] || npm install --silent --prefix "$BENCH_NODE"
+[ -d "$peers/ws/node_modules/ws" ] || {
+    mkdir -p "$peers/ws"
+    cp bench/ws/node/package.json "$peers/ws"
+    npm install --silent --prefix "$peers/ws"
+}
 ulimit -n "$(ulimit -Hn)"
 cargo bench --bench proxy
+BENCH_NODE="$peers/ws" cargo bench --bench ws
