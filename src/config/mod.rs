@@ -253,6 +253,8 @@ pub struct Timeouts {
     pub request: Option<Duration>,
     /// Without a message on a socket.
     pub websocket_idle: Option<Duration>,
+    /// Until a socket's first message names its version.
+    pub first_message: Duration,
 }
 
 impl Default for Timeouts {
@@ -263,6 +265,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(60),
             request: None,
             websocket_idle: None,
+            first_message: Duration::from_secs(10),
         }
     }
 }

@@ -71,6 +71,7 @@ fn what_is_not_said_has_its_documented_default() {
                 idle: milliseconds(60_000),
                 request: None,
                 websocket_idle: None,
+                first_message: milliseconds(10_000),
             },
             limits: ApiLimits {
                 body: 1_073_741_824,
@@ -111,7 +112,7 @@ apis:
     match: {hosts: ["${HOST}", OTHER.example], prefix: /chat/}
     backends:
       legacy: {speaks: v1, endpoints: ["http://a:1", "http://b"], balance: round_robin, protocol: h2, host: backend}
-    timeouts: {connect: 1ms, response_head: 2s, idle: 3m, request: 1h, websocket_idle: 5s}
+    timeouts: {connect: 1ms, response_head: 2s, idle: 3m, request: 1h, websocket_idle: 5s, first_message: 6s}
     limits: {body: 10, buffer: 1KiB, depth: 4, message: 2MiB, contexts: 0B, decompressed: 3MiB, ratio: 9}
   rest:
     backends:
@@ -162,6 +163,7 @@ drain: 0s
         idle: Duration::from_secs(180),
         request: Some(Duration::from_secs(3600)),
         websocket_idle: Some(Duration::from_secs(5)),
+        first_message: Duration::from_secs(6),
     };
     assert_eq!(chat.timeouts, want);
     assert_eq!(

@@ -60,11 +60,23 @@ pub(crate) struct Exchange {
     pub(crate) speaks: VersionId,
     /// When all has to be over.
     pub(crate) deadline: Option<Instant>,
+    /// Where a socket's first message names the version, if nothing else did; [`resolved`](Self::resolved) is what is
+    /// served where it names none.
+    pub(crate) awaits: Option<Awaits>,
     snapshot: Arc<Snapshot>,
 }
 
+/// What is to be found out from a socket's first message.
+#[derive(Debug)]
+pub(crate) struct Awaits {
+    /// The names that lead to the version.
+    pub(crate) names: Vec<String>,
+    /// Why a message that names none ends the socket; `None` where there is a version for such clients.
+    pub(crate) missing: Option<ResolveError>,
+}
+
 impl Exchange {
-    /// Finds out what a request is for.
+    /// Finds out what a request is for; `is_socket`: to become one.
     ///
     /// # Errors
     /// Those that concern the request's target and version, with what was found out before.
@@ -73,6 +85,7 @@ impl Exchange {
         snapshot: Arc<Snapshot>,
         client: Client,
         head: &Parts,
+        is_socket: bool,
     ) -> Result<Self, Box<Refused>> {
         let authority = headers::authority(head)?;
         let host = authority.as_deref().map(headers::host_of);
@@ -82,8 +95,21 @@ impl Exchange {
         let (path, query) = (head.uri.path(), head.uri.query());
         let view = RequestView { headers: &head.headers, host: authority.as_deref(), path, query };
         let api = &rules.api;
-        let resolved = api.resolver.resolve(&api.versions, &view).map_err(|e| refused(unresolved(api, &e), None))?;
-        check_sunset(api, resolved.version).map_err(|failure| refused(failure, Some(resolved.version)))?;
+        let reads_messages = is_socket && route.config.socketio.as_ref().is_none_or(|config| config.path != path);
+        let names = reads_messages.then(|| api.resolver.awaited(&api.versions, &view)).flatten();
+        let resolved = api.resolver.resolve(&api.versions, &view);
+        let (resolved, awaits) = match (resolved, names) {
+            (Ok(resolved), None) => {
+                check_sunset(api, resolved.version).map_err(|failure| refused(failure, Some(resolved.version)))?;
+                (resolved, None)
+            }
+            (Ok(resolved), Some(names)) => (resolved, Some(Awaits { names: names.to_vec(), missing: None })),
+            (Err(missing @ ResolveError::Missing { .. }), Some(names)) => {
+                let awaits = Awaits { names: names.to_vec(), missing: Some(missing) };
+                (Resolved::nothing(api.versions.latest()), Some(awaits))
+            }
+            (Err(error), _) => return Err(refused(unresolved(api, &error), None)),
+        };
         let asked = resolved.path.as_deref().unwrap_or(path);
         let speaks = rules.speaks[BACKEND].asked(resolved.version, &head.method, asked);
         Ok(Self {
@@ -98,8 +124,29 @@ impl Exchange {
             deadline: route.config.timeouts.request.map(|t| Instant::now() + t),
             api: Arc::clone(api),
             route,
+            awaits,
             snapshot,
         })
+    }
+
+    /// Takes the version that a socket's first message names.
+    ///
+    /// # Errors
+    /// It does not exist or is gone, or none is named and there is none for such clients.
+    pub(crate) fn settle(&mut self, path: &str, label: Option<&str>) -> Result<(), Failure> {
+        let missing = self.awaits.take().and_then(|awaits| awaits.missing);
+        let named = label.map(|label| self.api.resolver.named_in_message(&self.api.versions, label));
+        let version = match (named, missing) {
+            (Some(named), _) => named.map_err(|error| unresolved(&self.api, &error))?,
+            (None, Some(missing)) => return Err(unresolved(&self.api, &missing)),
+            (None, None) => self.resolved.version,
+        };
+        self.resolved.version = version;
+        if let Some(rules) = &self.route.rules {
+            let asked = self.resolved.path.as_deref().unwrap_or(path);
+            self.speaks = rules.speaks[BACKEND].asked(version, &Method::GET, asked);
+        }
+        check_sunset(&self.api, version)
     }
 
     /// The client's version.
@@ -195,7 +242,9 @@ impl Exchange {
 
     /// Says in a response which version was served, what decided it, and until when it is.
     pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
-        stamp(&self.route, Some(self.resolved.version), headers);
+        // What is not known yet is not said.
+        let version = self.awaits.is_none().then_some(self.resolved.version);
+        stamp(&self.route, version, headers);
     }
 }
 

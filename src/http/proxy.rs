@@ -57,7 +57,7 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
     // One snapshot decides everything about this request.
     let snapshot = plane.published.load();
     recorder.trace(trace::begin(snapshot.tracer.as_ref(), &mut head.headers));
-    let exchange = match Exchange::open(plane, snapshot, client, &head) {
+    let exchange = match Exchange::open(plane, snapshot, client, &head, upgrade.is_some()) {
         Ok(exchange) => exchange,
         Err(refused) => {
             note_refused(&refused, recorder.record());
@@ -72,6 +72,11 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
         return settle(recorder, answer, exchange.audience(), |headers| exchange.stamp(headers));
     }
 
+    let upgrade = match upgrade {
+        Some(upgrade) if exchange.awaits.is_some() => return wait(plane, exchange, recorder, head, upgrade),
+        upgrade => upgrade,
+    };
+
     match forward(plane, &exchange, &mut recorder, head, body, upgrade).await {
         Ok(Answer::Message(mut response)) => {
             exchange.stamp(response.headers_mut());
@@ -81,6 +86,29 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
             exchange.stamp(response.headers_mut());
             recorder.open(response.status());
             plane.tasks.spawn(session.run(recorder));
+            response
+        }
+        Err(failure) => {
+            let mut response = respond::problem(&failure, exchange.audience());
+            exchange.stamp(response.headers_mut());
+            finish(recorder, response, Some(&failure))
+        }
+    }
+}
+
+/// Opens a socket whose first message names the client's version: the backend is asked when it has come.
+fn wait(
+    plane: &Arc<Plane>,
+    exchange: Exchange,
+    mut recorder: Recorder,
+    head: Parts,
+    upgrade: OnUpgrade,
+) -> Response<Body> {
+    match ws::Handshake::check(&head, upgrade) {
+        Ok(handshake) => {
+            let (response, waiting) = handshake.wait(plane, exchange, head);
+            recorder.open(response.status());
+            plane.tasks.spawn(waiting.run(recorder));
             response
         }
         Err(failure) => {
@@ -135,10 +163,10 @@ fn note(exchange: &Exchange, recorder: &mut Recorder) {
     let record = recorder.record();
     record.peer.set_ip(exchange.client_ip);
     record.api = Some(Arc::clone(&exchange.route.name));
-    record.client_version = Some(Arc::clone(&exchange.client_version().label));
+    record.client_version = exchange.awaits.is_none().then(|| Arc::clone(&exchange.client_version().label));
     record.backend = Some(Arc::clone(exchange.backend.name()));
     record.backend_version = Some(Arc::clone(&exchange.backend_version().label));
-    if let Some(exchanges) = exchange.exchanges() {
+    if let Some(exchanges) = exchange.exchanges().filter(|_| exchange.awaits.is_none()) {
         recorder.counted_by(Arc::clone(exchanges));
     }
 }

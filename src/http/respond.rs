@@ -200,6 +200,12 @@ pub(crate) fn switching(version: Version) -> Response<Body> {
 pub(crate) const HEAD_TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// An error in a form of its own, for a client of a version.
+pub(crate) fn shaped(failure: &Failure, shape: &ProblemShape, version: Option<&str>) -> String {
+    let status = status(failure);
+    shape.fill(|which| part(which, failure, status, version))
+}
+
 fn document(failure: &Failure, status: StatusCode, version: Option<&str>) -> String {
     let members = [
         ("type", ProblemPart::Type),

@@ -357,6 +357,8 @@ pub struct Frames {
     pub discriminator: Keys,
     /// By name in the older version.
     pub frames: Vec<Frame>,
+    /// Of a client's messages: what it is sent for one that cannot be translated, as the newer version has it.
+    pub error: Option<ProblemShape>,
 }
 
 /// One kind of message.

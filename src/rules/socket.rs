@@ -7,13 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::json::edit::{Edit, Entry, Keys, Otherwise, Token, ValueEdit};
-use crate::json::{Code, Error, Items, Kind, Limits, OnError, Program, Values, quote, translate, unescape};
+use crate::json::{Code, Error, Item, Items, Kind, Limits, OnError, Program, Values, quote, translate, unescape};
 use crate::route::{Router, Template};
+use crate::version::VersionId;
 
 use super::Direction;
 use super::ast::{Change, Frame, Frames, Origin, WsBlock};
 use super::lens::{Lowered, Mode, lower_ops};
 use super::path::Part;
+use super::problem::ProblemShape;
 use super::stage::{Cause, Stage, bodies};
 use super::step::Step;
 
@@ -42,6 +44,18 @@ impl Side {
 pub struct Socket {
     client: Events,
     server: Events,
+    /// What a client is sent for a message that cannot be translated, in the order in which its messages pass the changes.
+    errors: Vec<Reply>,
+}
+
+/// What a change has a client be sent for a message that cannot be translated.
+#[derive(Debug)]
+pub struct Reply {
+    change: Arc<str>,
+    /// The version that the message is of, as one of its server's.
+    pub version: VersionId,
+    /// The message.
+    pub shape: ProblemShape,
 }
 
 /// The events of one side, by their names as the sender spells them.
@@ -83,6 +97,14 @@ impl Socket {
         self.client.by_name.is_empty() && self.server.by_name.is_empty()
     }
 
+    /// What a client is sent for its message that failed in this change, if it is sent anything: what that change says,
+    /// or the first that says something.
+    #[must_use]
+    pub fn reply(&self, change: Option<&str>) -> Option<&Reply> {
+        let own = self.errors.iter().find(|reply| Some(&*reply.change) == change);
+        own.or(self.errors.first())
+    }
+
     /// Translates one text message. The event's name as the sender spells it comes back too where a rule knows it.
     /// What is not JSON passes: rules are about JSON messages, and a socket may carry others beside them.
     ///
@@ -91,7 +113,7 @@ impl Socket {
     pub fn translate(
         &self,
         side: Side,
-        message: &[u8],
+        message: &Bytes,
         values: &Values,
         limits: Limits,
     ) -> (Option<&str>, Result<Outcome, Error>) {
@@ -107,7 +129,7 @@ impl Socket {
         let outcome = match &event.plan {
             Plan::Drop => Ok(Outcome::Dropped),
             Plan::Translate(program) if program.is_identity() => Ok(Outcome::Pass),
-            Plan::Translate(program) => match translate(program, values, limits, Bytes::copy_from_slice(message)) {
+            Plan::Translate(program) => match translate(program, values, limits, message.clone()) {
                 Ok(done) => Ok(Outcome::Translated(done.body)),
                 Err(error) if error.code == Code::Dropped => Ok(Outcome::Dropped),
                 Err(error) => Err(error),
@@ -142,22 +164,11 @@ impl Events {
 /// The string at a discriminator, if there is one.
 fn name_at<'m>(discriminator: &Keys, message: &'m [u8]) -> Result<Option<Cow<'m, str>>, Error> {
     let mut at = message;
-    for key in discriminator {
+    for (depth, key) in discriminator.iter().enumerate() {
         if Kind::of(at) != Kind::Object {
             return Ok(None);
         }
-        let mut hits = Items::new(at, 0).filter(|item| *unescape(&at[item.name.clone()]) == *key.as_bytes());
-        let Some(hit) = hits.next() else { return Ok(None) };
-        if hits.next().is_some() {
-            let detail = format!("the discriminator `{key}` stands twice in its object");
-            return Err(Error {
-                code: Code::DuplicateKey,
-                offset: 0,
-                pointer: Some(format!("/{}", discriminator.join("/"))),
-                change: None,
-                detail,
-            });
-        }
+        let Some(hit) = only_member(at, key, &discriminator[..=depth])? else { return Ok(None) };
         at = &at[hit.value];
     }
     if Kind::of(at) != Kind::String {
@@ -166,6 +177,25 @@ fn name_at<'m>(discriminator: &Keys, message: &'m [u8]) -> Result<Option<Cow<'m,
     Ok(match unescape(at) {
         Cow::Borrowed(name) => std::str::from_utf8(name).ok().map(Cow::Borrowed),
         Cow::Owned(name) => String::from_utf8(name).ok().map(Cow::Owned),
+    })
+}
+
+/// The member of an object that has this name; `path` leads to it.
+///
+/// # Errors
+/// [`Code::DuplicateKey`] if it stands twice.
+pub(super) fn only_member(object: &[u8], name: &str, path: &[String]) -> Result<Option<Item>, Error> {
+    let mut hits = Items::new(object, 0).filter(|item| *unescape(&object[item.name.clone()]) == *name.as_bytes());
+    let Some(hit) = hits.next() else { return Ok(None) };
+    if hits.next().is_none() {
+        return Ok(Some(hit));
+    }
+    Err(Error {
+        code: Code::DuplicateKey,
+        offset: 0,
+        pointer: Some(format!("/{}", path.join("/"))),
+        change: None,
+        detail: format!("`{name}`, which says what the message is, stands twice in its object"),
     })
 }
 
@@ -190,10 +220,19 @@ pub(super) fn compile(steps: &[Step<'_>]) -> Router<Socket> {
             Socket {
                 client: Events::compile(&side(steps, Side::Client, about)),
                 server: Events::compile(&side(steps, Side::Server, about)),
+                errors: replies(&side(steps, Side::Client, about)),
             },
         );
     }
     router
+}
+
+fn replies(steps: &Steps<'_>) -> Vec<Reply> {
+    let said = steps.iter().filter_map(|(change, frames, _)| {
+        let shape = frames.error.clone()?;
+        Some(Reply { change: Arc::clone(&change.id), version: change.since, shape })
+    });
+    said.collect()
 }
 
 /// What the messages of one side pass, in their order; the steps are in that of a request.

@@ -16,6 +16,7 @@ const REQUEST_SECONDS: &str = "legato_request_seconds";
 const TRANSLATE_SECONDS: &str = "legato_translate_seconds";
 const TRANSLATE_FAILURES: &str = "legato_translate_failures_total";
 const MESSAGES: &str = "legato_messages_total";
+const MESSAGE_OUTCOMES: &str = "legato_message_outcomes_total";
 const RELOADS: &str = "legato_reloads_total";
 const RULES_INFO: &str = "legato_rules_info";
 const BACKEND_ENDPOINTS: &str = "legato_backend_endpoints";
@@ -62,6 +63,7 @@ fn describe() {
     describe_histogram!(TRANSLATE_SECONDS, "Time spent translating bodies that were held whole");
     describe_counter!(TRANSLATE_FAILURES, "Documents and messages without a translation");
     describe_counter!(MESSAGES, "WebSocket messages by sender and event");
+    describe_counter!(MESSAGE_OUTCOMES, "WebSocket messages by what became of them");
     describe_counter!(RELOADS, "Reloads by result");
     describe_counter!(BACKEND_FAILURES, "Exchanges with endpoints that failed, by code");
     describe_counter!(BACKEND_EJECTIONS, "Endpoints ejected after failures in a row");
@@ -165,6 +167,73 @@ pub fn translate_failure(api: &str, change: Option<&str>, code: &'static str) {
 pub fn message(api: &str, side: &'static str, event: Option<&str>) {
     let event = event.unwrap_or("other").to_owned();
     counter!(MESSAGES, "api" => api.to_owned(), "side" => side, "event" => event).increment(1);
+}
+
+/// Counts the messages that one side of a socket sends. The metrics behind it are looked up once for each event.
+#[derive(Debug)]
+pub struct Messages {
+    api: Arc<str>,
+    side: &'static str,
+    /// By event; no more than rules name, and `other`.
+    events: Vec<EventCounters>,
+}
+
+#[derive(Debug)]
+struct EventCounters {
+    event: Box<str>,
+    all: Counter,
+    by_outcome: [OnceLock<Counter>; 4],
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageOutcome {
+    /// It left as it came.
+    Passed,
+    /// It left changed.
+    Translated,
+    /// The receiver's version has no such message.
+    Dropped,
+    /// It has no translation.
+    Failed,
+}
+
+impl MessageOutcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Translated => "translated",
+            Self::Dropped => "dropped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Messages {
+    /// None yet.
+    #[must_use]
+    pub fn new(api: Arc<str>, side: &'static str) -> Self {
+        Self { api, side, events: Vec::new() }
+    }
+
+    /// A message came. `event` is one that a rule names.
+    pub fn count(&mut self, event: Option<&str>, outcome: MessageOutcome) {
+        let event = event.unwrap_or("other");
+        let known = self.events.iter().position(|counters| *counters.event == *event);
+        let at = known.unwrap_or_else(|| {
+            let all =
+                counter!(MESSAGES, "api" => Arc::clone(&self.api), "side" => self.side, "event" => event.to_owned());
+            self.events.push(EventCounters { event: event.into(), all, by_outcome: Default::default() });
+            self.events.len() - 1
+        });
+        let Some(counters) = self.events.get(at) else { return };
+        counters.all.increment(1);
+        let by_outcome = counters.by_outcome[outcome as usize].get_or_init(|| {
+            counter!(MESSAGE_OUTCOMES, "api" => Arc::clone(&self.api), "side" => self.side,
+                "event" => counters.event.to_string(), "outcome" => outcome.name())
+        });
+        by_outcome.increment(1);
+    }
 }
 
 /// Rules or configuration were loaded again, or could not be.

@@ -148,6 +148,14 @@ pub struct Resolved {
     pub subprotocol: Option<String>,
 }
 
+impl Resolved {
+    /// A version that nothing in a request names.
+    #[must_use]
+    pub fn nothing(version: VersionId) -> Self {
+        Self { version, source: None, path: None, prefix: None, subprotocol: None }
+    }
+}
+
 /// A version at the start of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix {
@@ -199,6 +207,9 @@ impl fmt::Display for ResolveError {
 
 impl std::error::Error for ResolveError {}
 
+/// What is said of where there is no such source.
+static NO_MESSAGE: Source = Source::Message(Vec::new());
+
 impl Resolver {
     /// Finds a request's version.
     ///
@@ -235,6 +246,30 @@ impl Resolver {
         }
         let missing = || ResolveError::Missing { sources: self.sources.iter().map(Source::to_string).collect() };
         self.default.map(|version| (version, None)).ok_or_else(missing)
+    }
+
+    /// Where a socket's first message names its version, if that decides: nothing before it in the order of the sources
+    /// does.
+    #[must_use]
+    pub fn awaited(&self, versions: &Versions, request: &RequestView<'_>) -> Option<&[String]> {
+        for source in &self.sources {
+            match source {
+                Source::Message(names) => return Some(names),
+                source if read::label(source, versions, request) != Ok(None) => return None,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The version that a socket's first message names.
+    ///
+    /// # Errors
+    /// It does not exist, and the resolver rejects that.
+    pub fn named_in_message(&self, versions: &Versions, label: &str) -> Result<VersionId, ResolveError> {
+        let source = self.sources.iter().find(|source| matches!(source, Source::Message(_)));
+        let source = source.unwrap_or(&NO_MESSAGE);
+        versions.find(label).map_or_else(|| self.unknown(versions, label, source), Ok)
     }
 
     fn unknown(&self, versions: &Versions, label: &str, source: &Source) -> Result<VersionId, ResolveError> {
@@ -289,7 +324,7 @@ impl Resolver {
                     names.extend([ACCEPT, CONTENT_TYPE]);
                 }
                 Source::Cookie(_) => names.push(COOKIE),
-                Source::Query(_) | Source::Path(_) | Source::Subprotocol(_) | Source::Host(_) => {}
+                Source::Query(_) | Source::Path(_) | Source::Subprotocol(_) | Source::Host(_) | Source::Message(_) => {}
             }
         }
         let mut distinct: Vec<HeaderName> = Vec::new();

@@ -33,6 +33,7 @@ pub(super) fn label<'r>(
         Source::Subprotocol(pattern) => Ok(subprotocol_label(pattern, versions, request.headers).map(Cow::Owned)),
         Source::Host(pattern) => Ok(host_label(pattern, versions, request.host).map(Cow::Owned)),
         Source::Cookie(name) => agree(cookie_labels(request.headers, name).into_iter().map(Cow::Owned)),
+        Source::Message(_) => Ok(None),
         Source::Pinned { header, pins } => {
             let pinned = pins.versions(header, request.headers);
             agree(pinned.map(|version| Cow::Owned(versions.get(version).label.to_string())))

@@ -26,6 +26,8 @@ pub enum Source {
     Host(Pattern),
     /// A cookie.
     Cookie(String),
+    /// A value of a socket's first message: the names that lead to it. No head of a request has it.
+    Message(Vec<String>),
     /// Who the client is, by a header that says so.
     Pinned {
         /// The header.
@@ -49,8 +51,8 @@ const PLACEHOLDER: &str = "{version}";
 
 impl Source {
     /// The keys of `client_version` entries that [`parse`](Self::parse) takes.
-    pub const KINDS: [&str; 8] =
-        ["header", "query", "path", "media_type", "media_type_suffix", "subprotocol", "host", "cookie"];
+    pub const KINDS: [&str; 9] =
+        ["header", "query", "path", "media_type", "media_type_suffix", "subprotocol", "host", "cookie", "message"];
 
     /// An entry of `client_version`: one of [`KINDS`](Self::KINDS) and its value.
     ///
@@ -69,6 +71,7 @@ impl Source {
             "subprotocol" => Pattern::parse(value).map(Self::Subprotocol),
             "host" => Pattern::parse(&value.to_ascii_lowercase()).map(Self::Host),
             "cookie" => token(value).map(|name| Self::Cookie(name.into())),
+            "message" => pointer(value).map(Self::Message),
             _ => Err(format!("unknown version source `{kind}`")),
         }
     }
@@ -91,6 +94,14 @@ fn media_type_pattern(value: &str) -> Result<Pattern, String> {
         return Err(format!("expected a type and a subtype with {PLACEHOLDER}, found `{value}`"));
     }
     Ok(pattern)
+}
+
+/// The names of a pointer (RFC 6901) to one value within a message.
+fn pointer(value: &str) -> Result<Vec<String>, String> {
+    let expected = || format!("expected a pointer to one value of a message, such as `/version`, found `{value}`");
+    let names = value.strip_prefix('/').ok_or_else(expected)?.split('/');
+    let name = |name: &str| (name != "*").then(|| name.replace("~1", "/").replace("~0", "~"));
+    names.map(name).collect::<Option<_>>().ok_or_else(expected)
 }
 
 /// A token (RFC 9110, section 5.6.2).
@@ -149,6 +160,11 @@ impl fmt::Display for Source {
             Self::Subprotocol(pattern) => write!(f, "subprotocol `{pattern}`"),
             Self::Host(pattern) => write!(f, "host `{pattern}`"),
             Self::Cookie(name) => write!(f, "cookie `{name}`"),
+            Self::Message(names) => {
+                f.write_str("the first message's `")?;
+                names.iter().try_for_each(|name| write!(f, "/{}", name.replace('~', "~0").replace('/', "~1")))?;
+                f.write_str("`")
+            }
             Self::Pinned { header, .. } => write!(f, "the client's `{header}`"),
         }
     }

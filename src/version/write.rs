@@ -141,7 +141,7 @@ fn edit_headers(source: &Source, headers: &mut HeaderMap, edit: Edit<'_>) {
                 edit_values(headers, &header, |text| Some(edit_media_types(source, text, edit)));
             }
         }
-        Source::Query(_) | Source::Path(_) | Source::Host(_) | Source::Pinned { .. } => {}
+        Source::Query(_) | Source::Path(_) | Source::Host(_) | Source::Message(_) | Source::Pinned { .. } => {}
     }
 }
 

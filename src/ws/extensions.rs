@@ -26,7 +26,7 @@ pub(super) enum Extensions {
 
 /// What is needed for the answer to a client, and what a backend was offered.
 pub(super) struct Own {
-    client: Compression,
+    client: Option<Compression>,
     answer: String,
     /// The memory for the backend's contexts, where there is some.
     backend: Option<Held>,
@@ -77,7 +77,7 @@ impl Extensions {
     }
 
     /// Writes the answer for the client, to whose header the backend's has been copied.
-    pub(super) fn answer(self, answer: &mut HeaderMap) -> Option<Compression> {
+    pub(super) fn answer(&mut self, answer: &mut HeaderMap) -> Option<Compression> {
         match self {
             Self::Theirs => None,
             Self::None => {
@@ -86,7 +86,7 @@ impl Extensions {
             }
             Self::Own(own) => {
                 headers::insert(answer, header::SEC_WEBSOCKET_EXTENSIONS, &own.answer);
-                Some(own.client)
+                own.client.take()
             }
         }
     }
@@ -100,7 +100,7 @@ impl Own {
             held.is_some()
         })?;
         let backend = contexts.take(Agreed::DEFAULT.client_memory(), limit);
-        Some(Self { client: Compression { agreed, held }, answer, backend })
+        Some(Self { client: Some(Compression { agreed, held }), answer, backend })
     }
 }
 

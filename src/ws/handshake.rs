@@ -19,7 +19,8 @@ use crate::http::server::Slot;
 use crate::http::{Plane, body, headers, respond};
 
 use super::extensions::Extensions;
-use super::session::{Legs, Session};
+use super::first::{Client, Waiting};
+use super::session::{BackendLeg, Legs, Session};
 use super::wire::Compression;
 
 /// The handshake's own headers: each leg has its own.
@@ -80,32 +81,37 @@ impl Handshake {
         let path = path_and_query.split('?').next().unwrap_or(path_and_query);
         let is_translated = exchange.pair().socket(path).is_some();
         let mut extensions = Extensions::new(plane, exchange, &outgoing.headers, is_translated);
-        let key = generate_key();
-        let mut lease = connect(exchange).await?;
-        let request = request(outgoing, &key, &extensions);
-        let mut response = ask(exchange, &mut lease, request).await?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            if self.version == Version::HTTP_2 && response.status().is_success() {
+        let lease = connect(exchange).await?;
+        let (backend, answer) = match shake(exchange, lease, outgoing, &mut extensions).await? {
+            Shaken::Socket(backend, answer) => (backend, answer),
+            Shaken::Refused(response, _) if self.version == Version::HTTP_2 && response.status().is_success() => {
                 // On HTTP/2 this would open a socket.
                 return Err(bad_answer("it is an answer to another request"));
             }
-            return refusal(exchange, response, lease).map(Opened::Refused);
-        }
-        check_answer(response.headers(), &key)?;
-        let backend_compression = extensions.agreed(response.headers()).map_err(bad_answer)?;
-        let backend =
-            hyper::upgrade::on(&mut response).await.map_err(|e| bad_answer("no socket").because(causes(&e)))?;
-        let (answer, client_compression) = self.answer(exchange, response.headers(), extensions);
-        let legs = Legs {
-            client: self.upgrade,
-            client_compression,
-            slot: self.slot,
-            backend,
-            backend_compression,
-            picked: lease.into_picked(),
+            Shaken::Refused(response, lease) => return refusal(exchange, *response, *lease).map(Opened::Refused),
         };
+        let (answer, compression) = self.answer(exchange, &answer, extensions);
+        let legs = Legs { client: self.upgrade, client_compression: compression, slot: self.slot, backend };
         let session = Session::new(plane, exchange, legs, path.to_owned());
         Ok(Opened::Socket(answer, Box::new(session)))
+    }
+
+    /// The answer for a client whose backend is asked later, and what waits for its first message. Of the subprotocols
+    /// that the client offers, the first is answered, and the backend is offered no other.
+    pub(crate) fn wait(self, plane: &Arc<Plane>, exchange: Exchange, mut head: Parts) -> (Response<Body>, Waiting) {
+        let mut extensions = Extensions::new(plane, &exchange, &head.headers, true);
+        let mut response = respond::switching(self.version);
+        let to = response.headers_mut();
+        let compression = extensions.answer(to);
+        let protocol = headers::tokens(&head.headers, &header::SEC_WEBSOCKET_PROTOCOL).next().map(str::to_owned);
+        if let Some(protocol) = protocol {
+            headers::insert(to, header::SEC_WEBSOCKET_PROTOCOL, &protocol);
+            headers::insert(&mut head.headers, header::SEC_WEBSOCKET_PROTOCOL, &protocol);
+        }
+        exchange.stamp(to);
+        self.switch(to);
+        let client = Client { upgrade: self.upgrade, compression, slot: self.slot };
+        (response, Waiting { plane: Arc::clone(plane), exchange, head, client, extensions })
     }
 
     /// The answer for a client whose socket is not the backend's, and the connection that becomes that socket.
@@ -128,7 +134,7 @@ impl Handshake {
         &self,
         exchange: &Exchange,
         backend: &HeaderMap,
-        extensions: Extensions,
+        mut extensions: Extensions,
     ) -> (Response<Body>, Option<Compression>) {
         let mut response = respond::switching(self.version);
         let to = response.headers_mut();
@@ -169,17 +175,42 @@ pub(crate) async fn reserve(exchange: &Exchange) -> Result<Lease, Failure> {
 ///
 /// # Errors
 /// As the backend answers with what is no handshake.
-pub(crate) async fn dial(exchange: &Exchange, mut lease: Lease, mut outgoing: Outgoing) -> Result<Dialed, Failure> {
+pub(crate) async fn dial(exchange: &Exchange, lease: Lease, mut outgoing: Outgoing) -> Result<Dialed, Failure> {
     outgoing.headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
+    match shake(exchange, lease, outgoing, &mut Extensions::None).await? {
+        Shaken::Socket(backend, headers) => Ok(Dialed::Socket(backend.upgraded, backend.picked, headers)),
+        Shaken::Refused(response, lease) => refusal(exchange, *response, *lease).map(Dialed::Refused),
+    }
+}
+
+/// What a backend made of a handshake.
+pub(super) enum Shaken {
+    /// A socket, and what else it said.
+    Socket(BackendLeg, HeaderMap),
+    /// Its refusal.
+    Refused(Box<Response<Incoming>>, Box<Lease>),
+}
+
+/// Opens a socket to the backend.
+///
+/// # Errors
+/// As the backend answers with what is no handshake.
+pub(super) async fn shake(
+    exchange: &Exchange,
+    mut lease: Lease,
+    outgoing: Outgoing,
+    extensions: &mut Extensions,
+) -> Result<Shaken, Failure> {
     let key = generate_key();
-    let mut response = ask(exchange, &mut lease, request(outgoing, &key, &Extensions::None)).await?;
+    let mut response = ask(exchange, &mut lease, request(outgoing, &key, extensions)).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return refusal(exchange, response, lease).map(Dialed::Refused);
+        return Ok(Shaken::Refused(Box::new(response), Box::new(lease)));
     }
     check_answer(response.headers(), &key)?;
-    Extensions::None.agreed(response.headers()).map_err(bad_answer)?;
+    let compression = extensions.agreed(response.headers()).map_err(bad_answer)?;
     let upgraded = hyper::upgrade::on(&mut response).await.map_err(|e| bad_answer("no socket").because(causes(&e)))?;
-    Ok(Dialed::Socket(upgraded, lease.into_picked(), std::mem::take(response.headers_mut())))
+    let backend = BackendLeg { upgraded, compression, picked: lease.into_picked() };
+    Ok(Shaken::Socket(backend, std::mem::take(response.headers_mut())))
 }
 
 /// A header's value, where it stands once.

@@ -6,12 +6,14 @@
 //!    slow receiver slows its sender. Where the rules know the path, text messages are translated; a message
 //!    without a translation is dropped and counted, and the socket lives on.
 //! 3. Sockets without rules are a `tunnel`: bytes, never messages; `frames` knows where one could be put between.
+//!    One whose version its first message names is answered first; `first` opens the backend's side when it has come.
 //! 4. `leg` is one side as messages, and `wire` its connection, from which compressed messages are read as if they
 //!    were not. What is agreed on with each side is its own, see [`crate::framing::deflate`].
 //! 5. Close codes and reasons travel end to end. Only `session` picks one.
 
 mod activity;
 mod extensions;
+mod first;
 mod frames;
 mod handshake;
 mod leg;

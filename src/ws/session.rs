@@ -12,6 +12,10 @@
 //! | no translation, and `on_error.frame: close` | 1011 | 1011 |
 //! | no message for `websocket_idle`, or the proxy drains | 1001 | 1001 |
 //!
+//! A socket whose version its first message names is closed before it is open towards the backend: with 1008 where the
+//! message names no version that exists, comes too late or the backend refuses the client, 1013 where no endpoint has
+//! room, 1011 where the backend cannot be reached.
+//!
 //! Sockets without rules are closed with 1001 as well, between two frames; how else they end is between the client
 //! and the backend.
 
@@ -19,25 +23,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Picked;
+use crate::failure::{self, Failure, Kind};
 use crate::framing::deflate::{Corrupt, Role};
-use crate::http::Plane;
 use crate::http::body::Observer as _;
 use crate::http::exchange::{self, Exchange};
 use crate::http::record::Recorder;
 use crate::http::server::Slot;
+use crate::http::{Plane, respond};
 use crate::json;
 use crate::rules::{Api, OnError, OnFrame, Outcome, Side, Socket};
 use crate::snapshot::Route;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, MessageOutcome};
 use crate::version::VersionId;
 
 use super::activity::Activity;
@@ -48,6 +54,12 @@ use super::wire::Compression;
 /// How long both sides have to end after one was closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
+/// Replies that wait for a client; more are lost.
+const REPLIES: usize = 8;
+const SHUTTING_DOWN: &str = "the server is shutting down";
+/// Bytes of a reason at most (RFC 6455 section 5.5).
+const REASON: usize = 123;
+
 /// The two connections of a socket.
 pub(crate) struct Legs {
     /// The client's, once it has read the answer.
@@ -57,9 +69,15 @@ pub(crate) struct Legs {
     /// The client's connection counts as open until the socket ends.
     pub(crate) slot: Option<Slot>,
     /// The backend's.
-    pub(crate) backend: Upgraded,
+    pub(crate) backend: BackendLeg,
+}
+
+/// The backend's connection of a socket.
+pub(crate) struct BackendLeg {
+    /// The connection.
+    pub(crate) upgraded: Upgraded,
     /// What was agreed on with it.
-    pub(crate) backend_compression: Option<Compression>,
+    pub(crate) compression: Option<Compression>,
     /// The endpoint, which counts as busy until the socket ends.
     pub(crate) picked: Picked,
 }
@@ -72,7 +90,7 @@ pub(crate) struct Session {
 }
 
 /// What decides about a socket's messages.
-struct Rules {
+pub(super) struct Rules {
     route: Arc<Route>,
     api: Arc<Api>,
     client: VersionId,
@@ -83,25 +101,19 @@ struct Rules {
 impl Session {
     /// A socket whose handshake has ended well.
     pub(crate) fn new(plane: &Arc<Plane>, exchange: &Exchange, legs: Legs, path: String) -> Self {
-        let rules = Rules {
-            route: Arc::clone(&exchange.route),
-            api: Arc::clone(&exchange.api),
-            client: exchange.resolved.version,
-            backend: exchange.speaks,
-            path,
-        };
-        Self { plane: Arc::clone(plane), legs, rules }
+        Self { plane: Arc::clone(plane), legs, rules: Rules::new(exchange, path) }
     }
 
     /// The backend's endpoint: `host:port`.
     pub(crate) fn endpoint(&self) -> &str {
-        self.legs.picked.authority().as_str()
+        self.legs.backend.picked.authority().as_str()
     }
 
     /// Carries messages until both sides have ended.
     pub(crate) async fn run(self, mut recorder: Recorder) {
         let _open = metrics::socket();
-        let Legs { client, client_compression, backend, backend_compression, slot: _slot, picked: _picked } = self.legs;
+        let Legs { client, client_compression, backend, slot: _slot } = self.legs;
+        let BackendLeg { upgraded: backend, compression: backend_compression, picked: _picked } = backend;
         let Ok(client) = client.await else { return };
         let bytes = match self.rules.socket() {
             Some(socket) => {
@@ -109,7 +121,7 @@ impl Session {
                 let client = leg::open(client, Role::Client, client_compression, limit).await;
                 let backend = leg::open(backend, Role::Server, backend_compression, limit).await;
                 let talk = Talk::new(&self.rules, socket);
-                talk.run(client, backend, &self.plane).await;
+                talk.run(client, backend, None, &self.plane).await;
                 talk.bytes.load(Ordering::Relaxed)
             }
             None => self.rules.tunnel(client, backend, &self.plane).await,
@@ -119,7 +131,75 @@ impl Session {
     }
 }
 
+/// Carries the messages of a socket that is read whatever its rules are, from its first one on; how many bytes went to the
+/// client.
+pub(super) async fn carry(
+    rules: &Rules,
+    client: (Incoming, Outgoing),
+    backend: BackendLeg,
+    first: Message,
+    plane: &Plane,
+) -> u64 {
+    let BackendLeg { upgraded, compression, picked: _picked } = backend;
+    let limit = rules.route.config.limits.message;
+    let backend = leg::open(upgraded, Role::Server, compression, limit).await;
+    let none = Socket::default();
+    let talk = Talk::new(rules, rules.socket().unwrap_or(&none));
+    talk.run(client, backend, Some(first), plane).await;
+    talk.bytes.load(Ordering::Relaxed)
+}
+
+/// Why a socket whose first message was waited for ends before there is a backend.
+pub(super) enum Stop {
+    /// It cannot be opened.
+    Failed(Failure),
+    /// What the client sent is no message.
+    Broken(tungstenite::Error),
+    /// The proxy drains.
+    Draining,
+    /// The client has closed it, or is gone.
+    Gone,
+}
+
+/// Ends such a socket.
+pub(super) async fn stop(stop: &Stop, (mut from, mut to): (Incoming, Outgoing)) {
+    let frame = match stop {
+        Stop::Failed(failure) => Some(refusal(failure)),
+        Stop::Broken(error) => offence(error),
+        Stop::Draining => Some(close(CloseCode::Away, SHUTTING_DOWN)),
+        Stop::Gone => None,
+    };
+    if frame.is_some() {
+        // Who is gone needs no close.
+        let _ = to.close(Message::Close(frame)).await;
+    }
+    let _ = timeout(CLOSE_GRACE, async { while let Some(Ok(_)) = from.next(&mut to).await {} }).await;
+    leg::linger(from, to).await;
+}
+
+/// How a client is closed whose socket cannot be opened.
+fn refusal(failure: &Failure) -> CloseFrame {
+    let code = match (failure.kind, failure.side) {
+        (Kind::AllEjected(_) | Kind::Overloaded, _) => CloseCode::Again,
+        (_, failure::Side::Client) => CloseCode::Policy,
+        (_, failure::Side::Backend | failure::Side::Legato) => CloseCode::Error,
+    };
+    let fits = (0..=REASON.min(failure.detail.len())).rev().find(|at| failure.detail.is_char_boundary(*at));
+    let reason = failure.detail[..fits.unwrap_or_default()].to_owned();
+    CloseFrame { code, reason: reason.into() }
+}
+
 impl Rules {
+    pub(super) fn new(exchange: &Exchange, path: String) -> Self {
+        Self {
+            route: Arc::clone(&exchange.route),
+            api: Arc::clone(&exchange.api),
+            client: exchange.resolved.version,
+            backend: exchange.speaks,
+            path,
+        }
+    }
+
     fn socket(&self) -> Option<&Socket> {
         self.api.pair(self.client, self.backend).socket(&self.path)
     }
@@ -160,8 +240,15 @@ struct Pump {
     orders: mpsc::Receiver<CloseFrame>,
     /// How the side that this direction reads from is to be closed: by the other direction.
     close_sender: mpsc::Sender<CloseFrame>,
+    /// What the side that this direction sends to is to be told beside what comes.
+    replies: mpsc::Receiver<Message>,
+    /// The same of the other direction.
+    reply_sender: mpsc::Sender<Message>,
     /// Whether `to` has been closed or is gone; what is still read is thrown away.
     is_shut: bool,
+    /// What has been read already.
+    first: Option<Message>,
+    counts: metrics::Messages,
 }
 
 impl<'a> Talk<'a> {
@@ -177,18 +264,30 @@ impl<'a> Talk<'a> {
         }
     }
 
-    async fn run(&self, client: (Incoming, Outgoing), backend: (Incoming, Outgoing), plane: &Plane) {
+    async fn run(
+        &self,
+        client: (Incoming, Outgoing),
+        backend: (Incoming, Outgoing),
+        first: Option<Message>,
+        plane: &Plane,
+    ) {
         let (client_stream, client_sink) = client;
         let (backend_stream, backend_sink) = backend;
         let (close_client, client_orders) = mpsc::channel(1);
         let (close_backend, backend_orders) = mpsc::channel(1);
+        let (reply_client, client_replies) = mpsc::channel(REPLIES);
+        let (reply_backend, backend_replies) = mpsc::channel(REPLIES);
         let up = Pump {
             side: Side::Client,
             from: client_stream,
             to: backend_sink,
             orders: backend_orders,
             close_sender: close_client.clone(),
+            replies: backend_replies,
+            reply_sender: reply_client,
             is_shut: false,
+            first,
+            counts: self.counts(Side::Client),
         };
         let down = Pump {
             side: Side::Server,
@@ -196,7 +295,11 @@ impl<'a> Talk<'a> {
             to: client_sink,
             orders: client_orders,
             close_sender: close_backend.clone(),
+            replies: client_replies,
+            reply_sender: reply_backend,
             is_shut: false,
+            first: None,
+            counts: self.counts(Side::Server),
         };
         let both = async { tokio::join!(self.pump(up), self.pump(down)) };
         tokio::select! {
@@ -208,12 +311,16 @@ impl<'a> Talk<'a> {
         }
     }
 
+    fn counts(&self, side: Side) -> metrics::Messages {
+        metrics::Messages::new(Arc::clone(&self.rules.route.name), side.name())
+    }
+
     /// Ends the socket when it has to: gracefully at first. Returns when grace has passed.
     async fn supervise(&self, plane: &Plane, client: &mpsc::Sender<CloseFrame>, backend: &mpsc::Sender<CloseFrame>) {
         let idle = self.rules.route.config.timeouts.websocket_idle;
         let reason = tokio::select! {
             () = self.closing.cancelled() => None,
-            () = plane.draining.cancelled() => Some("the server is shutting down"),
+            () = plane.draining.cancelled() => Some(SHUTTING_DOWN),
             () = self.activity.idle(idle) => Some("no message for too long"),
         };
         if let Some(reason) = reason {
@@ -227,9 +334,13 @@ impl<'a> Talk<'a> {
 
     /// Carries one direction's messages until its sender has ended.
     async fn pump(&self, mut pump: Pump) -> Pump {
+        if let Some(first) = pump.first.take() {
+            self.forward(&mut pump, first).await;
+        }
         loop {
             tokio::select! {
                 Some(order) = pump.orders.recv() => self.shut(&mut pump, Some(order)).await,
+                Some(reply) = pump.replies.recv() => self.send(&mut pump, reply).await,
                 message = pump.from.next(&mut pump.to) => match message {
                     Some(Ok(Message::Close(frame))) => self.shut(&mut pump, frame).await,
                     Some(Ok(message)) => self.forward(&mut pump, message).await,
@@ -258,6 +369,10 @@ impl<'a> Talk<'a> {
             // Each leg answers its own pings.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
         };
+        self.send(pump, message).await;
+    }
+
+    async fn send(&self, pump: &mut Pump, message: Message) {
         if pump.is_shut {
             return;
         }
@@ -272,22 +387,57 @@ impl<'a> Talk<'a> {
     fn translate(&self, pump: &mut Pump, text: Utf8Bytes) -> Option<Utf8Bytes> {
         let version = self.rules.api.versions.get(self.rules.receiver(pump.side));
         let values = exchange::values(jiff::Timestamp::now(), version, OnError::Reject);
-        let (event, outcome) = self.socket.translate(pump.side, text.as_bytes(), &values, self.limits);
-        let api = &self.rules.route.config.name;
-        metrics::message(api, pump.side.name(), event);
+        let message = Bytes::from(text.clone());
+        let (event, outcome) = self.socket.translate(pump.side, &message, &values, self.limits);
+        pump.counts.count(
+            event,
+            match &outcome {
+                Ok(Outcome::Pass) => MessageOutcome::Passed,
+                Ok(Outcome::Translated(_)) => MessageOutcome::Translated,
+                Ok(Outcome::Dropped) => MessageOutcome::Dropped,
+                Err(_) => MessageOutcome::Failed,
+            },
+        );
         match outcome {
             Ok(Outcome::Pass) => Some(text),
             // JSON in, JSON out: what is translated is UTF-8 as the original was.
-            Ok(Outcome::Translated(bytes)) => Utf8Bytes::try_from(bytes::Bytes::from(bytes)).ok(),
+            Ok(Outcome::Translated(bytes)) => Utf8Bytes::try_from(Bytes::from(bytes)).ok(),
             Ok(Outcome::Dropped) => None,
             Err(error) => {
-                metrics::translate_failure(api, error.change.as_deref(), error.code.name());
+                if pump.side == Side::Client {
+                    self.reply(pump, &error);
+                }
+                metrics::translate_failure(&self.rules.route.name, error.change.as_deref(), error.code.name());
                 match self.rules.api.on_error.frame {
                     OnFrame::Drop => {}
                     OnFrame::Close => self.close_both(pump, "a message has no translation"),
                 }
                 None
             }
+        }
+    }
+
+    /// Tells the client of its message that cannot be translated, where a change says how.
+    fn reply(&self, pump: &Pump, error: &json::Error) {
+        let Some(reply) = self.socket.reply(error.change.as_deref()) else { return };
+        let failure = Failure::translation(failure::Side::Client, error);
+        let version = self.rules.api.versions.get(self.rules.client);
+        let text = Bytes::from(respond::shaped(&failure, &reply.shape, Some(&version.label)));
+        // It is a message like those of a backend that speaks the change's version.
+        let pair = self.rules.api.pair(self.rules.client, reply.version);
+        let values = exchange::values(jiff::Timestamp::now(), version, OnError::BestEffort);
+        let translated = match pair.socket(&self.rules.path) {
+            Some(socket) => socket.translate(Side::Server, &text, &values, self.limits).1,
+            None => Ok(Outcome::Pass),
+        };
+        let text = match translated {
+            Ok(Outcome::Pass) => text,
+            Ok(Outcome::Translated(text)) => text.into(),
+            Ok(Outcome::Dropped) | Err(_) => return,
+        };
+        if let Ok(text) = Utf8Bytes::try_from(text) {
+            // A client that reads nothing of what it is sent is told no more.
+            let _ = pump.reply_sender.try_send(Message::Text(text));
         }
     }
 

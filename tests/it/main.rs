@@ -64,5 +64,6 @@ mod unordered;
 mod ws;
 mod ws_compressed;
 mod ws_ends;
+mod ws_first_message;
 mod ws_http2;
 mod ws_translation;

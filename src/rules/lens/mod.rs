@@ -50,8 +50,6 @@ const KNOBS: &[&str] = &["where", "where_down", "note"];
 
 /// The codes of diagnostics about ops.
 pub mod code {
-    /// Something of the rule language that this release does not carry out yet.
-    pub const NOT_YET: &str = "RL001";
     /// A malformed path.
     pub const PATH: &str = "RL002";
     /// An op that is not one op.

@@ -15,7 +15,7 @@ use crate::rules::problem::{Part, ProblemShape, Unusable};
 use crate::version::{ApiVersion, Resolver, Source, TellBackend, Unknown, VersionId, Versions};
 use crate::yaml::{Fields, Node, Reader, code as yaml_code};
 
-use super::{label, unknown_version, unsupported, version};
+use super::{label, unknown_version, version};
 
 /// The version of the rule files' own format.
 const FORMAT: u64 = 1;
@@ -194,7 +194,6 @@ fn client_version(reader: &mut Reader, node: &Node, versions: &Versions) -> Clie
         };
         match kind.text().unwrap_or_default() {
             "default" => found.default = version(reader, value, versions),
-            "message" => unsupported(reader, kind, "the version source `message`"),
             "pinned" => {
                 let at = found.sources.len();
                 if let Some((source, name, span)) = pinned(reader, value) {
@@ -344,23 +343,27 @@ fn problems(reader: &mut Reader, node: &Node, versions: &Versions) -> BTreeMap<V
             unknown_version(reader, label, versions);
             continue;
         };
-        match ProblemShape::parse(shape) {
-            Ok(shape) => {
-                shapes.insert(id, shape);
-            }
-            Err(Unusable::Number(error)) => {
-                reader
-                    .error(yaml_code::BAD_VALUE, error.span, "this number has no JSON form")
-                    .help("write it as JSON does: decimal digits, no leading `+` or `.`");
-            }
-            Err(Unusable::Part(node)) => {
-                let text = node.text().unwrap_or_default();
-                let names = Part::ALL.map(|(name, _)| name);
-                reader
-                    .bad_value(node, format!("an error has no part `{}`", text.escape_debug()))
-                    .help(crate::yaml::reader::suggestion(text, &names));
-            }
-        }
+        shapes.extend(problem_shape(reader, shape).map(|shape| (id, shape)));
     }
     shapes
+}
+
+/// How an error looks.
+pub(super) fn problem_shape(reader: &mut Reader, shape: &Node) -> Option<ProblemShape> {
+    match ProblemShape::parse(shape) {
+        Ok(shape) => return Some(shape),
+        Err(Unusable::Number(error)) => {
+            reader
+                .error(yaml_code::BAD_VALUE, error.span, "this number has no JSON form")
+                .help("write it as JSON does: decimal digits, no leading `+` or `.`");
+        }
+        Err(Unusable::Part(node)) => {
+            let text = node.text().unwrap_or_default();
+            let names = Part::ALL.map(|(name, _)| name);
+            reader
+                .bad_value(node, format!("an error has no part `{}`", text.escape_debug()))
+                .help(crate::yaml::reader::suggestion(text, &names));
+        }
+    }
+    None
 }

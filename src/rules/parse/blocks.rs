@@ -6,10 +6,11 @@ use crate::rules::ast::{Before, Frame, Frames, HttpBlock, Lifetime, Origin, Shap
 use crate::rules::diagnostics as code;
 use crate::rules::lens::{self, parse_ops};
 use crate::rules::path::{Location, Part};
-use crate::rules::{Place, StatusRange};
+use crate::rules::{Place, Side, StatusRange};
 use crate::yaml::reader::suggestion;
 use crate::yaml::{Fields, Node, Reader};
 
+use super::api_file::problem_shape;
 use super::{absence, route, shapes, socketio};
 
 /// What a change applies to, by kind; within a kind in file order.
@@ -167,8 +168,8 @@ fn responses(reader: &mut Reader, node: &Node) -> Vec<(StatusRange, Vec<lens::Op
 fn ws_block(reader: &mut Reader, node: &Node) -> Option<WsBlock> {
     let mut fields = reader.fields(node, "a `ws` block")?;
     let path = fields.require(reader, "ws").and_then(|node| socket_path(reader, node));
-    let client = fields.get("client").and_then(|node| frames(reader, node));
-    let server = fields.get("server").and_then(|node| frames(reader, node));
+    let client = fields.get("client").and_then(|node| frames(reader, node, Side::Client));
+    let server = fields.get("server").and_then(|node| frames(reader, node, Side::Server));
     fields.finish(reader);
     Some(WsBlock { path: path?, client, server, origin: Origin::File, span: node.span })
 }
@@ -184,13 +185,16 @@ pub(super) fn socket_path(reader: &mut Reader, node: &Node) -> Option<Template> 
     }
 }
 
-fn frames(reader: &mut Reader, node: &Node) -> Option<Frames> {
+fn frames(reader: &mut Reader, node: &Node, side: Side) -> Option<Frames> {
     let mut fields = reader.fields(node, "one side of a `ws` block")?;
     let discriminator = fields.require(reader, "discriminator").and_then(|node| discriminator(reader, node));
     let nodes = fields.require(reader, "frames").and_then(|node| reader.mapping(node, "`frames`"));
+    // Only a client is told of what became of its messages.
+    let error = if side == Side::Client { fields.get("error") } else { None };
+    let error = error.and_then(|node| problem_shape(reader, node));
     fields.finish(reader);
     let frames = nodes?.iter().filter_map(|(name, node)| frame(reader, name, node)).collect();
-    Some(Frames { discriminator: discriminator?, frames })
+    Some(Frames { discriminator: discriminator?, frames, error })
 }
 
 fn discriminator(reader: &mut Reader, node: &Node) -> Option<Keys> {

@@ -133,10 +133,6 @@ fn with_reader<T>(
 }
 
 /// Reports something of the rule language that this release does not carry out.
-fn unsupported(reader: &mut Reader, node: &Node, what: &str) {
-    reader.error(super::lens::code::NOT_YET, node.span, format!("{what} is not supported yet"));
-}
-
 /// A version's label, which must be a string: unquoted, `1.10` is the number 1.1.
 fn label<'n>(reader: &mut Reader, node: &'n Node) -> Option<&'n str> {
     if let Some(text) = node.as_str() {

@@ -113,7 +113,7 @@ impl Message<'_> {
         };
         self.discriminator = carried(&ops, discriminator.clone());
         let frame = Frame { name: self.name.clone(), rename: None, ops, lifetime: Lifetime::Both, span: shape.span };
-        let frames = Some(Frames { discriminator, frames: vec![frame] });
+        let frames = Some(Frames { discriminator, frames: vec![frame], error: None });
         let (client, server) = match self.side {
             Side::Client => (frames, None),
             Side::Server => (None, frames),

@@ -9,6 +9,7 @@ pub mod update;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::diagnostic::Diagnostic;
@@ -364,7 +365,7 @@ impl Runner<'_> {
         };
         let outcome = match pair.socket(&test.path) {
             Some(socket) => socket
-                .translate(test.side, message, &self.ways.values(to), Limits::default())
+                .translate(test.side, &Bytes::copy_from_slice(message), &self.ways.values(to), Limits::default())
                 .1
                 .map_err(|e| e.to_string())?,
             None => Outcome::Pass,

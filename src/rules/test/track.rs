@@ -226,7 +226,8 @@ impl<'a> Ways<'a> {
         };
         let socket = self.plans.pair(client, backend).socket(&test.path)?;
         let values = self.values(to);
-        let name = socket.translate(test.side, message, &values, Limits::default()).0?.to_owned();
+        let name =
+            socket.translate(test.side, &Bytes::copy_from_slice(message), &values, Limits::default()).0?.to_owned();
         let stages = socket::stages(&self.plans.steps(client, backend), test.side, &test.path, &name)?;
         Some((name, Track { program: Arc::new(Program::fuse(bodies(&stages))), stages, values, is_united: false }))
     }
