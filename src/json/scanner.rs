@@ -286,6 +286,9 @@ pub(super) struct Skipper {
     in_object: bool,
     expect: Expect,
     elements: Option<Box<Elements>>,
+    /// Whether it reads an element that did not fit once more. Its end is in no buffer yet, so that nothing in it is
+    /// passed by an outline: an element inside that is cut there too would be one cut element too many.
+    reads_again: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -396,7 +399,7 @@ impl Skipper {
                     if self.levels.depth >= room {
                         return fail(pos, Expected::Shallower);
                     }
-                    if byte == b'{' && !self.in_object && self.levels.depth > 0 {
+                    if byte == b'{' && !self.in_object && self.levels.depth > 0 && !self.reads_again {
                         let depth = self.levels.depth;
                         let elements = self.elements.get_or_insert_default();
                         match elements.pass(buf, pos, depth, room - depth) {
@@ -437,7 +440,10 @@ impl Skipper {
         if passed == Passed::Nothing {
             // The grammar has to read the element from its start.
             let text = elements.take_cut();
-            self.container(&text, 0, room)?;
+            self.reads_again = true;
+            let read = self.container(&text, 0, room);
+            self.reads_again = false;
+            read?;
         }
         self.elements = Some(elements);
         Ok(match passed {
@@ -491,7 +497,10 @@ mod tests {
 
     /// One past the value at the start of `text`, fed in chunks of `size`.
     fn skip(text: &str, size: usize) -> Skipped {
-        let mut skipper = Skipper::default();
+        skip_with(&mut Skipper::default(), text, size)
+    }
+
+    fn skip_with(skipper: &mut Skipper, text: &str, size: usize) -> Skipped {
         for (n, chunk) in text.as_bytes().chunks(size).enumerate() {
             match skipper.run(chunk, 0, 8) {
                 Ok(Skip::End(end)) => return Ok(Some(n * size + end)),
@@ -537,6 +546,17 @@ mod tests {
             for size in 1..=text.len() {
                 assert_eq!(&skip(text, size), want, "{text:?} in chunks of {size}");
             }
+        }
+    }
+
+    #[test]
+    fn what_was_learned_changes_no_end_wherever_a_text_is_cut() {
+        let text =
+            r#"[{"a":{"b":{"b":1}},"b":{"b":""},"c":[[]]},{"b":{}},{"a":[{"b":400, "a":""}, {"b":1}]},{"a":[],"b":1}]"#;
+        for size in 1..=text.len() {
+            let mut skipper = Skipper::default();
+            assert_eq!(skipper.run(text.as_bytes(), 0, 8).ok(), Some(Skip::End(text.len())));
+            assert_eq!(skip_with(&mut skipper, text, size), Ok(Some(text.len())), "in chunks of {size}");
         }
     }
 }
