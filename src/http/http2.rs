@@ -49,7 +49,7 @@ pub(super) fn builder(limits: &ListenLimits) -> http2::Builder<TokioExecutor> {
 
 /// The requests of a connection.
 #[derive(Debug, Clone)]
-pub(super) struct Requests(Arc<Mutex<Open>>);
+pub(crate) struct Requests(Arc<Mutex<Open>>);
 
 #[derive(Debug)]
 struct Open {
@@ -93,7 +93,7 @@ impl Requests {
 
 /// A request that has not ended.
 #[derive(Debug)]
-pub(super) struct Request(Requests);
+pub(crate) struct Request(Requests);
 
 impl Drop for Request {
     fn drop(&mut self) {
@@ -103,17 +103,15 @@ impl Drop for Request {
     }
 }
 
-impl Request {
-    /// Has the request end with its response's body.
-    pub(super) fn until_end_of(self, body: Body) -> Body {
-        Answer { body, _request: self }.boxed_unsync()
-    }
+/// Has a request end with its response's body.
+pub(super) fn until_end_of(request: Arc<Request>, body: Body) -> Body {
+    Answer { body, _request: request }.boxed_unsync()
 }
 
 /// The body of the response to a request that ends with it.
 struct Answer {
     body: Body,
-    _request: Request,
+    _request: Arc<Request>,
 }
 
 impl HttpBody for Answer {

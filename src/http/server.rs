@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::server::conn::http1::UpgradeableConnection;
@@ -109,10 +109,15 @@ async fn next_connection(
     Ok((slot, stream, peer))
 }
 
-/// A connection's place among those that may be open; given back when the last clone is dropped. A socket keeps
-/// the one of the connection that it was.
+/// What counts as open until the last clone is dropped; a socket keeps what it came on.
 #[derive(Debug, Clone)]
-pub(crate) struct Slot(#[expect(dead_code, reason = "held, never read")] Arc<(OwnedSemaphorePermit, Open)>);
+#[expect(dead_code, reason = "held, never read")]
+pub(crate) enum Slot {
+    /// A connection's place among those that may be open.
+    Connection(Arc<(OwnedSemaphorePermit, Open)>),
+    /// A request of HTTP/2, without which its connection would be idle.
+    Request(Arc<http2::Request>),
+}
 
 /// Serves one connection.
 async fn connection(
@@ -122,7 +127,7 @@ async fn connection(
     plane: Arc<Plane>,
     permit: OwnedSemaphorePermit,
 ) {
-    let slot = Slot(Arc::new((permit, metrics::connection())));
+    let slot = Slot::Connection(Arc::new((permit, metrics::connection())));
     let limits = &gate.limits;
     prepare(&stream);
     let opened = tokio::select! {
@@ -271,10 +276,14 @@ async fn answer_http2(
     plane: &Arc<Plane>,
     client: Client,
     begun: http2::Request,
-    request: http::Request<Incoming>,
+    mut request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
+    let begun = Arc::new(begun);
+    if request.method() == Method::CONNECT {
+        request.extensions_mut().insert(Slot::Request(Arc::clone(&begun)));
+    }
     let response = proxy::serve(plane, client, request).await;
-    Ok(response.map(|body| begun.until_end_of(body)))
+    Ok(response.map(|body| http2::until_end_of(begun, body)))
 }
 
 /// Returns when a connection of a proxy that drains is waited for no longer. A request that is on its way when draining

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::Empty;
@@ -20,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use crate::support::backend::Backend;
 use crate::support::proxy::TestProxy;
 use crate::support::socket;
-use crate::support::within;
+use crate::support::{eventually, within};
 use crate::ws::BOTH;
 
 type Sender = SendRequest<Empty<Bytes>>;
@@ -87,6 +88,24 @@ async fn sockets_share_a_connection() {
     }
     within("sending", new.send(r#"{"type":"msg","text":"hi"}"#.into())).await.unwrap();
     assert_eq!(text(&mut new).await, r#"{"type":"message","body":"hi"}"#);
+}
+
+#[tokio::test]
+async fn a_connection_with_a_socket_is_not_idle() {
+    const KEEP_ALIVE: Duration = Duration::from_secs(1);
+    let backend = socket::echo().await;
+    let proxy = TestProxy::start(&[backend.address], |c| c.listen[0].limits.keep_alive = KEEP_ALIVE).await;
+    let mut sender = connect(&proxy).await;
+    let mut first = open(&mut sender, &proxy, "1").await;
+    tokio::time::sleep(2 * KEEP_ALIVE).await;
+    let mut second = open(&mut sender, &proxy, "1").await;
+    for socket in [&mut first, &mut second] {
+        within("sending", socket.send("hello".into())).await.unwrap();
+        assert_eq!(text(socket).await, "hello");
+        within("closing", socket.close(None)).await.unwrap();
+    }
+    drop((first, second));
+    eventually("the end of the connection", || std::future::ready(sender.is_closed())).await;
 }
 
 #[tokio::test]
