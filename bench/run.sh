@@ -25,4 +25,7 @@ cp bench/proxy/node/package.json "$BENCH_NODE"
 }
 ulimit -n "$(ulimit -Hn)"
 cargo bench --bench proxy
+# A proxy has two descriptors for each socket, and load and backend together too.
+room=$((($(ulimit -n) - 1000) / 2))
+export BENCH_IDLE=${BENCH_IDLE:-$((room < 10000 ? room : 10000))}
 BENCH_NODE="$peers/ws" cargo bench --bench ws

@@ -57,13 +57,10 @@ pub(super) async fn open(endpoint: &Endpoint, permit: Option<Permit>, limit: Dur
     }
 }
 
-/// Opens a connection for one request that may make a socket of it.
-pub(super) async fn open_socket(
-    endpoint: &Endpoint,
-    permit: Option<Permit>,
-    limit: Duration,
-) -> Result<Exclusive, Failure> {
-    let (stream, address) = within(endpoint, limit, connect(endpoint, Purpose::Socket, permit)).await?;
+/// Opens a connection for one request that may make a socket of it. It needs no permit: there are as many sockets as
+/// clients have opened, and who asks for something else does not wait for one of them to end.
+pub(super) async fn open_socket(endpoint: &Endpoint, limit: Duration) -> Result<Exclusive, Failure> {
+    let (stream, address) = within(endpoint, limit, connect(endpoint, Purpose::Socket, None)).await?;
     let handshake = http1_builder().handshake(TokioIo::new(stream)).await;
     let (sender, connection) = handshake.map_err(|e| fault::no_handshake(endpoint, &e))?;
     Ok(Exclusive::new(sender, drive(connection.with_upgrades()), address))

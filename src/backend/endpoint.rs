@@ -16,7 +16,7 @@ use super::tls::Tls;
 use crate::config::Protocol;
 use crate::worker::Worker;
 
-/// Connections to an endpoint at one time, idle ones and sockets included.
+/// Connections for requests to an endpoint at one time, idle ones included.
 const MOST_CONNECTIONS: usize = 1024;
 /// Connections to an endpoint that are kept without a request, over all workers.
 const MOST_IDLE: usize = 256;

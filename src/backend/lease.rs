@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::connect::{self, Opened};
 use super::endpoint::{Endpoint, Freed};
-use super::pool::{Connection, Exclusive};
+use super::pool::Connection;
 use super::{Body, Picked, fault};
 use crate::failure::Failure;
 use crate::worker::Worker;
@@ -86,7 +86,7 @@ impl Lease {
     /// # Errors
     /// As it cannot be opened.
     pub(super) async fn socket(picked: Picked, worker: Worker, connect: Duration) -> Result<Self, Failure> {
-        let opened = open_socket(&picked.endpoint, connect).await;
+        let opened = connect::open_socket(&picked.endpoint, connect).await;
         let exclusive = opened.inspect_err(|failure| picked.failed(failure))?;
         Ok(Self { connection: Connection::Exclusive(exclusive), picked, worker, is_reused: false })
     }
@@ -114,13 +114,14 @@ impl Lease {
     /// # Errors
     /// What became of the request.
     pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
+        let has_host = request.headers().contains_key(header::HOST);
         let sent = send(&self.picked.endpoint, &mut self.connection, request).await;
-        sent.map_err(|e| self.unanswered(e))
+        sent.map_err(|e| self.unanswered(e, has_host))
     }
 
-    fn unanswered(&self, mut error: TrySendError<Request<Body>>) -> Unanswered {
+    fn unanswered(&self, mut error: TrySendError<Request<Body>>, has_host: bool) -> Unanswered {
         let again = match error.take_message() {
-            Some(request) => Again::Unsent(Box::new(request)),
+            Some(request) => Again::Unsent(Box::new(unaddressed(request, has_host))),
             None if fault::is_unprocessed(error.error()) => Again::Unprocessed,
             None if fault::is_reset(error.error()) => Again::Reset,
             None => Again::Never,
@@ -181,6 +182,19 @@ fn absolute(endpoint: &Endpoint, host: Option<&HeaderValue>, target: Uri) -> Uri
     Uri::from_parts(parts).unwrap_or_default()
 }
 
+/// A request that was addressed to an endpoint, as it was before, so that it can be sent to another.
+fn unaddressed(mut request: Request<Body>, has_host: bool) -> Request<Body> {
+    let Parts { authority, path_and_query, .. } = Parts::from(std::mem::take(request.uri_mut()));
+    *request.uri_mut() = path_and_query.map(Uri::from).unwrap_or_default();
+    match authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok()) {
+        // Over HTTP/2 the target took it.
+        Some(authority) if has_host => drop(request.headers_mut().insert(header::HOST, authority)),
+        None if has_host => {}
+        Some(_) | None => drop(request.headers_mut().remove(header::HOST)),
+    }
+    request
+}
+
 /// Opens a connection, or waits for one: another request's of this worker that opens one for many, or any where there
 /// are as many as there may be. Whether it was used before.
 async fn open(endpoint: &Arc<Endpoint>, worker: Worker, timeout: Duration) -> Result<(Connection, bool), Failure> {
@@ -213,20 +227,38 @@ async fn open_new(endpoint: &Arc<Endpoint>, worker: Worker, limit: Duration) -> 
     Ok((connection, false))
 }
 
-async fn open_socket(endpoint: &Arc<Endpoint>, limit: Duration) -> Result<Exclusive, Failure> {
-    loop {
-        match room(endpoint, limit).await? {
-            Freed::Permit(permit) => return connect::open_socket(endpoint, Some(permit), limit).await,
-            // It makes room by ending.
-            Freed::Connection(connection) => drop(connection),
-        }
-    }
-}
-
 /// Leave to open a connection, or one that is open where there may be no more.
 async fn room(endpoint: &Arc<Endpoint>, limit: Duration) -> Result<Freed, Failure> {
     match endpoint.permit() {
         Some(permit) => Ok(Freed::Permit(permit)),
         None => timeout(limit, endpoint.freed()).await.map_err(|_| fault::overloaded(endpoint)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, Empty};
+
+    use super::*;
+
+    #[test]
+    fn a_request_that_was_not_sent_is_as_it_was() {
+        let cases = [
+            // Over HTTP/1.1 and HTTP/2, for the client's host and for the endpoint's own.
+            ("/a?b", Some("client.example"), true, Some("client.example")),
+            ("/a?b", Some("endpoint:80"), false, None),
+            ("http://client.example/a?b", None, true, Some("client.example")),
+            ("http://endpoint:80/a?b", None, false, None),
+        ];
+        for (target, host, has_host, want) in cases {
+            let mut sent: Request<Body> = Request::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+            *sent.uri_mut() = target.parse().unwrap();
+            if let Some(host) = host {
+                sent.headers_mut().insert(header::HOST, host.parse().unwrap());
+            }
+            let before = unaddressed(sent, has_host);
+            let host = before.headers().get(header::HOST).map(|host| host.to_str().unwrap());
+            assert_eq!((before.uri().to_string().as_str(), host), ("/a?b", want), "{target}");
+        }
     }
 }
