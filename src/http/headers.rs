@@ -185,8 +185,8 @@ pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
     let known = known.into_iter().find(|(name, _)| essence.eq_ignore_ascii_case(name));
     let media_type = match (known, essence.rsplit_once('+')) {
         (Some((_, media_type)), _) => media_type,
-        (None, Some((_, suffix))) if suffix.eq_ignore_ascii_case("json") => MediaType::Json,
         (None, _) if is_grpc(essence) => return MediaType::Grpc,
+        (None, Some((_, suffix))) if suffix.eq_ignore_ascii_case("json") => MediaType::Json,
         _ => return MediaType::Other,
     };
     let charset = parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
@@ -258,6 +258,8 @@ mod tests {
             ("application/jsonl;charset=utf-8", MediaType::Lines),
             ("application/json-patch+json", MediaType::JsonPatch),
             ("application/json-patch+json;charset=utf-16le", MediaType::Elsewhere),
+            ("application/grpc", MediaType::Grpc),
+            ("application/grpc+json", MediaType::Grpc),
             ("application/ndjson", MediaType::Other),
             ("application/jsonp", MediaType::Other),
         ];
