@@ -88,12 +88,15 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
             plane.tasks.spawn(session.run(recorder));
             response
         }
-        Err(failure) => {
-            let mut response = respond::problem(&failure, exchange.audience());
-            exchange.stamp(response.headers_mut());
-            finish(recorder, response, Some(&failure))
-        }
+        Err(failure) => fail(&exchange, recorder, &failure),
     }
+}
+
+/// Answers what came to nothing.
+fn fail(exchange: &Exchange, recorder: Recorder, failure: &Failure) -> Response<Body> {
+    let mut response = respond::problem(failure, exchange.audience());
+    exchange.stamp(response.headers_mut());
+    finish(recorder, response, Some(failure))
 }
 
 /// Opens a socket whose first message names the client's version: the backend is asked when it has come.
@@ -111,11 +114,7 @@ fn wait(
             plane.tasks.spawn(waiting.run(recorder));
             response
         }
-        Err(failure) => {
-            let mut response = respond::problem(&failure, exchange.audience());
-            exchange.stamp(response.headers_mut());
-            finish(recorder, response, Some(&failure))
-        }
+        Err(failure) => fail(&exchange, recorder, &failure),
     }
 }
 

@@ -12,16 +12,14 @@ use hyper_util::rt::TokioIo;
 use std::pin::Pin;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::framing::engineio::Frame;
+use crate::ws;
 
 /// Frames that wait here; more wait in the session, where they are counted.
 const WAITING: usize = 4;
-/// Buffers, in bytes.
-const READ_BUFFER: usize = 8 * 1024;
-const WRITE_BUFFER: usize = 8 * 1024;
 /// How long a side that was closed has to end.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
@@ -49,13 +47,7 @@ pub(super) enum Event {
 impl Leg {
     /// `limit`: bytes of one message.
     pub(super) async fn new(upgraded: Upgraded, role: Role, limit: usize) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_BUFFER)
-            .max_write_buffer_size(WRITE_BUFFER + 2 * limit + 1024)
-            .max_message_size(Some(limit))
-            .max_frame_size(Some(limit));
-        let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, Some(config)).await;
+        let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, Some(ws::config(limit))).await;
         Self { stream, queue: VecDeque::new(), is_dirty: false, sent: 0 }
     }
 

@@ -37,6 +37,17 @@ pub(super) struct Outgoing {
     is_dirty: bool,
 }
 
+/// How messages of up to `limit` bytes are read and written.
+pub(crate) fn config(limit: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        // One message, whole, and the control frames between.
+        .max_write_buffer_size(WRITE_BUFFER + 2 * limit + 1024)
+        .max_message_size(Some(limit))
+        .max_frame_size(Some(limit))
+}
+
 /// The two directions of a connection to someone, with messages of up to `limit` bytes.
 pub(super) async fn open(
     upgraded: Upgraded,
@@ -44,20 +55,13 @@ pub(super) async fn open(
     compression: Option<Compression>,
     limit: usize,
 ) -> (Incoming, Outgoing) {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        // One message, whole, and the control frames between.
-        .max_write_buffer_size(WRITE_BUFFER + 2 * limit + 1024)
-        .max_message_size(Some(limit))
-        .max_frame_size(Some(limit));
     let role = match with {
         Role::Client => protocol::Role::Server,
         Role::Server => protocol::Role::Client,
     };
     let packer = compression.as_ref().map(|compression| compression.packer(with));
     let wire = Wire::new(upgraded, with, compression);
-    let (sink, stream) = WebSocketStream::from_raw_socket(wire, role, Some(config)).await.split();
+    let (sink, stream) = WebSocketStream::from_raw_socket(wire, role, Some(config(limit))).await.split();
     (Incoming(stream), Outgoing { sink, packer, is_dirty: false })
 }
 

@@ -22,5 +22,6 @@ mod tunnel;
 mod wire;
 
 pub(crate) use handshake::{Dialed, Handshake, Opened, dial, reserve};
+pub(crate) use leg::config;
 pub(crate) use session::Session;
 pub use wire::Contexts;

@@ -10,12 +10,12 @@ cd "$(dirname "$0")/../.."
 work=$PWD/target/peers/http
 legato=${LEGATO:-$PWD/${CARGO_TARGET_DIR:-target}/debug/legato}
 export NODE_PATH=$PWD/target/peers/node_modules
-pids=()
+runs=$work
+source tests/peers/lib.sh
 failed=0
 
 main() {
     mkdir -p "$work"
-    trap stop EXIT
     install_tools
     certificates
     start backend node tests/peers/http-backend.js "$work"
@@ -127,30 +127,6 @@ apis:
   expired: {match: {hosts: [expired.example]}, backends: {legacy: {speaks: "1", tls: {ca: ca.pem}, endpoints: ["https://localhost:$expired"]}}}
   other: {match: {hosts: [other.example]}, backends: {legacy: {speaks: "1", tls: {ca: ca.pem}, endpoints: ["https://localhost:$other"]}}}
 YAML
-}
-
-# start NAME COMMAND...: runs it and waits for its first line, which goes to $first.
-start() {
-    local name=$1
-    shift
-    : > "$work/$name.out"
-    "$@" > "$work/$name.out" 2> "$work/$name.err" &
-    pids+=($!)
-    for _ in {1..200}; do
-        first=$(head -n 1 "$work/$name.out")
-        [[ -n $first ]] && return
-        sleep 0.1
-    done
-    die "$name did not start: $(cat "$work/$name.err")"
-}
-
-stop() {
-    for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
-}
-
-die() {
-    printf 'http: %s\n' "$1" >&2
-    exit 1
 }
 
 # --- assertions ------------------------------------------------------------------------------------------------------

@@ -9,17 +9,8 @@ cd "$(dirname "$0")/../.."
 work=$PWD/target/peers
 legato=${LEGATO:-$PWD/${CARGO_TARGET_DIR:-target}/debug/legato}
 export NODE_PATH=$work/node_modules
-pids=()
-
-stop() {
-    for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
-}
-trap stop EXIT
-
-die() {
-    printf 'socketio: %s\n' "$1" >&2
-    exit 1
-}
+runs=$work/socketio
+source tests/peers/lib.sh
 
 mkdir -p "$work/socketio/rules/chat/changes/2"
 if [[ ! -d $work/node_modules/socket.io-client-4 ]]; then
@@ -43,21 +34,6 @@ apply:
     client: {events: {say: {as: message.send, args: [{wrap: {at: /0, into: {key: text}}}]}}}
     server: {events: {welcome: {as: server.welcome}}}
 YAML
-
-# start NAME COMMAND...: runs it and waits for its first line, which goes to $first.
-start() {
-    local name=$1
-    shift
-    : > "$work/socketio/$name.out"
-    "$@" > "$work/socketio/$name.out" 2> "$work/socketio/$name.err" &
-    pids+=($!)
-    for _ in {1..200}; do
-        first=$(head -n 1 "$work/socketio/$name.out")
-        [[ -n $first ]] && return
-        sleep 0.1
-    done
-    die "$name did not start: $(cat "$work/socketio/$name.err")"
-}
 
 failed=0
 for backend in 2 4; do

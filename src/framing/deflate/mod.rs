@@ -5,8 +5,8 @@
 //!
 //! # Memory
 //! A stream that keeps its context from one message to the next has a [`Packer`]'s or [`Unpacker`]'s state for as long
-//! as its socket is open, from its first message on: [`Agreed::server_memory`], [`Agreed::client_memory`]. One that does not borrows a state for each
-//! message from [`Spare`], of which each thread has one.
+//! as its socket is open, from its first message on: [`Agreed::server_memory`], [`Agreed::client_memory`]. One that does
+//! not borrows a state for each message from [`Spare`], of which each thread has one.
 //!
 //! # Windows of 8 bits
 //! No copy of zlib compresses for them, and none has to: a message of up to 256 bytes cannot refer back further than

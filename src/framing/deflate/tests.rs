@@ -1,5 +1,8 @@
 use super::*;
 
+#[path = "../../../tests/it/support/frame.rs"]
+mod frame;
+
 const FULL: Flow = Flow { bits: 15, keeps_context: true };
 const ALONE: Flow = Flow { bits: 15, keeps_context: false };
 
@@ -54,25 +57,7 @@ fn messages(mut frames: &[u8]) -> Vec<(u8, Vec<u8>)> {
 
 /// A frame; a client's is masked.
 fn frame(first: u8, payload: &[u8], from: Role) -> Vec<u8> {
-    let masked = if from == Role::Client { 0x80 } else { 0 };
-    let mut frame = vec![first];
-    match payload.len() {
-        short @ 0..126 => frame.push(masked | u8::try_from(short).unwrap()),
-        long @ ..65_536 => {
-            frame.push(masked | 0x7e);
-            frame.extend(u16::try_from(long).unwrap().to_be_bytes());
-        }
-        huge => {
-            frame.push(masked | 127);
-            frame.extend((huge as u64).to_be_bytes());
-        }
-    }
-    let mask = if from == Role::Client { [0x37, 0xfa, 0x21, 0x3d] } else { [0; 4] };
-    if from == Role::Client {
-        frame.extend(mask);
-    }
-    frame.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]));
-    frame
+    frame::frame(first, payload, (from == Role::Client).then_some([0x37, 0xfa, 0x21, 0x3d]))
 }
 
 /// Messages of all sizes that matter, repetitive and not.

@@ -1,10 +1,11 @@
 //! WebSocket peers that see and send single frames, compressed ones too.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::backend::Backend;
+use super::frame::frame;
 use super::proxy::TestProxy;
+use super::socket::accept;
 use super::wire::{Message, Wire};
 
 /// The first byte of a whole text message.
@@ -53,13 +54,7 @@ impl Peer {
         Backend::scripted(move |mut wire| {
             let script = script.clone();
             async move {
-                let Some(request) = wire.head().await else { return };
-                let accept = derive_accept_key(request.header("sec-websocket-key").unwrap_or_default().as_bytes());
-                wire.send(format!(
-                    "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-                     sec-websocket-accept: {accept}\r\n{lines}\r\n"
-                ))
-                .await;
+                let Some(request) = accept(&mut wire, lines).await else { return };
                 script(Self::new(wire, false), request).await;
             }
         })
@@ -68,24 +63,7 @@ impl Peer {
 
     /// Sends a frame as it is.
     pub(crate) async fn frame(&mut self, first: u8, payload: &[u8]) {
-        let mut frame = vec![first];
-        let masked = if self.is_client { 0x80 } else { 0 };
-        match payload.len() {
-            short @ 0..126 => frame.push(masked | u8::try_from(short).unwrap()),
-            long @ ..65_536 => {
-                frame.push(masked | 0x7e);
-                frame.extend(u16::try_from(long).unwrap().to_be_bytes());
-            }
-            huge => {
-                frame.push(masked | 127);
-                frame.extend((huge as u64).to_be_bytes());
-            }
-        }
-        let mask: &[u8] = if self.is_client { &[1, 2, 3, 4] } else { &[] };
-        frame.extend(mask);
-        frame.extend(
-            payload.iter().enumerate().map(|(at, byte)| if self.is_client { byte ^ mask[at % 4] } else { *byte }),
-        );
+        let frame = frame(first, payload, self.is_client.then_some([1, 2, 3, 4]));
         // A proxy that has had enough closes.
         let _ = self.wire.try_send(frame).await;
     }

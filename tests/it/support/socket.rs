@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, client::IntoClientRequest};
 
 use super::backend::Backend;
 use super::proxy::TestProxy;
+use super::wire::Wire;
 use super::within;
 
 pub(crate) type Socket = WebSocketStream<TcpStream>;
@@ -62,6 +63,18 @@ pub(crate) async fn send(socket: &mut Socket, message: impl Into<Message>) {
     within("sending", socket.send(message.into())).await.unwrap();
 }
 
+/// Answers a handshake with further header lines; the request.
+pub(crate) async fn accept(wire: &mut Wire, lines: &str) -> Option<super::wire::Message> {
+    let request = wire.head().await?;
+    let accept = derive_accept_key(request.header("sec-websocket-key").unwrap_or_default().as_bytes());
+    wire.send(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-accept: {accept}\r\n{lines}\r\n"
+    ))
+    .await;
+    Some(request)
+}
+
 /// A backend that takes one handshake for each connection, answering with further header lines, and runs `script`
 /// on the socket.
 pub(crate) async fn backend<F>(
@@ -74,15 +87,9 @@ where
     Backend::scripted(move |mut wire| {
         let script = script.clone();
         async move {
-            let Some(request) = wire.head().await else {
+            if accept(&mut wire, lines).await.is_none() {
                 return;
-            };
-            let accept = derive_accept_key(request.header("sec-websocket-key").unwrap_or_default().as_bytes());
-            let answer = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-                 sec-websocket-accept: {accept}\r\n{lines}\r\n"
-            );
-            wire.send(answer).await;
+            }
             script(WebSocketStream::from_raw_socket(wire.stream, Role::Server, None).await).await;
         }
     })
