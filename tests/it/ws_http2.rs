@@ -1,11 +1,8 @@
 //! Sockets on streams of HTTP/2 (RFC 8441).
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::SendRequest;
@@ -32,11 +29,12 @@ async fn connect(proxy: &TestProxy) -> Sender {
     let stream = TcpStream::connect(proxy.address).await.unwrap();
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (sender, mut connection) = handshake.await.unwrap();
-    let settings = poll_fn(|cx| {
-        assert!(Pin::new(&mut connection).poll(cx).is_pending(), "the connection has ended");
-        if connection.is_extended_connect_protocol_enabled() { Poll::Ready(()) } else { Poll::Pending }
-    });
-    within("the settings", settings).await;
+    // The task that reads them wakes nobody who waits for them.
+    eventually("the settings", || {
+        assert!((&mut connection).now_or_never().is_none(), "the connection has ended");
+        std::future::ready(connection.is_extended_connect_protocol_enabled())
+    })
+    .await;
     tokio::spawn(connection);
     sender
 }
