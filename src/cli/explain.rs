@@ -78,7 +78,7 @@ enum Socket {
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let (rules, files) = args.rules.compile()?;
     let api = find_api(&rules, args.api.as_deref())?;
-    let (client, backend) = (version(api, &args.from)?, version(api, &args.to)?);
+    let (client, backend) = (version(api, "--from", &args.from)?, version(api, "--to", &args.to)?);
     let explained: Vec<_> =
         about(args, api, client, backend)?.into_iter().map(|about| explain(api, client, backend, about)).collect();
     if let Some(file) = &args.trace {
@@ -94,8 +94,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
 
 /// The messages that the arguments name.
 fn about(args: &Args, api: &Api, client: VersionId, backend: VersionId) -> Result<Vec<About>, String> {
-    let socket = [("ws ", Socket::Ws), ("socketio ", Socket::SocketIo)].into_iter().find_map(|(word, socket)| {
-        let path = args.call.strip_prefix(word).filter(|path| path.starts_with('/'))?;
+    let socket = args.call.split_once(' ').filter(|(_, path)| path.starts_with('/')).and_then(|(word, path)| {
+        let known = [("ws", Socket::Ws), ("socketio", Socket::SocketIo)];
+        let (_, socket) = known.into_iter().find(|(known, _)| word.eq_ignore_ascii_case(known))?;
         Some((socket, path))
     });
     if args.ack && !matches!(socket, Some((Socket::SocketIo, _))) {

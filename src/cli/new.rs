@@ -30,7 +30,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let (rules, files) = args.rules.compile()?;
     let api = find_api(&rules, args.api.as_deref())?;
-    let since = args.since.as_deref().map_or(Ok(api.versions.latest()), |label| version(api, label))?;
+    let since = args.since.as_deref().map_or(Ok(api.versions.latest()), |label| version(api, "--since", label))?;
     let date = jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
     let skeleton = skeleton(api, since, &args.name, &date)?;
     let path = files.path(&format!("{}/{}", api.name, skeleton.file));

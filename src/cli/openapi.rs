@@ -35,7 +35,7 @@ enum Format {
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let (rules, files) = args.rules.compile()?;
     let api = find_api(&rules, args.api.as_deref())?;
-    let version = version(api, &args.version)?;
+    let version = version(api, "--version", &args.version)?;
     let (contracts, found) = Contracts::read(api, &files.files);
     if found.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(diagnostic::render(&found, &files.files, false));

@@ -55,10 +55,10 @@ pub(super) fn find_api<'r>(rules: &'r RuleSet, name: Option<&str>) -> Result<&'r
     }
 }
 
-/// The version with that label.
-pub(super) fn version(api: &Api, label: &str) -> Result<VersionId, String> {
+/// The version with that label, which a flag has named.
+pub(super) fn version(api: &Api, flag: &str, label: &str) -> Result<VersionId, String> {
     let labels: Vec<&str> = api.versions.labels().collect();
-    let unknown = || format!("unknown version `{label}`: expected one of {}", labels.join(", "));
+    let unknown = || format!("{flag}: unknown version `{label}`: expected one of {}", labels.join(", "));
     api.versions.find(label).ok_or_else(unknown)
 }
 

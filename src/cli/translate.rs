@@ -44,7 +44,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, required_unless_present = "ops")]
     part: Option<Part>,
     /// The response's status.
-    #[arg(long, default_value_t = 200, value_name = "STATUS")]
+    #[arg(long, default_value_t = 200, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
     status: u16,
     /// A file with a bare list of ops, instead of rules.
     #[arg(long, value_name = "FILE", requires = "direction", conflicts_with_all = ["api", "from", "to", "on", "part"])]
@@ -135,12 +135,11 @@ fn from_ops(args: &Args, file: &PathBuf) -> Result<Result<Program1, String>, Str
 fn from_rules(args: &Args) -> Result<Program1, String> {
     let (rules, _) = args.rules.compile()?;
     let api = find_api(&rules, args.api.as_deref())?;
-    let labelled = |label: &Option<String>| version(api, label.as_deref().unwrap_or_default());
-    let (from, to) = (labelled(&args.from)?, labelled(&args.to)?);
+    let labelled = |flag, label: &Option<String>| version(api, flag, label.as_deref().unwrap_or_default());
+    let (from, to) = (labelled("--from", &args.from)?, labelled("--to", &args.to)?);
     let on = args.on.as_deref().unwrap_or_default();
-    let (method, path) = call(on)?;
-    let status = StatusCode::from_u16(args.status).ok().filter(|status| status.as_u16() < 600);
-    let status = status.ok_or_else(|| format!("expected a status from 100 to 599, found {}", args.status))?;
+    let (method, path) = call(on).map_err(|e| format!("--on: {e}"))?;
+    let status = StatusCode::from_u16(args.status).map_err(|e| format!("--status: {e}"))?;
     let pair = if args.part == Some(Part::Response) { api.pair(to, from) } else { api.pair(from, to) };
     let found = pair.find(&method, path);
     if let Some(absent) = found.absent() {

@@ -100,7 +100,8 @@ fn media_type_pattern(value: &str) -> Result<Pattern, String> {
 fn pointer(value: &str) -> Result<Vec<String>, String> {
     let expected = || format!("expected a pointer to one value of a message, such as `/version`, found `{value}`");
     let names = value.strip_prefix('/').ok_or_else(expected)?.split('/');
-    let name = |name: &str| (name != "*").then(|| name.replace("~1", "/").replace("~0", "~"));
+    let is_one = |name: &str| name != "*" && name.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    let name = |name: &str| is_one(name).then(|| name.replace("~1", "/").replace("~0", "~"));
     names.map(name).collect::<Option<_>>().ok_or_else(expected)
 }
 

@@ -319,6 +319,10 @@ fn sources_are_checked() {
         ("media_type_suffix", "v{version}", "expected a type and a subtype with {version}, found `v{version}`"),
         ("host", "{v}.x", "expected {version} somewhere in `{v}.x`"),
         ("cookie", "", "expected letters, digits or any of !#$%&'*+-.^_`|~, found ``"),
+        ("message", "version", "expected a pointer to one value of a message, such as `/version`, found `version`"),
+        ("message", "/a/*", "expected a pointer to one value of a message, such as `/version`, found `/a/*`"),
+        ("message", "/a~2b", "expected a pointer to one value of a message, such as `/version`, found `/a~2b`"),
+        ("message", "/a~", "expected a pointer to one value of a message, such as `/version`, found `/a~`"),
         ("pin", "x", "unknown version source `pin`"),
     ];
     for (kind, value, want) in cases {

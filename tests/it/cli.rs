@@ -301,8 +301,8 @@ fn wrong_arguments_are_no_findings() {
     let mut status = chat("1", "2", "GET /a", "response");
     status.extend(["--status", "42"]);
     let cases = [
-        (chat("1", "9", "GET /a", "request"), "unknown version `9`: expected one of 1, 2"),
-        (chat("1", "2", "/a", "request"), "expected a call such as `GET /users`, found `/a`"),
+        (chat("1", "9", "GET /a", "request"), "--to: unknown version `9`: expected one of 1, 2"),
+        (chat("1", "2", "/a", "request"), "--on: expected a call such as `GET /users`, found `/a`"),
         (
             vec![
                 "translate",
@@ -321,7 +321,7 @@ fn wrong_arguments_are_no_findings() {
             ],
             "unknown API `shop`: expected one of chat",
         ),
-        (status, "expected a status from 100 to 599, found 42"),
+        (status, "invalid value '42' for '--status <STATUS>': 42 is not in 100..600"),
         (vec!["translate", "--ops", "/nowhere.yaml", "--direction", "up"], "/nowhere.yaml: "),
         (vec!["translate"], "--api"),
         (vec!["translate", "--ops", "x"], "--direction"),

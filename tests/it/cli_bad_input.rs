@@ -101,7 +101,7 @@ fn files_and_arguments() {
         ("translate|--direction|up|--ops|{d}/bad.yaml".to_owned(), " --> {d}/bad.yaml:2:1"),
         (
             "translate|{r}|--api|chat|--from|1|--to|2|--on|GET /a|--part|response|--status|700".to_owned(),
-            "expected a status from 100 to 599, found 700",
+            "invalid value '700' for '--status <STATUS>': 700 is not in 100..600",
         ),
         ("schema|--out|{d}/bad.yaml".to_owned(), "cannot make `{d}/bad.yaml`: expected a directory"),
         ("serve|--config|{d}/none".to_owned(), "cannot read the configuration {d}/none: expected a YAML file: No such"),
@@ -111,7 +111,7 @@ fn files_and_arguments() {
             "openapi|{r}|--version|2".to_owned(),
             "no version of `chat` has a document: expected one such as `{r}/chat/openapi/1.yaml`",
         ),
-        ("openapi|{r}|--version|9".to_owned(), "unknown version `9`: expected one of 1, 2"),
+        ("openapi|{r}|--version|9".to_owned(), "--version: unknown version `9`: expected one of 1, 2"),
         ("diff|{d}/none|{d}/bad.json".to_owned(), "{d}/none: expected a sample, a directory of samples, an OpenAPI"),
     ] {
         refuses(&directory, &command, want);

@@ -166,13 +166,24 @@ fn a_draft_is_written_where_rules_are_and_checks() {
     let check = check.args(["check", "rules"]).current_dir(directory.path()).output().expect("legato runs");
     assert_eq!(check.status.code(), Some(0), "{}{text}", String::from_utf8_lossy(&check.stdout));
     let (code, _, err) = diff(&directory, &["v1", "v2", "--since", "2", "--rules", "rules", "--api", "other"]);
-    let want =
-        "cannot read the rules: rules/other: expected the rules directory, or the directory of one API, found none";
-    assert!(code == Some(2) && err.starts_with(want), "{err}");
-    for (since, want) in [("9", "unknown version `9`: expected one of 1, 2"), ("1", "no change leads to `1`")] {
-        let (code, _, err) = diff(&directory, &["v1", "v2", "--since", since, "--rules", "rules", "--api", "shop"]);
-        assert!(code == Some(2) && err.starts_with(want), "{err}");
+    assert!(code == Some(2) && err.starts_with("unknown API `other`: expected one of shop"), "{err}");
+    let above = "--rules: expected the directory above the APIs, found no ";
+    for (since, rules, api, want) in [
+        ("9", "rules", "shop", "--since: unknown version `9`: expected one of 1, 2"),
+        ("1", "rules", "shop", "--since: no change leads to `1`"),
+        ("2", "rules", "", "unknown API ``: expected one of shop"),
+        ("2", "rules/shop", "shop", above),
+        ("2", ".", "rules", "error[RL005]: `rules` has no `api.yaml`"),
+    ] {
+        let (code, _, err) = diff(&directory, &["v1", "v2", "--since", since, "--rules", rules, "--api", api]);
+        assert!(code == Some(2) && err.starts_with(want), "{rules} {api}: {err}");
     }
+    // A change with a TODO is no reason to write no other.
+    let todo = directory.path().join("rules/shop/changes/2/20250101000000_todo.yaml");
+    fs::write(todo, "change: todo\nsince: TODO\napply: TODO\n").expect("a file");
+    let more = ["v1", "v2", "--since", "2", "--rules", "rules", "--api", "shop", "--name", "more"];
+    let (code, out, err) = diff(&directory, &more);
+    assert!(code == Some(0) && out.trim().ends_with("_more.yaml"), "{err}");
 }
 
 #[test]
@@ -194,7 +205,15 @@ fn what_cannot_be_compared_is_said() {
         ),
         (&["ftp://a", "b.json"], "or an address such as `http://127.0.0.1:4001`"),
         (&["b.json", "c.json", "--again", "missing.json"], "missing.json: expected a sample, or a directory"),
-        (&["b.json", "c.json", "--on", "GET a"], "expected a call such as `GET /users`, found `GET a`"),
+        (&["b.json", "c.json", "--on", "GET a"], "--on: expected a call such as `GET /users/{id}`, found `GET a`"),
+        (
+            &["b.json", "c.json", "--on", "GET /a?x=1"],
+            "--on: expected a call such as `GET /users/{id}`, found `GET /a?x=1`",
+        ),
+        (
+            &["b.json", "c.json", "--on", "GET /a b"],
+            "--on: expected a call such as `GET /users/{id}`, found `GET /a b`",
+        ),
         (&["b.json", "broken.yaml"], "error[YM001]: malformed YAML"),
         (&["b.json", "broken.yaml"], " --> broken.yaml:2:1"),
         (&["empty", "empty"], "have no sample in common: expected JSON files of the same names"),

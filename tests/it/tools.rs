@@ -133,6 +133,7 @@ fn explain_says_what_it_does_not_know() {
         ),
         (&["ws /nowhere"], "no change between these versions is about the socket /nowhere"),
         (&["ws /ws", "--frame", "x"], "no rule knows a message `x` on /ws; without `--frame`, all are listed"),
+        (&["WS /ws", "--frame", "x"], "no rule knows a message `x` on /ws"),
         (&["socketio /nowhere"], "no change between these versions is about the socket /nowhere"),
         (&["socketio /", "--frame", "x"], "no rule knows a message `x` on /"),
         (&["ws /ws", "--ack"], "`--ack` is of Socket.IO events"),
@@ -185,7 +186,7 @@ fn a_change_that_cannot_be_is_not_begun() {
         (&["--name", ""], "expected a name"),
         (&["--name", "envelope"], "there is a change `envelope` already: chat/changes/2/20250120120000_envelope.yaml"),
         (&["--name", "x", "--since", "1"], "no change leads to `1`: it is the oldest version"),
-        (&["--name", "x", "--since", "9"], "unknown version `9`: expected one of 1, 2"),
+        (&["--name", "x", "--since", "9"], "--since: unknown version `9`: expected one of 1, 2"),
     ] {
         let all: Vec<&str> =
             ["new", "--rules", path(&directory), "--api", "chat"].into_iter().chain(args.iter().copied()).collect();

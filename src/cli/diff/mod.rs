@@ -12,12 +12,14 @@ use serde_json::Value;
 
 use crate::diagnostic::{self, Source};
 use crate::draft::{self, Call, Context, Draft, Header, Pair, Part};
-use crate::rules::Api;
+use crate::route::Template;
+use crate::rules;
 use crate::version::VersionId;
 use crate::yaml;
 
 use super::EXIT_ERROR;
-use super::rules::{call, compile, find_api, version};
+use super::findings::read_rules;
+use super::rules::{find_api, version};
 
 /// Draft a change from what two versions say.
 #[derive(Debug, clap::Args)]
@@ -85,11 +87,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     if args.name.is_empty() || !args.name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
         return Err(format!("expected a name of letters, digits, `_` and `-`, found `{}`", args.name));
     }
-    args.on.as_deref().map(call).transpose()?;
-    if let (Some(root), Some(since)) = (&args.rules, &args.since) {
-        let root = root.join(args.api.as_deref().unwrap_or_default());
-        let (rules, _) = compile(&root)?;
-        newer(find_api(&rules, None)?, since)?;
+    if let Some(on) = &args.on {
+        Template::parse(on)
+            .map_err(|e| format!("--on: expected a call such as `GET /users/{{id}}`, found `{on}`: {e}"))?;
+    }
+    if let (Some(root), Some(api), Some(since)) = (&args.rules, &args.api, &args.since) {
+        expect_place(root, api, since)?;
     }
     let (draft, mut notes) = match contracts(args)? {
         Some((old, new)) => {
@@ -112,10 +115,21 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     Ok(if draft.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ERROR) })
 }
 
-/// That a change can lead to a version.
-fn newer(api: &Api, since: &str) -> Result<(), String> {
-    match version(api, since)? {
-        VersionId(0) => Err(format!("no change leads to `{since}`: it is the oldest version")),
+/// That rules have a place for a change that leads to a version. The changes that they have do not matter: one that was
+/// drafted before may still have a TODO.
+fn expect_place(root: &Path, api: &str, since: &str) -> Result<(), String> {
+    let is_of_change =
+        |file: &str| file.split('/').nth(1).is_some_and(|at| matches!(at, "changes" | "tests" | "openapi"));
+    let files: Vec<_> = read_rules(root)?.files.into_iter().filter(|source| !is_of_change(&source.file)).collect();
+    let compiled = rules::compile(&files);
+    let rules = compiled.rules.ok_or_else(|| diagnostic::render(&compiled.diagnostics, &files, false))?;
+    let found = find_api(&rules, Some(api))?;
+    let file = root.join(api).join("api.yaml");
+    if !file.is_file() {
+        return Err(format!("--rules: expected the directory above the APIs, found no {}", file.display()));
+    }
+    match version(found, "--since", since)? {
+        VersionId(0) => Err(format!("--since: no change leads to `{since}`: it is the oldest version")),
         _ => Ok(()),
     }
 }
