@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::document::{Call, Document, json_media};
+use super::schema::{READ_ONLY, WRITE_ONLY};
 
 /// How much a difference harms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,16 @@ impl Finding {
 pub(super) enum Way {
     Request,
     Response,
+}
+
+impl Way {
+    /// What marks the members that do not go this way.
+    pub(super) fn uncarried(self) -> &'static str {
+        match self {
+            Self::Request => READ_ONLY,
+            Self::Response => WRITE_ONLY,
+        }
+    }
 }
 
 /// Schemas that are compared; what is left after that is taken for the same. Alternatives of alternatives multiply.

@@ -228,15 +228,23 @@ impl Comparison<'_> {
         seen: &mut BTreeSet<(String, String)>,
         depth: usize,
     ) {
+        let (of_before, of_after) =
+            (Root::without(self.before, way.uncarried()), Root::without(self.after, way.uncarried()));
+        let requires =
+            |root: &Root<'_>, schema, name: &str| is_required(schema, name) && !root.is_uncarried(schema, name);
         for (name, property) in old["properties"].as_object().into_iter().flatten() {
             let place = place.below(&pointer(name), &["properties", name]);
-            let was_required = is_required(old, name);
-            let Some(other) = new["properties"].get(name) else {
+            let was_required = requires(&of_before, old, name);
+            let (was_uncarried, other) = (of_before.is_uncarried(old, name), new["properties"].get(name));
+            if was_uncarried && (other.is_none() || of_after.is_uncarried(new, name)) {
+                continue;
+            }
+            let Some(other) = other else {
                 self.member_gone(new, name, was_required, way, &place);
                 continue;
             };
             let is_added = self.before.resolve(property).get(SINCE).or_else(|| property.get(SINCE)).is_some();
-            match (way, was_required, is_required(new, name)) {
+            match (way, was_required, requires(&of_after, new, name)) {
                 (Way::Request, false, true) => {
                     let message = "the changes leave it optional, and the document requires it";
                     self.report("request-property-became-required", Level::Error, &place, message);
@@ -256,7 +264,7 @@ impl Comparison<'_> {
             }
             let place = place.below(&pointer(name), &["properties", name]);
             let message = "the changes make no such property";
-            match (way, is_required(new, name)) {
+            match (way, requires(&of_after, new, name)) {
                 (Way::Request, true) => self.report(
                     "new-required-request-property",
                     Level::Error,

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use serde_json::{Number, Value};
 
 use super::components::merge;
-use super::document::{Document, find, reference};
+use super::document::{Document, Part, find, reference};
 use super::schema::{Dialect, array, is_nullable, is_unknown, types};
 
 /// Bounds schemas inside each other.
@@ -21,6 +21,8 @@ const MOST_PARTS: u32 = 1000;
 pub(super) struct Root<'d> {
     document: &'d Value,
     pub(super) dialect: Dialect,
+    /// What marks the members that do not go this way, if it is one way.
+    uncarried: Option<&'static str>,
     /// How many more schemas may be looked at.
     left: Cell<u32>,
 }
@@ -30,9 +32,14 @@ impl<'d> Root<'d> {
         Self { document: &document.value, ..Self::empty(document.dialect) }
     }
 
+    /// For messages that do not carry the members with a mark.
+    pub(super) fn without(document: &'d Document, uncarried: &'static str) -> Self {
+        Self { uncarried: Some(uncarried), ..Self::new(document) }
+    }
+
     /// For schemas that refer to nothing.
     pub(super) fn empty(dialect: Dialect) -> Self {
-        Self { document: &Value::Null, dialect, left: Cell::new(MOST) }
+        Self { document: &Value::Null, dialect, uncarried: None, left: Cell::new(MOST) }
     }
 
     /// Counts one more schema; false where there were too many.
@@ -60,6 +67,29 @@ impl<'d> Root<'d> {
         whole
     }
 
+    /// Whether a schema declares a member that does not go this way.
+    pub(super) fn is_uncarried(&self, schema: &Value, name: &str) -> bool {
+        let Some(mark) = self.uncarried else { return false };
+        let is_marked = |part: &Value| part[mark] == true;
+        let declares = |part: &Value| {
+            let property = part["properties"].get(name);
+            property.is_some_and(|property| self.any_part(property, &mut { MOST_PARTS }, &is_marked))
+        };
+        self.any_part(schema, &mut { MOST_PARTS }, &declares)
+    }
+
+    /// Whether something is so of a schema itself, of what it refers to, or of a part of its `allOf`.
+    fn any_part(&self, schema: &Value, left: &mut u32, is_so: &dyn Fn(&Value) -> bool) -> bool {
+        if *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        let target = reference(schema).and_then(|target| find(self.document, target));
+        is_so(schema)
+            || target.is_some_and(|target| self.any_part(target, left, is_so))
+            || array(schema, "allOf").any(|part| self.any_part(part, left, is_so))
+    }
+
     pub(super) fn resolve<'s>(&'s self, schema: &'s Value) -> &'s Value {
         let mut at = schema;
         for _ in 0..DEEPEST {
@@ -70,17 +100,17 @@ impl<'d> Root<'d> {
     }
 }
 
-/// Whether a value fits a schema of a document.
+/// Whether a value fits a schema of a document, as a part of a call.
 ///
 /// # Errors
 /// The pointer (RFC 6901) of the first value that does not fit.
-pub fn conforms(document: &Document, schema: &Value, value: &Value) -> Result<(), String> {
-    conforms_to(&Root::new(document), schema, value)
+pub fn conforms(document: &Document, schema: &Value, part: Part, value: &Value) -> Result<(), String> {
+    conforms_to(&Root::without(document, part.uncarried()), schema, value)
 }
 
 pub(super) fn conforms_to(root: &Root<'_>, schema: &Value, value: &Value) -> Result<(), String> {
     let mut path = String::new();
-    if fits(root, schema, value, &mut path, 0) { Ok(()) } else { Err(path) }
+    if whole_fits(root, schema, value, &mut path, 0) { Ok(()) } else { Err(path) }
 }
 
 /// Whether values that a rule writes fit a schema, as far as their types and an enumeration say.
@@ -108,7 +138,12 @@ fn step(path: &mut String, name: &str) -> usize {
 }
 
 /// On failure, `path` is left where it was found.
-fn fits(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String, depth: usize) -> bool {
+fn whole_fits(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String, depth: usize) -> bool {
+    fits(root, (schema, schema), value, path, depth)
+}
+
+/// `around`: the schema that `schema` is a part of, or is itself; what it declares, its parts may require.
+fn fits(root: &Root<'_>, (schema, around): (&Value, &Value), value: &Value, path: &mut String, depth: usize) -> bool {
     if schema == &Value::Bool(false) {
         return false;
     }
@@ -117,7 +152,7 @@ fn fits(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String, depth
     }
     if let Some(target) = reference(schema) {
         let target = find(root.document, target).unwrap_or(&Value::Null);
-        if !fits(root, target, value, path, depth + 1) {
+        if !fits(root, (target, around), value, path, depth + 1) {
             return false;
         }
         if root.dialect == Dialect::V30 {
@@ -133,9 +168,9 @@ fn fits(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String, depth
     fits_type_of(schema, value)
         && listed(schema, value)
         && in_bounds(schema, value)
-        && composed(root, schema, value, path, depth)
+        && composed(root, (schema, around), value, path, depth)
         && match value {
-            Value::Object(_) => members_fit(root, schema, value, path, depth),
+            Value::Object(_) => members_fit(root, (schema, around), value, path, depth),
             Value::Array(items) => elements_fit(root, schema, items, path, depth),
             _ => true,
         }
@@ -195,8 +230,14 @@ fn in_bounds(schema: &Value, value: &Value) -> bool {
     }
 }
 
-fn composed(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String, depth: usize) -> bool {
-    if !array(schema, "allOf").all(|part| fits(root, part, value, path, depth + 1)) {
+fn composed(
+    root: &Root<'_>,
+    (schema, around): (&Value, &Value),
+    value: &Value,
+    path: &mut String,
+    depth: usize,
+) -> bool {
+    if !array(schema, "allOf").all(|part| fits(root, (part, around), value, path, depth + 1)) {
         return false;
     }
     let length = path.len();
@@ -206,7 +247,7 @@ fn composed(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String, d
         }
         let fitting = array(schema, name).filter(|part| {
             path.truncate(length);
-            fits(root, part, value, path, depth + 1)
+            fits(root, (part, around), value, path, depth + 1)
         });
         let count = fitting.count();
         path.truncate(length);
@@ -215,10 +256,17 @@ fn composed(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String, d
     any("anyOf", false) && any("oneOf", true)
 }
 
-fn members_fit(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String, depth: usize) -> bool {
-    let has = |name: &Value| name.as_str().is_none_or(|name| value.get(name).is_some());
-    if let Some(missing) = array(schema, "required").find(|name| !has(name)) {
-        step(path, missing.as_str().unwrap_or_default());
+fn members_fit(
+    root: &Root<'_>,
+    (schema, around): (&Value, &Value),
+    value: &Value,
+    path: &mut String,
+    depth: usize,
+) -> bool {
+    let is_uncarried = |name: &str| [schema, around].into_iter().any(|schema| root.is_uncarried(schema, name));
+    let mut required = array(schema, "required").filter_map(Value::as_str);
+    if let Some(missing) = required.find(|name| value.get(name).is_none() && !is_uncarried(name)) {
+        step(path, missing);
         return false;
     }
     value.as_object().into_iter().flatten().all(|(name, member)| {
@@ -226,7 +274,7 @@ fn members_fit(root: &Root<'_>, schema: &Value, value: &Value, path: &mut String
             return true;
         };
         let length = step(path, name);
-        let fit = fits(root, property, member, path, depth + 1);
+        let fit = whole_fits(root, property, member, path, depth + 1);
         if fit {
             path.truncate(length);
         }
@@ -238,7 +286,7 @@ fn elements_fit(root: &Root<'_>, schema: &Value, items: &[Value], path: &mut Str
     items.iter().enumerate().all(|(at, item)| {
         let Some(element) = schema["prefixItems"].get(at).or_else(|| schema.get("items")) else { return true };
         let length = step(path, &at.to_string());
-        let fit = fits(root, element, item, path, depth + 1);
+        let fit = whole_fits(root, element, item, path, depth + 1);
         if fit {
             path.truncate(length);
         }

@@ -10,7 +10,7 @@ use crate::route::Template;
 use crate::yaml::{self, Kind, Node, ScalarKind};
 
 use super::code;
-use super::schema::Dialect;
+use super::schema::{Dialect, READ_ONLY, WRITE_ONLY};
 
 /// The keys of a path item that are calls.
 pub(super) const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -50,6 +50,16 @@ pub enum Part {
     Request,
     /// Its response with this status.
     Response(u16),
+}
+
+impl Part {
+    /// What marks the members that it does not carry.
+    pub(super) fn uncarried(self) -> &'static str {
+        match self {
+            Self::Request => READ_ONLY,
+            Self::Response(_) => WRITE_ONLY,
+        }
+    }
 }
 
 impl Call<'_> {

@@ -25,8 +25,8 @@ impl Conforming {
         Self(rules.apis.iter().map(|(name, api)| (name.clone(), read(api))).collect())
     }
 
-    /// The schema of a message, with its document.
-    fn schema(&self, asked: &Asked<'_>) -> Option<(&Document, &serde_json::Value)> {
+    /// The schema of a message, with its document and the part of the call that it is.
+    fn schema(&self, asked: &Asked<'_>) -> Option<(&Document, &serde_json::Value, Part)> {
         let document = self.0.get(asked.api)?.get(&asked.version)?;
         let named = document.calls().filter_map(|call| Some((call.template()?, call)));
         let found = named
@@ -35,20 +35,21 @@ impl Conforming {
             })
             .reduce(|best, next| if next.0.more_specific(&best.0) { next } else { best });
         let call: Call<'_> = found?.1;
-        Some((document, document.body(&call, asked.status.map_or(Part::Request, Part::Response))?))
+        let part = asked.status.map_or(Part::Request, Part::Response);
+        Some((document, document.body(&call, part)?, part))
     }
 }
 
 impl Documents for Conforming {
     fn make(&self, asked: &Asked<'_>, random: &mut Random) -> Option<Vec<u8>> {
-        let (document, schema) = self.schema(asked)?;
-        let value = Generator::new(random.number()).generate(document, schema)?;
+        let (document, schema, part) = self.schema(asked)?;
+        let value = Generator::new(random.number()).generate(document, schema, part)?;
         Some(value.to_string().into_bytes())
     }
 
     fn fits(&self, asked: &Asked<'_>, body: &[u8]) -> Option<Result<(), String>> {
-        let (document, schema) = self.schema(asked)?;
+        let (document, schema, part) = self.schema(asked)?;
         let value = serde_json::from_slice(body).map_err(|_| String::new());
-        Some(value.and_then(|value| conforms(document, schema, &value)))
+        Some(value.and_then(|value| conforms(document, schema, part, &value)))
     }
 }

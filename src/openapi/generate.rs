@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::conform::Root;
-use super::document::Document;
+use super::document::{Document, Part};
 use super::schema::{array, is_nullable, is_unknown, types};
 
 /// Deeper than this, only what is required is made.
@@ -43,10 +43,10 @@ impl Generator {
         usize::try_from(at).ok().and_then(|at| list.get(at))
     }
 
-    /// A value that fits a schema of a document; patterns are not looked at. `None` where nothing is known to fit:
-    /// schemas that contradict themselves or never end.
-    pub fn generate(&mut self, document: &Document, schema: &Value) -> Option<Value> {
-        let root = Root::new(document);
+    /// A value that fits a schema of a document, as a part of a call; patterns are not looked at. `None` where nothing
+    /// is known to fit: schemas that contradict themselves or never end.
+    pub fn generate(&mut self, document: &Document, schema: &Value, part: Part) -> Option<Value> {
+        let root = Root::without(document, part.uncarried());
         self.left = MOST;
         let value = self.value(&root, schema, 0)?;
         super::conform::conforms_to(&root, schema, &value).is_ok().then_some(value)
@@ -206,8 +206,11 @@ impl Generator {
 
     fn object(&mut self, root: &Root<'_>, schema: &Value, depth: usize) -> Option<Value> {
         let mut members = Map::new();
-        let required: Vec<&str> = array(schema, "required").filter_map(Value::as_str).collect();
-        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let is_carried = |name: &str| !root.is_uncarried(schema, name);
+        let required = array(schema, "required").filter_map(Value::as_str);
+        let required: Vec<&str> = required.filter(|name| is_carried(name)).collect();
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        for (name, property) in properties.filter(|(name, _)| is_carried(name)) {
             let is_required = required.contains(&name.as_str());
             if !is_required && (depth > MOST_DEPTH || self.below(4) == 0) {
                 continue;

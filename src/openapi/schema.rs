@@ -6,6 +6,10 @@ use serde_json::{Map, Value, json};
 pub(super) const UNKNOWN: &str = "x-legato-unknown";
 /// Marks a member that a change added: the version that has it first.
 pub(super) const SINCE: &str = "x-legato-since";
+/// Marks a member that requests do not carry: `required` binds responses alone.
+pub(super) const READ_ONLY: &str = "readOnly";
+/// Marks a member that responses do not carry: `required` binds requests alone.
+pub(super) const WRITE_ONLY: &str = "writeOnly";
 
 /// How null is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,7 +236,7 @@ pub(super) fn reworked(old: &Value, mut new: Value) -> Value {
 /// The schema without what says which values fit: its words for people.
 fn annotations(schema: &Value) -> Map<String, Value> {
     let keep = |name: &&String| {
-        matches!(name.as_str(), "title" | "description" | "deprecated" | "readOnly" | "writeOnly")
+        matches!(name.as_str(), "title" | "description" | "deprecated" | READ_ONLY | WRITE_ONLY)
             || name.starts_with("x-") && *name != UNKNOWN
     };
     let members = schema.as_object().into_iter().flatten();

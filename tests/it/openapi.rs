@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use legato_proxy::diagnostic::{Source, render};
 use legato_proxy::json::edit::Token;
-use legato_proxy::openapi::{Contracts, Document, Level, Part, compare, required, to_yaml};
+use legato_proxy::openapi::{Contracts, Document, Level, Part, compare, conforms, required, to_yaml};
 use legato_proxy::route::Template;
 use legato_proxy::rules::{Api, compile};
 
@@ -95,6 +95,39 @@ components:
     A: {allOf: [{required: [id]}, {type: object, properties: {id: {type: integer}, list: {type: array, items: {$ref: "#/components/schemas/B"}}}}]}
     B: {type: object, required: [x], properties: {x: {type: string}, more: {$ref: "#/components/schemas/B"}}}
 "##;
+
+/// One line each: the part, a schema, a value, and where it does not fit.
+#[test]
+fn values_are_held_against_what_binds_their_part() {
+    const IN_PARTS: &str =
+        "{allOf: [{properties: {a: {$ref: '#/components/schemas/Made'}}}, {oneOf: [{required: [a]}]}]}";
+    let (request, response) = (Part::Request, Part::Response(200));
+    let cases = [
+        (request, "{required: [a], properties: {a: {readOnly: true}}}", "{}", None),
+        (response, "{required: [a], properties: {a: {readOnly: true}}}", "{}", Some("/a")),
+        (request, "{required: [a], properties: {a: {readOnly: true, type: string}}}", "{\"a\": 1}", Some("/a")),
+        (request, "{required: [a], properties: {a: {writeOnly: true}}}", "{}", Some("/a")),
+        (response, "{required: [a], properties: {a: {writeOnly: true}}}", "{}", None),
+        (request, "{required: [a], properties: {b: {readOnly: true}}}", "{}", Some("/a")),
+        (request, "{required: [a], properties: {a: {properties: {b: {readOnly: true}}}}}", "{}", Some("/a")),
+        (request, IN_PARTS, "{}", None),
+        (response, IN_PARTS, "{}", Some("")),
+        (request, "{items: {required: [a], properties: {a: {allOf: [{readOnly: true}]}}}}", "[{}]", None),
+        (request, "{$ref: '#/components/schemas/Circle', required: [a]}", "{}", Some("/a")),
+    ];
+    for (part, schema, value, want) in cases {
+        let document = document(&format!(
+            "@components:\n  schemas:\n    Asked: {schema}\n    Made: {{readOnly: true}}\n    Circle: {{allOf: [{{$ref: '#/components/schemas/Circle'}}]}}\n"
+        ));
+        let found = conforms(
+            &document,
+            &document.value["components"]["schemas"]["Asked"],
+            part,
+            &serde_json::from_str(value).expect("JSON"),
+        );
+        assert_eq!(found.err().as_deref(), want, "{part:?}: {value} of {schema}");
+    }
+}
 
 #[test]
 fn required_members_are_listed() {
@@ -203,6 +236,21 @@ fn differences_have_the_names_of_oasdiff() {
         ),
         ("request", "{type: string}", "{oneOf: [{type: string}, {type: integer}]}", ""),
         ("request", "{oneOf: [{type: string}, {type: integer}]}", "{type: string}", "request-property-one-of-removed "),
+        ("request", "{type: object}", "{type: object, required: [a], properties: {a: {readOnly: true}}}", ""),
+        ("request", "{type: object, properties: {a: {readOnly: true}}}", "{type: object}", ""),
+        (
+            "request",
+            "{type: object, required: [a], properties: {a: {readOnly: true}}}",
+            "{type: object, required: [a], properties: {a: {}}}",
+            "request-property-became-required /a",
+        ),
+        (
+            "response",
+            "{type: object, required: [a], properties: {a: {readOnly: true}}}",
+            "{type: object, properties: {a: {readOnly: true}}}",
+            "response-property-became-optional /a",
+        ),
+        ("response", "{type: object, required: [a], properties: {a: {writeOnly: true}}}", "{type: object}", ""),
     ];
     for (part, before, after, want) in cases {
         let text = |schema: &str| {

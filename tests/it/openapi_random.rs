@@ -191,10 +191,10 @@ fn check(case: &Case, from: &Document, to: &Document, up: bool, seed: u64) -> (u
         let schema = |document: &'_ Document| document.body(&document.call(&post).expect("the call"), part).cloned();
         let (schema, target) = (schema(from).expect("a schema"), schema(to).expect("a schema"));
         for _ in 0..4 {
-            let Some(value) = generator.generate(from, &schema) else { continue };
+            let Some(value) = generator.generate(from, &schema, part) else { continue };
             let Some(translated) = run(&program, &value) else { continue };
             checked += 1;
-            if let Err(path) = conforms(to, &target, &translated) {
+            if let Err(path) = conforms(to, &target, part, &translated) {
                 let wrong = format!(
                     "{}\n{part:?}, up {up}: {value}\nbecomes {translated}\nwhich does not fit at `{path}`\n{target}\nfrom {schema}\nshared {} {}\n",
                     case.text, from.value["components"], to.value["components"],
@@ -238,15 +238,14 @@ fn conforms_agrees_with_another_validator() {
         let mut whole = document.value.clone();
         whole["$ref"] = "#/components/schemas/Root".into();
         let validator = jsonschema::draft202012::new(&whole).expect("a schema");
+        let of_root = json!({"$ref": "#/components/schemas/Root"});
         let mut generator = Generator::new(seed);
         for _ in 0..5 {
-            let Some(mut value) = generator.generate(&document, &json!({"$ref": "#/components/schemas/Root"})) else {
-                continue;
-            };
+            let Some(mut value) = generator.generate(&document, &of_root, Part::Request) else { continue };
             assert!(validator.is_valid(&value), "seed {seed}: {value} was generated from {whole}");
             fitting += 1;
             spoil(&mut random, &mut value);
-            let ours = conforms(&document, &json!({"$ref": "#/components/schemas/Root"}), &value);
+            let ours = conforms(&document, &of_root, Part::Request, &value);
             assert_eq!(ours.is_ok(), validator.is_valid(&value), "seed {seed}: {value} of {whole}: {ours:?}");
             failing += usize::from(ours.is_err());
         }
