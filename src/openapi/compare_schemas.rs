@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::compare::{Comparison, Level, Place, Way};
-use super::conform::Root;
+use super::conform::{Root, additional};
 use super::document::reference;
 use super::schema::{SINCE, UNKNOWN, array, is_null, is_nullable, is_required, is_unknown, types};
 
@@ -285,7 +285,7 @@ impl Comparison<'_> {
         }
         let message = format!("the changes make `{name}`, and the document has none");
         match (way, was_required) {
-            (Way::Request, _) if new["additionalProperties"] == false => {
+            (Way::Request, _) if additional(new) == Some(&Value::Bool(false)) => {
                 self.report("request-property-removed", Level::Error, place, message);
             }
             (Way::Request, _) => self.report("request-property-removed", Level::Warning, place, message),

@@ -270,9 +270,7 @@ fn members_fit(
         return false;
     }
     value.as_object().into_iter().flatten().all(|(name, member)| {
-        let Some(property) = schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) else {
-            return true;
-        };
+        let Some(property) = schema["properties"].get(name).or_else(|| additional(schema)) else { return true };
         let length = step(path, name);
         let fit = whole_fits(root, property, member, path, depth + 1);
         if fit {
@@ -280,6 +278,11 @@ fn members_fit(
         }
         fit
     })
+}
+
+/// What members are that a schema does not name. Patterns are not looked at: where there are some, nothing is known.
+pub(super) fn additional(schema: &Value) -> Option<&Value> {
+    schema.get("additionalProperties").filter(|_| schema.get("patternProperties").is_none())
 }
 
 fn elements_fit(root: &Root<'_>, schema: &Value, items: &[Value], path: &mut String, depth: usize) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::conform::Root;
+use super::conform::{Root, additional};
 use super::document::{Document, Part};
 use super::schema::{array, is_nullable, is_unknown, types};
 
@@ -223,11 +223,11 @@ impl Generator {
         }
         for name in required {
             if !members.contains_key(name) {
-                let more = schema.get("additionalProperties").cloned().unwrap_or_else(|| json!({}));
+                let more = additional(schema).cloned().unwrap_or_else(|| json!({}));
                 members.insert(name.to_owned(), self.value(root, &more, depth + 1)?);
             }
         }
-        if let Some(more) = schema.get("additionalProperties").filter(|more| more.is_object() && depth <= MOST_DEPTH) {
+        if let Some(more) = additional(schema).filter(|more| more.is_object() && depth <= MOST_DEPTH) {
             for _ in 0..self.below(3) {
                 let name = format!("key{}", self.below(100));
                 if let Some(value) = self.value(root, more, depth + 1) {

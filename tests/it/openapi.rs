@@ -114,6 +114,9 @@ fn values_are_held_against_what_binds_their_part() {
         (response, IN_PARTS, "{}", Some("")),
         (request, "{items: {required: [a], properties: {a: {allOf: [{readOnly: true}]}}}}", "[{}]", None),
         (request, "{$ref: '#/components/schemas/Circle', required: [a]}", "{}", Some("/a")),
+        (request, "{patternProperties: {'^x-': {}}, additionalProperties: false}", "{\"x-a\": 1}", None),
+        (request, "{patternProperties: {'^x-': {}}, additionalProperties: {type: string}}", "{\"x-a\": 1}", None),
+        (request, "{additionalProperties: false}", "{\"x-a\": 1}", Some("/x-a")),
     ];
     for (part, schema, value, want) in cases {
         let document = document(&format!(
@@ -253,14 +256,7 @@ fn differences_have_the_names_of_oasdiff() {
         ("response", "{type: object, required: [a], properties: {a: {writeOnly: true}}}", "{type: object}", ""),
     ];
     for (part, before, after, want) in cases {
-        let text = |schema: &str| {
-            let content = format!("{{content: {{application/json: {{schema: {schema}}}}}}}");
-            document(&match part {
-                "request" => format!("@paths: {{/a: {{post: {{requestBody: {content}}}}}}}"),
-                _ => format!("@paths: {{/a: {{get: {{responses: {{200: {content}}}}}}}}}"),
-            })
-        };
-        let findings = compare(&text(before), &text(after));
+        let findings = compare(&of_part(part, before), &of_part(part, after));
         let harmful: Vec<String> = findings
             .iter()
             .filter(|finding| finding.level != Level::Info)
@@ -268,4 +264,24 @@ fn differences_have_the_names_of_oasdiff() {
             .collect();
         assert_eq!(harmful, Vec::from_iter(Some(want).filter(|want| !want.is_empty())), "{before} to {after}");
     }
+}
+
+/// A document of one call, whose request or response has a schema.
+fn of_part(part: &str, schema: &str) -> Document {
+    let content = format!("{{content: {{application/json: {{schema: {schema}}}}}}}");
+    document(&match part {
+        "request" => format!("@paths: {{/a: {{post: {{requestBody: {content}}}}}}}"),
+        _ => format!("@paths: {{/a: {{get: {{responses: {{200: {content}}}}}}}}}"),
+    })
+}
+
+#[test]
+fn a_name_that_a_pattern_may_allow_is_not_refused() {
+    let before = of_part("request", "{type: object, properties: {a: {}}}");
+    let level = |more: &str| {
+        let after = of_part("request", &format!("{{type: object, additionalProperties: false{more}}}"));
+        compare(&before, &after).iter().map(|finding| finding.level).collect::<Vec<_>>()
+    };
+    assert_eq!(level(""), [Level::Error]);
+    assert_eq!(level(", patternProperties: {'^a': {}}"), [Level::Warning]);
 }
