@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     }
     let mut found = compiled.diagnostics;
     if let Some(rules) = &compiled.rules {
-        found.extend(laws::run(rules, TRIAL, &openapi::Conforming::new(rules, &files.files)).findings);
+        found.extend(laws::run(rules, &files.files, TRIAL, &openapi::Conforming::new(rules, &files.files)).findings);
     }
     let failed = found.iter().any(|finding| finding.severity == Severity::Error);
     let rules = compiled.rules.filter(|_| !failed);

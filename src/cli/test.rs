@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let mut summary = summary(&report.coverage, &files);
     if let Some(documents) = args.fuzz {
         let seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs());
-        let tried = laws::run(&rules, Trial { documents, seed }, &Conforming::new(&rules, &files.files));
+        let tried = laws::run(&rules, &files.files, Trial { documents, seed }, &Conforming::new(&rules, &files.files));
         let _ = writeln!(summary, "laws: {} documents of {} messages, seed {seed}", tried.documents, tried.messages);
         all.extend(tried.findings);
     }

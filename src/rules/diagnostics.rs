@@ -39,6 +39,8 @@ pub const UNMET: &str = "LS102";
 pub const INVENTED: &str = "LS103";
 /// A version's contract differs from what its changes make of the one before.
 pub const UNEXPLAINED: &str = "CV302";
+/// A translation does not fit the contract of its version.
+pub const CONFORMANCE: &str = "LW106";
 /// A call that is hot and dear.
 pub const HOT: &str = "PF401";
 /// A change that was edited after its release.
@@ -67,7 +69,7 @@ pub const INCOMPATIBLE: &str = "BC101";
 pub const UNQUOTED_VERSION: &str = "HY505";
 
 /// The findings that a project may give another severity, or ignore on one line: those about rules that could run.
-pub const ADJUSTABLE: [&str; 21] = [
+pub const ADJUSTABLE: [&str; 22] = [
     UNORDERED,
     DANGLING,
     ADDED_AGAIN,
@@ -83,6 +85,7 @@ pub const ADJUSTABLE: [&str; 21] = [
     SHAPE_MISSED,
     ERRORS_UNTRANSLATED,
     INCOMPATIBLE,
+    CONFORMANCE,
     HOT,
     EDITED,
     NOT_LINEAR,

@@ -51,7 +51,7 @@ fn findings(sources: &[Source]) -> Vec<Diagnostic> {
         let failures = rules::test::run(&rules).failures;
         if failures.is_empty() {
             let trial = laws::Trial { documents: 64, seed: 1 };
-            findings.extend(laws::run(&rules, trial, &openapi::Conforming::new(&rules, sources)).findings);
+            findings.extend(laws::run(&rules, sources, trial, &openapi::Conforming::new(&rules, sources)).findings);
         }
         findings.extend(failures);
     }

@@ -26,7 +26,7 @@ use super::ast::{Change, Origin};
 use super::contracts::Read;
 use super::lens::Op;
 use super::messages::messages;
-use super::{Api, reach};
+use super::{Api, RuleSet, by_api, reach};
 use marks::Texts;
 use policy::Policy;
 
@@ -52,6 +52,16 @@ pub(super) fn check(api: &Api, files: &[(&str, &Source)], contracts: Option<Read
     }
     policy.settle(diagnostics);
     policy.finish(contracts.is_some(), diagnostics);
+}
+
+/// Takes out of what was found of rules that run what their projects do not want to be told.
+pub(super) fn settle(rules: &RuleSet, files: &[Source], found: &mut Vec<Diagnostic>) {
+    for (folder, files) in by_api(files) {
+        if let Some(api) = rules.apis.get(folder) {
+            // What is wrong with the comments themselves was said when the rules were compiled.
+            Policy::new(&api.checks, &files, &mut Vec::new()).settle(found);
+        }
+    }
 }
 
 fn check_contracts(api: &Api, read: Read, files: &[(&str, &Source)], diagnostics: &mut Vec<Diagnostic>) {

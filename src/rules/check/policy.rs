@@ -63,7 +63,7 @@ impl<'a> Policy<'a> {
     /// Gives findings the severity that the project wants, and takes out those that it does not want.
     pub(in crate::rules) fn settle(&mut self, diagnostics: &mut Vec<Diagnostic>) {
         diagnostics.retain_mut(|diagnostic| {
-            if !code::ADJUSTABLE.contains(&diagnostic.code) {
+            if !code::ADJUSTABLE.contains(&diagnostic.code) || !self.is_about(diagnostic) {
                 return true;
             }
             if self.ignores(diagnostic) {
@@ -78,6 +78,10 @@ impl<'a> Policy<'a> {
                 }
             }
         });
+    }
+
+    fn is_about(&self, diagnostic: &Diagnostic) -> bool {
+        self.files.iter().any(|(_, source)| source.file == *diagnostic.file)
     }
 
     fn ignores(&mut self, diagnostic: &Diagnostic) -> bool {
@@ -98,7 +102,11 @@ impl<'a> Policy<'a> {
         if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
             return;
         }
-        let may_come = |ignore: &Ignore| !has_contracts && code::OF_CONTRACTS.contains(&ignore.code.as_str());
+        // The laws are tried later, each time on other documents.
+        let may_come = |ignore: &Ignore| match ignore.code.as_str() {
+            code::CONFORMANCE => true,
+            other => !has_contracts && code::OF_CONTRACTS.contains(&other),
+        };
         for ignore in self.ignores.iter().filter(|ignore| !ignore.is_used && !may_come(ignore)) {
             let file = self.files[ignore.file].1.file.as_str().into();
             let message = format!("there is no {} on line {} to ignore", ignore.code, ignore.line);

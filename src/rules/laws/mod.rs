@@ -19,10 +19,11 @@ mod violation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Source};
 use crate::version::VersionId;
 
 use super::RuleSet;
+use super::check::settle;
 use super::test::each_test;
 
 use document::{Document, Seen};
@@ -41,8 +42,7 @@ pub mod code {
     pub const FUSION: &str = "LW104";
     /// A translation is no JSON.
     pub const TOTALITY: &str = "LW105";
-    /// A translation does not fit the contract of its version.
-    pub const CONFORMANCE: &str = "LW106";
+    pub use crate::rules::diagnostics::CONFORMANCE;
 }
 
 /// How many documents, and which.
@@ -104,8 +104,9 @@ impl Documents for OfTests {
 }
 
 /// Tries the laws on every message that has a test, with documents like those of the tests and those that conform.
+/// `files` are those that the rules were compiled from: they say which findings the project wants to be told.
 #[must_use]
-pub fn run(rules: &RuleSet, trial: Trial, source: &dyn Documents) -> Report {
+pub fn run(rules: &RuleSet, files: &[Source], trial: Trial, source: &dyn Documents) -> Report {
     let mut known = BTreeMap::new();
     each_test(rules, |plans, test| {
         each_kind(plans, test, |kind| {
@@ -123,6 +124,7 @@ pub fn run(rules: &RuleSet, trial: Trial, source: &dyn Documents) -> Report {
             }
         });
     });
+    settle(rules, files, &mut report.findings);
     report
 }
 
