@@ -180,6 +180,10 @@ fn trace(explained: &Explained<'_>, file: &PathBuf) -> Result<ExitCode, String> 
     let body = std::fs::read(file).map_err(|e| format!("{name}: expected a JSON document: {e}"))?;
     let now = format!("{:.3}", jiff::Timestamp::now());
     let steps = explained.trace(&body, &now).map_err(|e| format!("{name}: {e}"))?;
+    if let Some(why) = explained.ends() {
+        super::print(why)?;
+        return Ok(ExitCode::from(EXIT_FINDINGS));
+    }
     if steps.is_empty() {
         super::print("no op touches the body: it leaves as it came")?;
     }

@@ -175,7 +175,14 @@ impl Explained<'_> {
         Program::fuse(bodies(&self.stages))
     }
 
-    /// What each op does to a body, one after the other; ends with the first that fails.
+    /// Why the receiver never sees the message, if it does not.
+    #[must_use]
+    pub fn ends(&self) -> Option<&str> {
+        self.ends.as_deref()
+    }
+
+    /// What each op does to a body, one after the other; ends with the first that fails. Nothing is done to a message
+    /// that its receiver never sees.
     ///
     /// # Errors
     /// The body is no JSON.
@@ -185,6 +192,9 @@ impl Explained<'_> {
         let values = Values { now: now.into(), version, uuids: Uuids::default(), on_error: OnError::Reject };
         let mut body = body.trim_ascii().to_vec();
         let mut steps = Vec::new();
+        if self.ends.is_some() {
+            return Ok(steps);
+        }
         for stage in self.stages.iter().filter(|stage| stage.is_about(Part::Body)) {
             let change = stage.cause.change().map_or("", |change| &change.id);
             let words = format!("{change}: {}", sentence(stage.of(Part::Body)));

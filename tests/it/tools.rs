@@ -119,7 +119,9 @@ fn calls_are_explained_as_their_cases_say() {
             args.extend(["--trace", body.to_str().unwrap()]);
         }
         let found = legato(&args, "");
+        let exit = sections.iter().find(|(name, _)| name == "exit").map_or("0", |(_, text)| text.trim());
         expect(&file, "want", &(found.out + &found.err));
+        assert_eq!(found.code.map(|code| code.to_string()).as_deref(), Some(exit), "{}", file.display());
     }
 }
 
