@@ -68,6 +68,8 @@ pub struct Explained<'a> {
     stages: Vec<Stage<'a>>,
     /// Why the receiver never sees it, if it does not.
     ends: Option<String>,
+    /// Whether it is a list of arguments.
+    is_list: bool,
 }
 
 /// One step of a traced document.
@@ -91,12 +93,12 @@ pub fn explain(api: &Api, client: VersionId, backend: VersionId, about: About) -
             let chain::Stages { all: stages, route: (near, far), absence } = call(&method, &path, None);
             let route = if near == far { String::new() } else { format!(", sent as {far}") };
             let title = format!("request of {method} {path}{route}");
-            Explained { api, from: client, to: backend, title, stages, ends: answered(absence) }
+            Explained { api, from: client, to: backend, title, stages, ends: answered(absence), is_list: false }
         }
         About::Response { method, path, status } => {
             let chain::Stages { all: stages, absence, .. } = call(&method, &path, Some(status));
             let title = format!("response {status} to {method} {path}");
-            Explained { api, from: backend, to: client, title, stages, ends: answered(absence) }
+            Explained { api, from: backend, to: client, title, stages, ends: answered(absence), is_list: false }
         }
         About::Message { path, side, name } => {
             let stages = socket::stages(&steps, side, &path, &name);
@@ -104,7 +106,7 @@ pub fn explain(api: &Api, client: VersionId, backend: VersionId, about: About) -
             let title = format!("message `{name}` of the {} on {path}", side.name());
             let dropped = || format!("dropped: {} has no such message", api.versions.get(to).label);
             let ends = stages.is_none().then(dropped);
-            Explained { api, from, to, title, stages: stages.unwrap_or_default(), ends }
+            Explained { api, from, to, title, stages: stages.unwrap_or_default(), ends, is_list: false }
         }
         About::Event { namespace, side, name, list } => {
             let found = socketio::stages(&steps, (&namespace, side, &name), list);
@@ -117,7 +119,7 @@ pub fn explain(api: &Api, client: VersionId, backend: VersionId, about: About) -
             let title = format!("{what} `{name}` of the {} in {namespace}{other}", side.name());
             let ends = found.is_none().then(|| "dropped: the other side has no such event".to_owned());
             let stages = found.map(|(stages, _)| stages).unwrap_or_default();
-            Explained { api, from, to, title, stages, ends }
+            Explained { api, from, to, title, stages, ends, is_list: true }
         }
     }
 }
@@ -185,9 +187,13 @@ impl Explained<'_> {
     /// that its receiver never sees.
     ///
     /// # Errors
-    /// The body is no JSON.
+    /// The body is no JSON, or no list of an event's arguments.
     pub fn trace(&self, body: &[u8], now: &str) -> Result<Vec<Traced>, String> {
         validate(body, Limits::default()).map_err(|e| e.to_string())?;
+        if self.is_list && !socketio::is_list(body) {
+            let found = Kind::of(body.trim_ascii_start()).name();
+            return Err(format!("expected the list of an event's arguments, such as `[{{}}]`, found {found}"));
+        }
         let version = Arc::clone(&self.api.versions.get(self.to).label);
         let values = Values { now: now.into(), version, uuids: Uuids::default(), on_error: OnError::Reject };
         let mut body = body.trim_ascii().to_vec();
@@ -207,9 +213,15 @@ impl Explained<'_> {
                 }
                 Err(error) => {
                     steps.push(Traced { words, before, after: Err(error.to_string()) });
-                    break;
+                    return Ok(steps);
                 }
             }
+        }
+        if self.is_list
+            && let Err(error) = socketio::check_made(&body)
+        {
+            let words = "the event as it would be sent".to_owned();
+            steps.push(Traced { words, before: pretty(&body), after: Err(error.to_string()) });
         }
         Ok(steps)
     }

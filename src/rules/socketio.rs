@@ -127,15 +127,26 @@ fn run(
     limits: Limits,
 ) -> Result<Translated, Error> {
     match translate(program, values, limits, Bytes::copy_from_slice(arguments)) {
-        Ok(done) if Kind::of(done.body.trim_ascii_start()) == Kind::Array => {
+        Ok(done) => {
+            check_made(&done.body)?;
             Ok(Translated::To { name: name.to_owned(), arguments: done.body })
-        }
-        Ok(_) => {
-            Err(Error::new(Code::NotAnArray, 0, "an event's arguments are a list, and the ops made no list of them"))
         }
         Err(error) if error.code == Code::Dropped => Ok(Translated::Dropped),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a document is a list of arguments.
+pub(super) fn is_list(arguments: &[u8]) -> bool {
+    Kind::of(arguments.trim_ascii_start()) == Kind::Array
+}
+
+/// Whether what the ops made may be sent.
+pub(super) fn check_made(arguments: &[u8]) -> Result<(), Error> {
+    if is_list(arguments) {
+        return Ok(());
+    }
+    Err(Error::new(Code::NotAnArray, 0, "an event's arguments are a list, and the ops made no list of them"))
 }
 
 /// What one block says of one side, and which way its messages pass it.

@@ -105,6 +105,8 @@ impl Kind<'_> {
                     stages: Vec::new(),
                     values: side.there.values.clone(),
                     is_united: false,
+                    // An op may make no list for the next to make one of.
+                    is_list: false,
                 };
                 track.run(body).ok().flatten()
             };

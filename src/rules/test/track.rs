@@ -27,6 +27,8 @@ pub(in crate::rules) struct Track<'a> {
     pub(in crate::rules) values: Values,
     /// Whether head and body are translated together, so that the program is not all there is.
     pub(in crate::rules) is_united: bool,
+    /// Whether it is that of a list of arguments, and nothing else may come or leave.
+    pub(in crate::rules) is_list: bool,
 }
 
 impl Track<'_> {
@@ -35,7 +37,25 @@ impl Track<'_> {
     /// # Errors
     /// In words, as an op fails.
     pub(in crate::rules) fn run(&self, body: &[u8]) -> Result<Option<Vec<u8>>, String> {
-        run(&self.program, &self.values, body)
+        self.run_all(std::slice::from_ref(&self.program), body)
+    }
+
+    /// Runs programs one after the other.
+    fn run_all(&self, programs: &[Arc<Program>], body: &[u8]) -> Result<Option<Vec<u8>>, String> {
+        if self.is_list && !socketio::is_list(body) {
+            return Err("an event's arguments are a list".to_owned());
+        }
+        let mut body = body.to_vec();
+        for program in programs {
+            match run(program, &self.values, &body)? {
+                Some(next) => body = next,
+                None => return Ok(None),
+            }
+        }
+        if self.is_list {
+            socketio::check_made(&body).map_err(|error| error.to_string())?;
+        }
+        Ok(Some(body))
     }
 
     /// The conversions on the way: two spellings of one value are the same to them.
@@ -56,22 +76,14 @@ impl Track<'_> {
         if self.is_united || self.stages.iter().any(Stage::makes_uuids) {
             return Ok(());
         }
-        let ops = self.stages.iter().filter(|stage| stage.is_about(Part::Body)).map(Stage::program).collect();
-        let changes =
-            by_change(&self.stages).into_iter().map(|stages| Arc::new(Program::fuse(bodies(stages)))).collect();
-        self.compare_with("op by op", ops, body)?;
-        self.compare_with("change by change", changes, body)
+        let ops: Vec<_> = self.stages.iter().filter(|stage| stage.is_about(Part::Body)).map(Stage::program).collect();
+        let changes = by_change(&self.stages).into_iter().map(|stages| Arc::new(Program::fuse(bodies(stages))));
+        self.compare_with("op by op", &ops, body)?;
+        self.compare_with("change by change", &changes.collect::<Vec<_>>(), body)
     }
 
-    fn compare_with(&self, how: &str, programs: Vec<Arc<Program>>, body: &[u8]) -> Result<(), String> {
-        let fused = self.run(body);
-        let mut parts = Ok(Some(body.to_vec()));
-        for program in programs {
-            parts = match parts {
-                Ok(Some(body)) => run(&program, &self.values, &body),
-                ended => ended,
-            };
-        }
+    fn compare_with(&self, how: &str, programs: &[Arc<Program>], body: &[u8]) -> Result<(), String> {
+        let (fused, parts) = (self.run(body), self.run_all(programs, body));
         let agree = match (&fused, &parts) {
             (Ok(Some(fused)), Ok(Some(parts))) => same(fused, parts),
             // Ops that undo each other fuse to nothing, and nothing does not fail.
@@ -210,7 +222,7 @@ impl<'a> Ways<'a> {
         let steps = self.plans.steps(client, backend);
         let stages = chain::stages(self.plans.api(), &steps, method, path, status).all;
         let (program, values) = (Arc::clone(&plan.body), self.values(receiver));
-        Track { program, stages, values, is_united: plan.is_united }
+        Track { program, stages, values, is_united: plan.is_united, is_list: false }
     }
 
     /// The name and the way of a socket's message; `None`: it has no rules, or none but that it is dropped.
@@ -229,7 +241,8 @@ impl<'a> Ways<'a> {
         let name =
             socket.translate(test.side, &Bytes::copy_from_slice(message), &values, Limits::default()).0?.to_owned();
         let stages = socket::stages(&self.plans.steps(client, backend), test.side, &test.path, &name)?;
-        Some((name, Track { program: Arc::new(Program::fuse(bodies(&stages))), stages, values, is_united: false }))
+        let program = Arc::new(Program::fuse(bodies(&stages)));
+        Some((name, Track { program, stages, values, is_united: false, is_list: false }))
     }
 }
 
@@ -250,7 +263,7 @@ impl<'a> Ways<'a> {
         let steps = self.plans.steps(client, backend);
         let (stages, _) = socketio::stages(&steps, (&test.namespace, test.side, &name), test.list)?;
         let program = Arc::new(Program::fuse(bodies(&stages)));
-        Some(Track { program, stages, values: self.values(to), is_united: false })
+        Some(Track { program, stages, values: self.values(to), is_united: false, is_list: true })
     }
 }
 
