@@ -44,6 +44,7 @@ mod http_syntax;
 mod http_translation;
 mod http_urls;
 mod http_versions;
+mod laws;
 mod listeners;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -1,5 +1,6 @@
 //! What is said of a broken law: the smallest document that breaks it, and the op that does.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -32,22 +33,30 @@ impl Kind<'_> {
             let side = self.side(if version == self.older { Direction::Up } else { Direction::Down });
             report.documents += 1;
             let fits = |document: &Document| self.fits(version, document, source);
-            let may_be = |smaller: &Document| !(conforms && fits(&document)) || fits(smaller);
-            let law = |document: &Document| self.violation(side, document, conforms).filter(|_| may_be(document));
+            let fitting = LazyCell::new(|| fits(&document));
+            let violation = self.violation(side, &document, conforms);
+            if let Some(violation) = violation.filter(|violation| broken.insert(violation.code)) {
+                let has_to_fit = conforms && *fitting != Some(false);
+                let may_be = |smaller: &Document| !has_to_fit || fits(smaller) != Some(false);
+                let law = |smaller: &Document| self.violation(side, smaller, conforms).filter(|_| may_be(smaller));
+                report.findings.push(self.finding(side, &document, &violation, trial.seed, &law));
+            }
+            if !conforms || !self.is_whole || broken.contains(code::CONFORMANCE) || *fitting != Some(true) {
+                continue;
+            }
             let misfit = |document: &Document| self.misfit(side, version, document, source);
-            let laws: [&Law<'_>; 2] = [&law, &misfit];
-            for law in laws.into_iter().take(if conforms && self.is_whole { 2 } else { 1 }) {
-                if let Some(violation) = law(&document).filter(|violation| broken.insert(violation.code)) {
-                    report.findings.push(self.finding(side, &document, &violation, trial.seed, law));
-                }
+            if let Some(violation) = misfit(&document) {
+                broken.insert(violation.code);
+                let law = |smaller: &Document| misfit(smaller).filter(|_| fits(smaller) == Some(true));
+                report.findings.push(self.finding(side, &document, &violation, trial.seed, &law));
             }
         }
     }
 
-    /// Whether nothing is known that speaks against a document.
-    fn fits(&self, version: VersionId, document: &Document, source: &dyn Documents) -> bool {
-        let found = self.asked(version).and_then(|asked| source.fits(&asked, &document.to_json()));
-        found.is_none_or(|found| found.is_ok())
+    /// Whether a document fits its contract; `None`: nothing is known of it.
+    fn fits(&self, version: VersionId, document: &Document, source: &dyn Documents) -> Option<bool> {
+        let found = source.fits(&self.asked(version)?, &document.to_json())?;
+        Some(found.is_ok())
     }
 
     /// `law`: how a document breaks it.

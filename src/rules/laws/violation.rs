@@ -54,7 +54,7 @@ impl Kind<'_> {
 }
 
 impl Kind<'_> {
-    /// What does not fit the contract of the version that it is translated to, although it was made of what fits.
+    /// What does not fit the contract of the version that it is translated to; `document` fits its own.
     pub(super) fn misfit(
         &self,
         side: Side<'_>,
@@ -62,9 +62,7 @@ impl Kind<'_> {
         document: &Document,
         source: &dyn Documents,
     ) -> Option<Violation> {
-        let x = document.to_json();
-        source.fits(&self.asked(version)?, &x)?.ok()?;
-        let there = side.there.run(&x).ok()??;
+        let there = side.there.run(&document.to_json()).ok()??;
         let target = if version == self.older { self.newer } else { self.older };
         let place = source.fits(&self.asked(target)?, &there)?.err()?;
         let place = if place.is_empty() { "as a whole".to_owned() } else { format!("at {place}") };
