@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[command(flatten)]
     on: findings::On,
     /// Try the laws of translations on this many documents for each message that has a test.
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000")]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000", value_parser = documents)]
     fuzz: Option<usize>,
     /// What decides which documents `--fuzz` tries; the time by default.
     #[arg(long, value_name = "SEED", requires = "fuzz")]
@@ -41,6 +41,12 @@ pub(super) struct Args {
     /// Fail where an op, or a pair of `map`, is exercised by no test.
     #[arg(long)]
     strict_coverage: bool,
+}
+
+/// How many documents; what follows `--fuzz` is taken for it.
+fn documents(text: &str) -> Result<usize, String> {
+    let expected = "expected a number of documents; the rules directory stands before it: `legato test rules --fuzz`";
+    text.parse().map_err(|_| expected.to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {

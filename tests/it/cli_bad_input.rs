@@ -103,6 +103,11 @@ fn files_and_arguments() {
             "translate|{r}|--api|chat|--from|1|--to|2|--on|GET /a|--part|response|--status|700".to_owned(),
             "invalid value '700' for '--status <STATUS>': 700 is not in 100..600",
         ),
+        (
+            "test|--fuzz|{r}".to_owned(),
+            "invalid value '{r}' for '--fuzz [<N>]': expected a number of documents; \
+             the rules directory stands before it: `legato test rules --fuzz`",
+        ),
         ("schema|--out|{d}/bad.yaml".to_owned(), "cannot make `{d}/bad.yaml`: expected a directory"),
         ("serve|--config|{d}/none".to_owned(), "cannot read the configuration {d}/none: expected a YAML file: No such"),
         ("serve|--check|--config|{d}/bad.yaml".to_owned(), " --> {d}/bad.yaml:2:1"),

@@ -307,6 +307,24 @@ fn coverage_names_what_no_test_exercises() {
 }
 
 #[test]
+fn documents_are_counted_in_every_way_to_say_so() {
+    let case = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/diagnostics/laws_conformance_policy.txt");
+    let directory = written(&sections(&fs::read_to_string(case).unwrap()));
+    let root = path(&directory);
+    let ways: [(&[&str], &str); 5] = [
+        (&[root, "--fuzz", "20"], "laws: 60 documents of 3 messages"),
+        (&[root, "--fuzz=20"], "laws: 60 documents of 3 messages"),
+        (&["--fuzz", "20", root], "laws: 60 documents of 3 messages"),
+        (&["--fuzz", "--rules", root], "laws: 3000 documents of 3 messages"),
+        (&[root, "--fuzz"], "laws: 3000 documents of 3 messages"),
+    ];
+    for (args, want) in ways {
+        let found = legato(&[&["test"], args].concat(), "");
+        assert!(found.out.contains(want), "{args:?}: {}{}", found.out, found.err);
+    }
+}
+
+#[test]
 fn laws_hold_for_the_shipped_rules_and_a_seed_repeats_a_run() {
     let found = legato(&["test", RULES, "--fuzz", "200", "--seed", "7"], "");
     assert_eq!(found.code, Some(0), "{}", found.out);
