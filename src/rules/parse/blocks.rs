@@ -12,6 +12,7 @@ use crate::yaml::{Fields, Node, Reader};
 
 use super::api_file::problem_shape;
 use super::{absence, route, shapes, socketio};
+use crate::rules::problem::ProblemShape;
 
 /// What a change applies to, by kind; within a kind in file order.
 #[derive(Debug, Default)]
@@ -191,10 +192,21 @@ fn frames(reader: &mut Reader, node: &Node, side: Side) -> Option<Frames> {
     let nodes = fields.require(reader, "frames").and_then(|node| reader.mapping(node, "`frames`"));
     // Only a client is told of what became of its messages.
     let error = if side == Side::Client { fields.get("error") } else { None };
-    let error = error.and_then(|node| problem_shape(reader, node));
+    let error = error.and_then(|node| error_shape(reader, node));
     fields.finish(reader);
     let frames = nodes?.iter().filter_map(|(name, node)| frame(reader, name, node)).collect();
     Some(Frames { discriminator: discriminator?, frames, error })
+}
+
+/// What the client is sent for a message that cannot be translated.
+fn error_shape(reader: &mut Reader, node: &Node) -> Option<ProblemShape> {
+    if node.is_null() {
+        reader
+            .wrong_type(node, "`error`", "what the client is sent")
+            .help("write it, such as `error: {type: error, title: $title}`, or leave `error` out");
+        return None;
+    }
+    problem_shape(reader, node)
 }
 
 fn discriminator(reader: &mut Reader, node: &Node) -> Option<Keys> {

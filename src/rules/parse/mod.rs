@@ -132,7 +132,6 @@ fn with_reader<T>(
     read
 }
 
-/// Reports something of the rule language that this release does not carry out.
 /// A version's label, which must be a string: unquoted, `1.10` is the number 1.1.
 fn label<'n>(reader: &mut Reader, node: &'n Node) -> Option<&'n str> {
     if let Some(text) = node.as_str() {
