@@ -23,9 +23,9 @@ use crate::reload::{Handle, Reloader, Setup};
 use crate::snapshot::Published;
 use crate::socketio;
 use crate::telemetry::access_log::{self, AccessLog, Writer};
-use crate::telemetry::metrics;
 use crate::telemetry::trace::Exports;
 use crate::telemetry::usage::Usage;
+use crate::telemetry::{log, metrics};
 use crate::worker::{self, Timers, Worker};
 use crate::ws;
 
@@ -161,6 +161,7 @@ impl App {
     /// # Errors
     /// A worker that could not be started, as a text for a person.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), String> {
+        log::detach();
         let metrics = metrics::handle();
         let published = self.reloader.published();
         let control = TaskTracker::new();
@@ -202,6 +203,7 @@ impl App {
         let _ = timeout(LAST_GRACE, ended).await;
         // Its writer ends when the workers, which hold the last senders, have ended.
         self.log_writer.ended(LAST_GRACE).await;
+        log::flush(LAST_GRACE);
         Ok(())
     }
 }

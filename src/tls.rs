@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use rustls_platform_verifier::Verifier;
 
 /// The cryptography of every TLS connection. It is handed to rustls each time: a default for the process could be set
 /// by anybody.
@@ -15,6 +16,20 @@ use rustls::sign::CertifiedKey;
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
     Arc::clone(&PROVIDER)
+}
+
+/// What trusts whom the system trusts. It is looked up when it is first needed: where nobody needs it, there may be
+/// none.
+///
+/// # Errors
+/// As the system trusts nobody.
+pub fn system() -> Result<Arc<Verifier>, rustls::Error> {
+    static SYSTEM: OnceLock<Arc<Verifier>> = OnceLock::new();
+    if let Some(verifier) = SYSTEM.get() {
+        return Ok(Arc::clone(verifier));
+    }
+    let verifier = Arc::new(Verifier::new(provider())?);
+    Ok(Arc::clone(SYSTEM.get_or_init(|| verifier)))
 }
 
 /// A file's bytes.

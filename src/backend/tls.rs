@@ -9,7 +9,6 @@ use rustls::client::{ClientConfig, WebPkiServerVerifier};
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 use rustls::{AlertDescription, CertificateError, RootCertStore};
-use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -143,7 +142,7 @@ impl Material {
     fn config(&self, protocols: &[&[u8]]) -> Result<ClientConfig, Failure> {
         let verifier = match &self.verifier {
             Some(verifier) => Arc::clone(verifier),
-            None => system()?,
+            None => tls::system().map_err(|e| no_roots(&e))?,
         };
         let builder = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions();
         let builder = builder.map_err(|e| failure_of(&e))?.dangerous().with_custom_certificate_verifier(verifier);
@@ -167,16 +166,8 @@ fn trusting(path: &Path, bytes: &[u8]) -> Result<Arc<dyn ServerCertVerifier>, St
     Ok(verifier)
 }
 
-/// What trusts whom the system trusts. It is looked up when it is first needed: where nobody needs it, there may be
-/// none.
-fn system() -> Result<Arc<dyn ServerCertVerifier>, Failure> {
-    static SYSTEM: OnceLock<Arc<Verifier>> = OnceLock::new();
-    if let Some(verifier) = SYSTEM.get() {
-        return Ok(Arc::clone(verifier) as Arc<_>);
-    }
-    let verifier = Verifier::new(tls::provider())
-        .map_err(|e| failure("the system trusts no certificates").because(format!("{e}; set `tls.ca`")))?;
-    Ok(Arc::clone(SYSTEM.get_or_init(|| Arc::new(verifier))) as Arc<_>)
+fn no_roots(error: &rustls::Error) -> Failure {
+    failure("the system trusts no certificates").because(format!("{error}; set `tls.ca`"))
 }
 
 fn failure(detail: &str) -> Failure {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use http::uri::{Authority, Uri};
 
-use super::file::{not_empty, report_not_supported, share};
+use super::Scheme;
+use super::file::{not_empty, share};
 use super::units::Share;
 use crate::yaml::{Node, Reader};
 
@@ -45,6 +46,8 @@ impl Default for AccessLog {
 /// Who is told of traces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracing {
+    /// How its bytes are carried.
+    pub scheme: Scheme,
     /// The collector's `host:port`.
     pub collector: Authority,
     /// Where it takes spans, such as `/v1/traces`.
@@ -92,16 +95,12 @@ pub(super) fn tracing(node: &Node, reader: &mut Reader) -> Option<Tracing> {
     let collector = fields.require(reader, "otlp").and_then(|node| collector(node, reader));
     let sample = fields.get("sample").map(|node| share(node, "`sample`", reader));
     fields.finish(reader);
-    let (collector, path) = collector?;
-    Some(Tracing { collector, path, sample: sample.unwrap_or(Some(TRACED))? })
+    let (scheme, collector, path) = collector?;
+    Some(Tracing { scheme, collector, path, sample: sample.unwrap_or(Some(TRACED))? })
 }
 
-fn collector(node: &Node, reader: &mut Reader) -> Option<(Authority, String)> {
+fn collector(node: &Node, reader: &mut Reader) -> Option<(Scheme, Authority, String)> {
     let text = reader.string(node, "`otlp`")?;
-    if text.starts_with("https://") {
-        report_not_supported(node, "`https://` for a collector", reader);
-        return None;
-    }
     let found = text.parse::<Uri>().ok().and_then(parts);
     if found.is_none() {
         let message = format!("expected the address of a collector, found `{}`", text.escape_debug());
@@ -110,15 +109,19 @@ fn collector(node: &Node, reader: &mut Reader) -> Option<(Authority, String)> {
     found
 }
 
-fn parts(uri: Uri) -> Option<(Authority, String)> {
+fn parts(uri: Uri) -> Option<(Scheme, Authority, String)> {
     let uri = uri.into_parts();
     let authority = uri.authority.filter(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
     let target = uri.path_and_query.filter(|target| target.query().is_none());
-    let is_http = uri.scheme == Some(http::uri::Scheme::HTTP);
-    let path = target.filter(|_| is_http)?.path().trim_end_matches('/').to_owned() + SPANS;
+    let (scheme, port) = match uri.scheme?.as_str() {
+        "http" => (Scheme::Http, 80),
+        "https" => (Scheme::Https, 443),
+        _ => return None,
+    };
+    let path = target?.path().trim_end_matches('/').to_owned() + SPANS;
     let authority = authority?;
     match authority.port() {
-        Some(_) => Some((authority, path)),
-        None => Some((format!("{authority}:80").parse().ok()?, path)),
+        Some(_) => Some((scheme, authority, path)),
+        None => Some((scheme, format!("{authority}:{port}").parse().ok()?, path)),
     }
 }

@@ -36,7 +36,8 @@ enum Answer {
 pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Request<Incoming>) -> Response<Body> {
     let upgrade = headers::asks_for_websocket(&request).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
-    let record = Record::new(client.peer, head.version, head.method.clone(), head.uri.path().to_owned());
+    let mut record = Record::new(client.peer, head.version, head.method.clone(), head.uri.path().to_owned());
+    record.is_tls = client.is_tls;
     let mut recorder = Recorder::new(Arc::clone(plane), record);
     if head.method == Method::CONNECT {
         if upgrade.is_none() {
@@ -138,7 +139,8 @@ fn settle(
 
 /// Answers what is no request.
 pub(crate) fn refuse(plane: &Arc<Plane>, client: Client, head: Parts, failure: &Failure) -> Response<Body> {
-    let record = Record::new(client.peer, head.version, head.method, head.uri.path().to_owned());
+    let mut record = Record::new(client.peer, head.version, head.method, head.uri.path().to_owned());
+    record.is_tls = client.is_tls;
     let recorder = Recorder::new(Arc::clone(plane), record);
     finish(recorder, respond::problem(failure, Audience::default()), Some(failure))
 }

@@ -1,18 +1,17 @@
 //! A listener's certificates: chosen by the name that a client asks for, replaced when their files change.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::client::verify_server_name;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use crate::config::CertificatePair;
+use crate::tls;
 
 /// What is negotiated, in the order that is preferred.
 const PROTOCOLS: [&[u8]; 2] = [HTTP2, b"http/1.1"];
@@ -94,7 +93,7 @@ impl Certificates {
     /// # Errors
     /// As the provider has no cipher suites in common with the versions of TLS.
     pub fn server(self: &Arc<Self>) -> Result<Arc<ServerConfig>, String> {
-        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        let builder = ServerConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions();
         let builder = builder.map_err(|e| format!("cannot set up TLS: {e}"))?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::clone(self) as Arc<_>);
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
@@ -119,41 +118,17 @@ fn names(key: &CertifiedKey, host: &str) -> bool {
     certificate.zip(name).is_some_and(|(certificate, name)| verify_server_name(&certificate, &name).is_ok())
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
-}
-
 /// The files of all pairs, a certificate's before its key's.
 fn read(pairs: &[CertificatePair]) -> Result<Vec<Vec<u8>>, String> {
     let files = pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
-    let read = |path: &PathBuf| std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()));
-    files.map(read).collect()
+    files.map(|path| tls::read(path)).collect()
 }
 
 fn parse(pairs: &[CertificatePair], files: Vec<Vec<u8>>) -> Result<Loaded, String> {
-    let provider = provider();
-    let pair = |(pair, files): (&CertificatePair, &[Vec<u8>])| {
+    let key = |(pair, files): (&CertificatePair, &[Vec<u8>])| {
         let [certificate, key] = files else { return Err("a certificate lacks its key".to_owned()) };
-        certified(pair, certificate, key, &provider)
+        tls::identity((&pair.certificate, certificate), (&pair.key, key)).map(Arc::new)
     };
-    let keys = pairs.iter().zip(files.chunks(2)).map(pair).collect::<Result<_, _>>()?;
+    let keys = pairs.iter().zip(files.chunks(2)).map(key).collect::<Result<_, _>>()?;
     Ok(Loaded { files, keys, at: jiff::Timestamp::now() })
-}
-
-fn certified(
-    pair: &CertificatePair,
-    certificate: &[u8],
-    key: &[u8],
-    provider: &CryptoProvider,
-) -> Result<Arc<CertifiedKey>, String> {
-    let file = pair.certificate.display();
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
-    let chain = chain.map_err(|e| format!("{file}: expected certificates in PEM: {e}"))?;
-    if chain.is_empty() {
-        return Err(format!("{file}: expected a certificate in PEM, found none"));
-    }
-    let key = PrivateKeyDer::from_pem_slice(key)
-        .map_err(|e| format!("{}: expected a private key in PEM: {e}", pair.key.display()))?;
-    let certified = CertifiedKey::from_der(chain, key, provider);
-    certified.map(Arc::new).map_err(|e| format!("{file} and {} do not go together: {e}", pair.key.display()))
 }

@@ -2,88 +2,18 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use legato_proxy::config::{BackendTls, Protocol, Scheme};
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rcgen::CertificateParams;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use crate::support::backend::Backend;
 use crate::support::eventually;
 use crate::support::proxy::TestProxy;
-use crate::support::wire::Wire;
+use crate::support::tls::{Authority, secured};
+use crate::support::{socket, within};
 
 const POST: &str = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc";
-
-/// An authority that issues certificates.
-struct Authority {
-    certificate: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-/// A certificate and its key, as PEM.
-struct Identity {
-    certificate: String,
-    key: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap().pem();
-        Self { certificate, issuer: Issuer::new(params, key) }
-    }
-
-    fn issue(&self, name: &str, adjust: impl FnOnce(&mut CertificateParams)) -> Identity {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        adjust(&mut params);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Identity { certificate, key: key.serialize_pem() }
-    }
-}
-
-/// A backend before `behind` that speaks TLS.
-async fn secured(identity: &Identity, clients: Option<&Authority>, protocols: &[&str], behind: &Backend) -> Backend {
-    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let builder = match clients {
-        None => builder.with_no_client_auth(),
-        Some(authority) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_slice(authority.certificate.as_bytes()).unwrap()).unwrap();
-            let provider = Arc::new(aws_lc_rs::default_provider());
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-            builder.with_client_cert_verifier(verifier)
-        }
-    };
-    let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
-    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    let mut config = builder.with_single_cert(chain, key).unwrap();
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let address = behind.address;
-    Backend::scripted(move |wire: Wire| {
-        let acceptor = acceptor.clone();
-        async move {
-            let Ok(mut secure) = acceptor.accept(wire.stream).await else { return };
-            let mut behind = TcpStream::connect(address).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut secure, &mut behind).await;
-        }
-    })
-    .await
-}
 
 fn write(directory: &TempDir, name: &str, text: &str) -> std::path::PathBuf {
     let path = directory.path().join(name);
@@ -183,4 +113,19 @@ async fn an_endpoint_may_ask_who_we_are() {
     write(&files, "client.pem", &known.certificate);
     write(&files, "client.key", &known.key);
     eventually("the new certificate is used", async || proxy.client().await.ask(POST).await.status() == 200).await;
+}
+
+#[tokio::test]
+async fn sockets_are_opened_over_tls() {
+    let (authority, echo, files) = (Authority::new(), socket::echo().await, tempfile::tempdir().unwrap());
+    let ca = write(&files, "ca.pem", &authority.certificate);
+    // Sockets speak HTTP/1.1 where requests would speak HTTP/2.
+    let backend = secured(&authority.issue("localhost", |_| {}), None, &["h2", "http/1.1"], &echo).await;
+    let proxy = proxy(&backend, Protocol::Auto, trusting(&ca)).await;
+    for version in ["1", "2"] {
+        let mut socket = socket::open(&proxy, &[("api-version", version)]).await;
+        socket::send(&mut socket, r#"{"type":"other","n":1.0}"#).await;
+        assert_eq!(socket::text(&mut socket).await, r#"{"type":"other","n":1.0}"#);
+        within("the close", socket.close(None)).await.unwrap();
+    }
 }

@@ -34,6 +34,7 @@ mod http_bodies;
 mod http_codings;
 mod http_crossing;
 mod http_failures;
+mod http_faults;
 mod http_floods;
 mod http_health;
 mod http_hints;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use legato_proxy::config::{Config, Share, Tracing};
+use legato_proxy::config::{Config, Scheme, Share, Tracing};
 
 use crate::support::backend::Backend;
 use crate::support::eventually;
@@ -173,7 +173,7 @@ impl Collector {
 
     fn tracing(&self, sample: u8) -> Tracing {
         let collector = self.backend.address.to_string().parse().unwrap();
-        Tracing { collector, path: "/v1/traces".into(), sample: Share::percent(sample) }
+        Tracing { scheme: Scheme::Http, collector, path: "/v1/traces".into(), sample: Share::percent(sample) }
     }
 }
 

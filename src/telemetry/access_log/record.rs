@@ -17,6 +17,8 @@ pub struct Record {
     pub peer: SocketAddr,
     /// What the client speaks.
     pub protocol: http::Version,
+    /// Whether it speaks that over TLS.
+    pub is_tls: bool,
     /// The request's method.
     pub method: http::Method,
     /// The request's path as the client sent it, without its query, which may hold secrets.
@@ -52,6 +54,7 @@ impl Record {
             took: Duration::ZERO,
             peer,
             protocol,
+            is_tls: false,
             method,
             target,
             api: None,

@@ -9,18 +9,21 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use prost::Message as _;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::otlp::{self, Span};
-use crate::config::Tracing;
+use crate::config::{Scheme, Tracing};
 use crate::telemetry::log::{self, Level};
 use crate::telemetry::metrics;
+use crate::tls;
 
 /// Spans of one request to the collector.
 const BATCH: usize = 512;
@@ -43,11 +46,9 @@ pub(super) type Spans = Vec<Span>;
 
 /// Hands spans over until there are no more senders, or `ending` and nothing is left.
 pub(super) async fn run(config: Tracing, mut queue: mpsc::Receiver<Spans>, ending: CancellationToken) {
-    let collector = Collector {
-        client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
-        address: format!("http://{}{}", config.collector, config.path).parse().unwrap_or_default(),
-        ending: ending.clone(),
-    };
+    let scheme = if config.scheme == Scheme::Https { "https" } else { "http" };
+    let address = format!("{scheme}://{}{}", config.collector, config.path).parse().unwrap_or_default();
+    let mut collector = Collector { client: None, address, ending: ending.clone() };
     loop {
         let first = tokio::select! {
             biased;
@@ -78,7 +79,8 @@ pub(super) async fn run(config: Tracing, mut queue: mpsc::Receiver<Spans>, endin
 
 /// Where spans go.
 struct Collector {
-    client: Client<HttpConnector, Full<Bytes>>,
+    /// Made when it is first needed.
+    client: Option<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
     address: Uri,
     ending: CancellationToken,
 }
@@ -92,7 +94,7 @@ enum Outcome {
 }
 
 impl Collector {
-    async fn send(&self, batch: Vec<Span>) {
+    async fn send(&mut self, batch: Vec<Span>) {
         let count = batch.len() as u64;
         let body = Bytes::from(otlp::request(batch));
         for attempt in 0..ATTEMPTS {
@@ -111,12 +113,28 @@ impl Collector {
         }
     }
 
-    async fn ask(&self, body: Bytes, count: u64) -> Outcome {
+    /// What connects; the system's certificates may be there later where they are not now.
+    fn client(&mut self) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String> {
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let is_needed = self.address.scheme_str() == Some("https");
+        let config = tls_config(is_needed).map_err(|e| e.to_string())?;
+        let connector = HttpsConnectorBuilder::new().with_tls_config(config);
+        let client = Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build());
+        Ok(self.client.insert(client).clone())
+    }
+
+    async fn ask(&mut self, body: Bytes, count: u64) -> Outcome {
         let request = Request::post(self.address.clone()).header(CONTENT_TYPE, "application/x-protobuf");
         let Ok(request) = request.body(Full::new(body)) else { return Outcome::Refused("no request".to_owned()) };
         let limit = if self.ending.is_cancelled() { LAST_TIMEOUT } else { TIMEOUT };
+        let client = match self.client() {
+            Ok(client) => client,
+            Err(why) => return Outcome::Later(None, why),
+        };
         let asked = timeout(limit, async {
-            let response = self.client.request(request).await.map_err(|e| super::causes(&e))?;
+            let response = client.request(request).await.map_err(|e| super::causes(&e))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, ANSWER).collect().await.map(http_body_util::Collected::to_bytes);
             Ok::<_, String>((head.status, retry_after(&head.headers), body.unwrap_or_default()))
@@ -132,6 +150,15 @@ impl Collector {
             Err(_) => Outcome::Later(None, "it did not answer in time".to_owned()),
         }
     }
+}
+
+/// What a collector has to prove; one of `http://` has nothing to.
+fn tls_config(is_needed: bool) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions()?;
+    if !is_needed {
+        return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+    }
+    Ok(builder.dangerous().with_custom_certificate_verifier(tls::system()?).with_no_client_auth())
 }
 
 /// The collector may have taken a part only (OTLP/HTTP, partial success). What it did not take is not sent again.

@@ -153,7 +153,7 @@ impl Trace {
         let mut span = self.span(self.server, otlp::SERVER, record, unix(record.started, now), unix(ended, now));
         span.parent = self.parent.map(|parent| parent.to_vec()).unwrap_or_default();
         span.text("url.path", record.target.as_str());
-        span.text("url.scheme", "http");
+        span.text("url.scheme", if record.is_tls { "https" } else { "http" });
         span.text("network.protocol.version", protocol(record.protocol));
         span.text("client.address", record.peer.ip().to_canonical().to_string());
         span.number("http.response.status_code", record.status);

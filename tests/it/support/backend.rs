@@ -28,7 +28,13 @@ impl Backend {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::scripted_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), script)
+    }
+
+    fn scripted_on<F>(listener: TcpListener, script: impl Fn(Wire) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -42,8 +48,17 @@ impl Backend {
 
     /// Answers every request on every connection with these bytes.
     pub(crate) async fn answering(response: impl Into<String>) -> Self {
+        Self::answering_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), response)
+    }
+
+    /// The same at an address that another one had.
+    pub(crate) async fn answering_at(address: SocketAddr, response: impl Into<String>) -> Self {
+        Self::answering_on(TcpListener::bind(address).await.unwrap(), response)
+    }
+
+    fn answering_on(listener: TcpListener, response: impl Into<String>) -> Self {
         let response: Arc<str> = response.into().into();
-        Self::scripted(move |mut wire| {
+        Self::scripted_on(listener, move |mut wire| {
             let response = Arc::clone(&response);
             async move {
                 while wire.try_message().await.is_some() {
@@ -53,7 +68,6 @@ impl Backend {
                 }
             }
         })
-        .await
     }
 
     /// Hands each whole request to the test.

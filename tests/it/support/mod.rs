@@ -7,6 +7,7 @@ pub(crate) mod backend;
 pub(crate) mod cases;
 pub(crate) mod frame;
 pub(crate) mod frames;
+pub(crate) mod http2;
 pub(crate) mod oracle;
 pub(crate) mod program;
 pub(crate) mod proxy;
@@ -14,6 +15,7 @@ pub(crate) mod random;
 pub(crate) mod random_ops;
 pub(crate) mod requests;
 pub(crate) mod socket;
+pub(crate) mod tls;
 pub(crate) mod wire;
 
 use std::future::Future;

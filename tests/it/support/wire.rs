@@ -108,6 +108,16 @@ impl Wire {
         self.buffer.drain(..count).collect()
     }
 
+    /// The same; `None` where the connection ends before.
+    pub(crate) async fn try_bytes(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.buffer.len() < count {
+            if !self.fill().await {
+                return None;
+            }
+        }
+        Some(self.buffer.drain(..count).collect())
+    }
+
     async fn line(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|w| w == b"\r\n") {
