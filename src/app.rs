@@ -23,7 +23,7 @@ use crate::reload::{Handle, Reloader, Setup};
 use crate::snapshot::Published;
 use crate::socketio;
 use crate::telemetry::access_log::{self, AccessLog, Writer};
-use crate::telemetry::trace::Exports;
+use crate::telemetry::trace::{self, Exports};
 use crate::telemetry::usage::Usage;
 use crate::telemetry::{log, metrics};
 use crate::worker::{self, Timers, Worker};
@@ -246,6 +246,7 @@ fn bind_admin(address: SocketAddr, inherited: &mut Inherited) -> Result<TcpListe
 /// All that is wrong with the configuration and the rules, or with a certificate, as one text for a person.
 pub fn check(setup: &Setup) -> Result<(), String> {
     setup.check()?;
+    setup.config.tracing.as_ref().map_or(Ok(()), trace::check)?;
     setup.config.listen.iter().try_for_each(|listener| certificates(listener).map(drop))
 }
 

@@ -1,20 +1,16 @@
 //! TLS to endpoints: whom we trust, who we are, and what went wrong.
 
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{ClientConfig, WebPkiServerVerifier};
+use rustls::client::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::sign::SingleCertAndKey;
-use rustls::{AlertDescription, CertificateError, RootCertStore};
+use rustls::{AlertDescription, CertificateError};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use xxhash_rust::xxh3::Xxh3;
 
-use crate::config::{BackendTls, Protocol};
+use crate::config::{ClientTls, Protocol};
 use crate::failure::{Failure, Kind, Side};
 use crate::tls;
 
@@ -25,7 +21,7 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 /// How a backend's endpoints are spoken to over TLS.
 #[derive(Debug)]
 pub(super) struct Tls {
-    settings: BackendTls,
+    settings: ClientTls,
     protocol: Protocol,
     current: ArcSwap<Material>,
 }
@@ -33,11 +29,7 @@ pub(super) struct Tls {
 /// What was read from files.
 #[derive(Debug)]
 struct Material {
-    /// A hash of the files.
-    fingerprint: u64,
-    /// Of `ca`; the system's where there is none.
-    verifier: Option<Arc<dyn ServerCertVerifier>>,
-    identity: Option<Arc<SingleCertAndKey>>,
+    client: tls::Client,
     requests: OnceLock<Arc<ClientConfig>>,
     sockets: OnceLock<Arc<ClientConfig>>,
 }
@@ -56,7 +48,7 @@ impl Tls {
     ///
     /// # Errors
     /// A text that names the file.
-    pub(super) fn try_new(settings: BackendTls, protocol: Protocol) -> Result<Self, String> {
+    pub(super) fn try_new(settings: ClientTls, protocol: Protocol) -> Result<Self, String> {
         let current = ArcSwap::from_pointee(Material::read(&settings)?);
         Ok(Self { settings, protocol, current })
     }
@@ -67,7 +59,7 @@ impl Tls {
     /// A text that names the file; what was read before stays.
     pub(super) fn refresh(&self) -> Result<bool, String> {
         let new = Material::read(&self.settings)?;
-        let is_changed = new.fingerprint != self.current.load().fingerprint;
+        let is_changed = !new.client.is_like(&self.current.load().client);
         if is_changed {
             self.current.store(Arc::new(new));
         }
@@ -105,7 +97,7 @@ impl Tls {
         if let Some(config) = made.get() {
             return Ok(Arc::clone(config));
         }
-        let config = material.config(protocols)?;
+        let config = material.client.config(protocols).map_err(|e| unusable(&e))?;
         Ok(Arc::clone(made.get_or_init(|| Arc::new(config))))
     }
 }
@@ -116,57 +108,12 @@ pub(super) fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
 }
 
 impl Material {
-    fn read(settings: &BackendTls) -> Result<Self, String> {
-        let mut hash = Xxh3::new();
-        let mut read = |path: &Path| {
-            let bytes = tls::read(path)?;
-            hash.update(&bytes);
-            Ok::<_, String>(bytes)
-        };
-        let verifier = match &settings.ca {
-            Some(path) => Some(trusting(path, &read(path)?)?),
-            None => None,
-        };
-        let identity = match &settings.identity {
-            Some((certificate, key)) => {
-                let (certificates, private) = (read(certificate)?, read(key)?);
-                let identity = tls::identity((certificate, &certificates), (key, &private))?;
-                Some(Arc::new(SingleCertAndKey::from(identity)))
-            }
-            None => None,
-        };
-        let fingerprint = hash.digest();
-        Ok(Self { fingerprint, verifier, identity, requests: OnceLock::new(), sockets: OnceLock::new() })
-    }
-
-    fn config(&self, protocols: &[&[u8]]) -> Result<ClientConfig, Failure> {
-        let verifier = match &self.verifier {
-            Some(verifier) => Arc::clone(verifier),
-            None => tls::system().map_err(|e| no_roots(&e))?,
-        };
-        let builder = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|e| failure_of(&e))?.dangerous().with_custom_certificate_verifier(verifier);
-        let mut config = match &self.identity {
-            Some(identity) => builder.with_client_cert_resolver(Arc::clone(identity) as Arc<_>),
-            None => builder.with_no_client_auth(),
-        };
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(config)
+    fn read(settings: &ClientTls) -> Result<Self, String> {
+        Ok(Self { client: tls::Client::read(settings)?, requests: OnceLock::new(), sockets: OnceLock::new() })
     }
 }
 
-/// What trusts the certificates of a PEM file, and nobody else.
-fn trusting(path: &Path, bytes: &[u8]) -> Result<Arc<dyn ServerCertVerifier>, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in tls::certificates(path, bytes)? {
-        roots.add(certificate).map_err(|e| format!("cannot trust a certificate of {}: {e}", path.display()))?;
-    }
-    let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), tls::provider()).build();
-    let verifier = built.map_err(|e| format!("cannot trust the certificates of {}: {e}", path.display()))?;
-    Ok(verifier)
-}
-
-fn no_roots(error: &rustls::Error) -> Failure {
+fn unusable(error: &rustls::Error) -> Failure {
     failure("the system trusts no certificates").because(format!("{error}; set `tls.ca`"))
 }
 

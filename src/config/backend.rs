@@ -1,11 +1,12 @@
 //! What `backends` may say.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use http::uri::Authority;
 
 use super::api::name;
+use super::client_tls::{self, ClientTls};
 use super::file::{not_empty, not_empty_list, number, positive, report_not_supported, set};
 use super::{code, endpoint};
 use crate::diagnostic::Span;
@@ -31,7 +32,7 @@ pub struct BackendConfig {
     /// What is sent again.
     pub retries: Retries,
     /// For endpoints of `https://`.
-    pub tls: BackendTls,
+    pub tls: ClientTls,
 }
 
 /// The version that a backend speaks.
@@ -132,17 +133,6 @@ impl Default for Retries {
     }
 }
 
-/// Whom we trust and who we are, towards endpoints of `https://`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct BackendTls {
-    /// Certificates that are trusted; `None`: those that the system trusts.
-    pub ca: Option<PathBuf>,
-    /// Our certificate and its key, for endpoints that ask for one.
-    pub identity: Option<(PathBuf, PathBuf)>,
-    /// The name that certificates have to be for; `None`: the endpoint's own.
-    pub server_name: Option<String>,
-}
-
 pub(super) fn backends(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Vec<BackendConfig>> {
     let entries = reader.mapping(node, "`backends`")?;
     if entries.is_empty() {
@@ -171,7 +161,7 @@ fn backend(key: &Node, node: &Node, base_dir: &Path, reader: &mut Reader) -> Opt
     let checks = fields.get("health").and_then(|node| checks(node, reader));
     let retries = fields.get("retries").and_then(|node| retries(node, reader)).unwrap_or_default();
     let tls_node = fields.get("tls");
-    let tls = tls_node.and_then(|node| tls(node, base_dir, reader)).unwrap_or_default();
+    let tls = tls_node.and_then(|node| client_tls::read(node, base_dir, reader)).unwrap_or_default();
     fields.finish(reader);
 
     let endpoints = endpoints?;
@@ -274,25 +264,4 @@ fn retries(node: &Node, reader: &mut Reader) -> Option<Retries> {
     }
     fields.finish(reader);
     Some(retries)
-}
-
-fn tls(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<BackendTls> {
-    let mut fields = reader.fields(node, "`tls`")?;
-    let mut path = |key: &'static str, what: &str, reader: &mut Reader| {
-        fields.get(key).and_then(|node| not_empty(node, what, reader)).map(|text| base_dir.join(text))
-    };
-    let ca = path("ca", "`ca`", reader);
-    let certificate = path("certificate", "`certificate`", reader);
-    let key = path("key", "`key`", reader);
-    let server_name = fields.get("server_name").and_then(|node| server_name(node, reader));
-    fields.finish(reader);
-    if certificate.is_some() != key.is_some() {
-        reader.bad_value(node, "`certificate` and `key` belong together: write both or none");
-    }
-    Some(BackendTls { ca, identity: certificate.zip(key), server_name })
-}
-
-fn server_name(node: &Node, reader: &mut Reader) -> Option<String> {
-    let text = not_empty(node, "`server_name`", reader)?;
-    endpoint::host(text).map_err(|message| reader.bad_value(node, message)).ok()
 }

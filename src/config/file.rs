@@ -54,7 +54,7 @@ fn config(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Config> {
     let apis = fields.require(reader, "apis").and_then(|node| api::apis(node, base_dir, reader));
     let workers = fields.get("workers").and_then(|node| number(node, "`workers`", 1..=1024, reader));
     let access_log = fields.get("access_log").and_then(|node| telemetry::access_log(node, base_dir, reader));
-    let tracing = fields.get("tracing").and_then(|node| telemetry::tracing(node, reader));
+    let tracing = fields.get("tracing").and_then(|node| telemetry::tracing(node, base_dir, reader));
     let drain = fields.get("drain").and_then(|node| duration(node, "`drain`", reader));
     fields.finish(reader);
 

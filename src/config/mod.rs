@@ -6,6 +6,7 @@
 
 mod api;
 mod backend;
+mod client_tls;
 mod endpoint;
 mod environment;
 mod file;
@@ -21,6 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use client_tls::ClientTls;
 pub use telemetry::{AccessLog, LogTarget, Tracing};
 pub use units::Share;
 
@@ -28,7 +30,7 @@ use ipnet::IpNet;
 
 use crate::diagnostic::Diagnostic;
 
-pub use backend::{BackendConfig, BackendTls, Balance, Checks, Endpoint, Host, Protocol, Retries, Scheme, Speaks};
+pub use backend::{BackendConfig, Balance, Checks, Endpoint, Host, Protocol, Retries, Scheme, Speaks};
 
 /// The codes of diagnostics that only configuration has; those of `yaml` come in addition.
 pub mod code {

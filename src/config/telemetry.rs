@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use http::uri::{Authority, Uri};
 
 use super::Scheme;
+use super::client_tls::{self, ClientTls};
 use super::file::{not_empty, share};
 use super::units::Share;
 use crate::yaml::{Node, Reader};
@@ -52,6 +53,8 @@ pub struct Tracing {
     pub collector: Authority,
     /// Where it takes spans, such as `/v1/traces`.
     pub path: String,
+    /// Whom to trust and who we are, where the scheme is `https://`.
+    pub tls: ClientTls,
     /// How many of the exchanges are traced that no trace of the client's decides about.
     pub sample: Share,
 }
@@ -83,7 +86,7 @@ const TRACED: Share = Share::percent(1);
 const SPANS: &str = "/v1/traces";
 
 /// `tracing`: `off`, or a collector and a share.
-pub(super) fn tracing(node: &Node, reader: &mut Reader) -> Option<Tracing> {
+pub(super) fn tracing(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Tracing> {
     if node.as_str() == Some("off") {
         return None;
     }
@@ -94,9 +97,15 @@ pub(super) fn tracing(node: &Node, reader: &mut Reader) -> Option<Tracing> {
     let mut fields = reader.fields(node, "`tracing`")?;
     let collector = fields.require(reader, "otlp").and_then(|node| collector(node, reader));
     let sample = fields.get("sample").map(|node| share(node, "`sample`", reader));
+    let tls_node = fields.get("tls");
+    let tls = tls_node.map(|node| client_tls::read(node, base_dir, reader));
     fields.finish(reader);
     let (scheme, collector, path) = collector?;
-    Some(Tracing { scheme, collector, path, sample: sample.unwrap_or(Some(TRACED))? })
+    if let Some(node) = tls_node.filter(|_| scheme == Scheme::Http) {
+        reader.bad_value(node, "`tls` is for a collector of `https://`, and this one is of `http://`");
+    }
+    let (tls, sample) = (tls.unwrap_or(Some(ClientTls::default()))?, sample.unwrap_or(Some(TRACED))?);
+    Some(Tracing { scheme, collector, path, tls, sample })
 }
 
 fn collector(node: &Node, reader: &mut Reader) -> Option<(Scheme, Authority, String)> {

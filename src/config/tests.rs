@@ -63,7 +63,7 @@ fn what_is_not_said_has_its_documented_default() {
                 host: Host::Client,
                 checks: None,
                 retries: Retries { attempts: 1, on_connect: true, on_reset: true },
-                tls: BackendTls::default(),
+                tls: ClientTls::default(),
             }],
             timeouts: Timeouts {
                 connect: milliseconds(2_000),
@@ -178,7 +178,7 @@ drain: 0s
     assert_eq!((only.checks.clone(), only.protocol), (Some(checks), Protocol::Auto));
     assert_eq!(only.retries, Retries { attempts: 2, on_connect: true, on_reset: false });
     assert_eq!((only.endpoints[0].scheme, only.endpoints[0].authority.as_str()), (Scheme::Https, "c:443"));
-    let tls = BackendTls {
+    let tls = ClientTls {
         ca: Some("/etc/legato/ca.pem".into()),
         identity: Some(("/etc/legato/c.pem".into(), "/etc/legato/k.pem".into())),
         server_name: Some("d".into()),
@@ -221,7 +221,7 @@ fn every_wrong_value_is_reported() {
             count += 1;
         }
     }
-    assert_eq!(count, 102);
+    assert_eq!(count, 104);
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Reloader {
             generation: 1,
             hash: snapshot.hash.clone(),
         };
-        snapshot.tracer = tracer(&config, None, &exports);
+        snapshot.tracer = tracer(&config, None, &exports)?;
         note_contents(&snapshot);
         let last = Arc::new(ArcSwap::from_pointee(report));
         let (sender, requests) = mpsc::channel(QUEUE);
@@ -205,8 +205,7 @@ impl Reloader {
         let outcome = match self.prepare(loaded) {
             Err(reason) => Outcome::Failed(reason),
             Ok(_) if !is_changed => Outcome::Unchanged,
-            Ok(mut next) => {
-                next.snapshot.tracer = tracer(&next.config, Some(&self.published.load()), &self.exports);
+            Ok(next) => {
                 self.setup = self.setup.clone().with(next.config);
                 if let Some(log) = next.access_log {
                     self.access_log.change(log);
@@ -225,7 +224,8 @@ impl Reloader {
         let (config, rules) = loaded.result?;
         let current = self.published.load();
         let next = Snapshot::try_new(current.generation + 1, &config, &rules, self.workers, Some(&current));
-        let snapshot = next.map_err(|errors| errors.join("\n"))?;
+        let mut snapshot = next.map_err(|errors| errors.join("\n"))?;
+        snapshot.tracer = tracer(&config, Some(&current), &self.exports)?;
         let is_elsewhere = config.access_log != self.setup.config.access_log;
         let opened = is_elsewhere.then(|| access_log::open(&config.access_log)).transpose();
         let access_log = opened.map_err(|e| format!("cannot open the access log: {e}"))?;
@@ -242,10 +242,10 @@ struct Next {
 }
 
 /// The tracer of a configuration: the previous snapshot's, if that was of the same one.
-fn tracer(config: &Config, previous: Option<&Snapshot>, exports: &Exports) -> Option<Tracer> {
+fn tracer(config: &Config, previous: Option<&Snapshot>, exports: &Exports) -> Result<Option<Tracer>, String> {
     match previous.filter(|previous| previous.config.tracing == config.tracing) {
-        Some(previous) => previous.tracer.clone(),
-        None => config.tracing.as_ref().map(|tracing| Tracer::start(tracing, exports)),
+        Some(previous) => Ok(previous.tracer.clone()),
+        None => config.tracing.as_ref().map(|tracing| Tracer::start(tracing, exports)).transpose(),
     }
 }
 

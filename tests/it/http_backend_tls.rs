@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use legato_proxy::config::{BackendTls, Protocol, Scheme};
+use legato_proxy::config::{ClientTls, Protocol, Scheme};
 use rcgen::CertificateParams;
 use tempfile::TempDir;
 
@@ -22,7 +22,7 @@ fn write(directory: &TempDir, name: &str, text: &str) -> std::path::PathBuf {
 }
 
 /// A proxy before an endpoint of `https://localhost`.
-async fn proxy(backend: &Backend, protocol: Protocol, tls: BackendTls) -> TestProxy {
+async fn proxy(backend: &Backend, protocol: Protocol, tls: ClientTls) -> TestProxy {
     TestProxy::start(&[backend.address], |c| {
         let config = &mut c.apis[0].backends[0];
         config.endpoints[0].scheme = Scheme::Https;
@@ -32,8 +32,8 @@ async fn proxy(backend: &Backend, protocol: Protocol, tls: BackendTls) -> TestPr
     .await
 }
 
-fn trusting(ca: &Path) -> BackendTls {
-    BackendTls { ca: Some(ca.to_owned()), ..BackendTls::default() }
+fn trusting(ca: &Path) -> ClientTls {
+    ClientTls { ca: Some(ca.to_owned()), ..ClientTls::default() }
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_certificate_that_is_not_accepted_names_the_cause() {
     }
     // Who is not trusted by a file of ours is not trusted by the system either.
     let backend = secured(&authority.issue("localhost", |_| {}), None, &[], &echo).await;
-    let got = proxy(&backend, Protocol::Auto, BackendTls::default()).await.client().await.ask(POST).await;
+    let got = proxy(&backend, Protocol::Auto, ClientTls::default()).await.client().await.ask(POST).await;
     assert_eq!((got.status(), got.problem().as_str()), (502, "backend_tls"));
     // No TLS at all.
     let got = proxy(&echo, Protocol::Auto, trusting(&ca)).await.client().await.ask(POST).await;
@@ -90,7 +90,7 @@ async fn a_certificate_may_be_for_a_name_that_is_configured() {
     let (authority, echo, files) = (Authority::new(), Backend::echo().await, tempfile::tempdir().unwrap());
     let ca = write(&files, "ca.pem", &authority.certificate);
     let backend = secured(&authority.issue("chat.internal", |_| {}), None, &[], &echo).await;
-    let tls = BackendTls { server_name: Some("chat.internal".to_owned()), ..trusting(&ca) };
+    let tls = ClientTls { server_name: Some("chat.internal".to_owned()), ..trusting(&ca) };
     assert_eq!(proxy(&backend, Protocol::Auto, tls).await.client().await.ask(POST).await.text(), "abc");
 }
 
@@ -106,7 +106,7 @@ async fn an_endpoint_may_ask_who_we_are() {
     let (stranger, known) = (Authority::new().issue("proxy", |_| {}), authority.issue("proxy", |_| {}));
     let certificate = write(&files, "client.pem", &stranger.certificate);
     let key = write(&files, "client.key", &stranger.key);
-    let tls = BackendTls { identity: Some((certificate, key)), ..trusting(&ca) };
+    let tls = ClientTls { identity: Some((certificate, key)), ..trusting(&ca) };
     let proxy = proxy(&backend, Protocol::Auto, tls).await;
     let got = proxy.client().await.ask(POST).await;
     assert_eq!((got.status(), got.problem().as_str()), (502, "backend_tls"), "{}", got.text());

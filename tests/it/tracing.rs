@@ -1,14 +1,20 @@
 //! Traces: what backends are told, and the spans that a collector gets, byte by byte.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use legato_proxy::config::{Config, Scheme, Share, Tracing};
+use legato_proxy::config::{ClientTls, Config, Scheme, Share, Tracing};
+use rcgen::CertificateParams;
 
 use crate::support::backend::Backend;
-use crate::support::eventually;
-use crate::support::proxy::TestProxy;
+use crate::support::program::Program;
+use crate::support::proxy::{API, TestProxy, write_rule};
 use crate::support::socket;
-use crate::support::wire::Message;
+use crate::support::tls::{Authority, Identity, secured};
+use crate::support::wire::{Message, Wire};
+use crate::support::{eventually, within};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -173,7 +179,8 @@ impl Collector {
 
     fn tracing(&self, sample: u8) -> Tracing {
         let collector = self.backend.address.to_string().parse().unwrap();
-        Tracing { scheme: Scheme::Http, collector, path: "/v1/traces".into(), sample: Share::percent(sample) }
+        let (tls, sample) = (ClientTls::default(), Share::percent(sample));
+        Tracing { scheme: Scheme::Http, collector, path: "/v1/traces".into(), tls, sample }
     }
 }
 
@@ -317,5 +324,98 @@ async fn what_the_collector_does_not_take_is_sent_again_or_counted() {
             eventually("lost spans", lost).await;
         }
         assert_eq!(collector.asked(), requests);
+    }
+}
+
+/// A TLS stand-in before a collector, whose certificate is for `name`, and how spans get there.
+async fn secure(collector: &Collector, authority: &Authority, name: &str, ca: &Path) -> (Backend, Tracing) {
+    let secure = secured(&authority.issue(name, |_| {}), None, &[], &collector.backend).await;
+    let tls = ClientTls { ca: Some(ca.to_owned()), ..ClientTls::default() };
+    let address = format!("localhost:{}", secure.address.port()).parse().unwrap();
+    let tracing = Tracing { scheme: Scheme::Https, collector: address, tls, ..collector.tracing(100) };
+    (secure, tracing)
+}
+
+#[tokio::test]
+async fn a_collector_may_have_to_prove_who_it_is() {
+    let backend = Backend::answering("HTTP/1.1 204 x\r\n\r\n").await;
+    let (authority, files) = (Authority::new(), tempfile::tempdir().unwrap());
+    let ca = files.path().join("ca.pem");
+    std::fs::write(&ca, &authority.certificate).unwrap();
+    // By its own name, and by one that is configured.
+    for (name, configured) in [("localhost", None), ("otel.internal", Some("otel.internal".to_owned()))] {
+        let collector = Collector::answering(&[TAKEN]).await;
+        let (_secure, mut tracing) = secure(&collector, &authority, name, &ca).await;
+        tracing.tls.server_name = configured;
+        let proxy = TestProxy::start(&[backend.address], |c| c.tracing = Some(tracing)).await;
+        assert_eq!(proxy.client().await.ask("GET /m HTTP/1.1\r\nhost: h\r\n\r\n").await.status(), 204);
+        eventually("the spans", || async { collector.asked() == 1 }).await;
+        assert_eq!(collector.spans(0).len(), 2, "{name}");
+    }
+}
+
+/// What the program says of a collector whose certificate is this one, while requests are answered.
+async fn said_of(authority: &Authority, identity: &Identity) -> String {
+    let collector = Collector::answering(&[TAKEN]).await;
+    let secure = secured(identity, None, &[], &collector.backend).await;
+    let backend = Backend::answering("HTTP/1.1 204 x\r\n\r\n").await;
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| write_rule(directory.path(), name, text);
+    write("rules/chat/api.yaml", API);
+    write("ca.pem", &authority.certificate);
+    let (port, endpoint) = (secure.address.port(), backend.address);
+    write(
+        "legato.yaml",
+        &format!(
+            "legato: 1\nlisten: [{{address: 127.0.0.1:0}}]\nadmin: {{address: 127.0.0.1:0}}\nrules: rules\n\
+             apis: {{chat: {{backends: {{b: {{speaks: \"1\", endpoints: [\"http://{endpoint}\"]}}}}}}}}\n\
+             access_log: off\ntracing: {{otlp: \"https://localhost:{port}\", tls: {{ca: ca.pem}}, sample: 100%}}\n"
+        ),
+    );
+    let mut program = Program::start_with(directory, Stdio::piped());
+    let mut log = BufReader::new(program.child.stderr.take().unwrap());
+    let mut client = Wire::connect(program.address).await;
+    for _ in 0..20 {
+        assert_eq!(client.ask("GET /m HTTP/1.1\r\nhost: h\r\n\r\n").await.status(), 204);
+    }
+    let said = tokio::task::spawn_blocking(move || {
+        let mut lines = log.by_ref().lines().map_while(Result::ok);
+        lines.find(|line| line.contains("tracing:")).unwrap_or_default()
+    });
+    let said = within("a line of the log", said).await.unwrap();
+    assert_eq!(client.ask("GET /m HTTP/1.1\r\nhost: h\r\n\r\n").await.status(), 204);
+    assert_eq!(collector.asked(), 0);
+    said
+}
+
+#[tokio::test]
+async fn a_collector_that_is_somebody_else_is_named_and_no_request_minds() {
+    let authority = Authority::new();
+    let expired = |params: &mut CertificateParams| params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let cases = [
+        (authority.issue("elsewhere.example", |_| {}), "elsewhere.example"),
+        (authority.issue("localhost", expired), "expired"),
+        (Authority::new().issue("localhost", |_| {}), "invalid peer certificate"),
+    ];
+    for (identity, want) in cases {
+        let said = said_of(&authority, &identity).await;
+        assert!(said.contains("the collector takes no spans at present") && said.contains(want), "{want}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn files_that_say_whom_to_trust_are_read_before_the_start() {
+    let rules = tempfile::tempdir().unwrap();
+    write_rule(rules.path(), "rules/chat/api.yaml", API);
+    let config = "legato: 1\nlisten: [{address: 127.0.0.1:0}]\nrules: rules\n\
+                  apis: {chat: {backends: {b: {speaks: \"1\", endpoints: [\"http://127.0.0.1:1\"]}}}}\n\
+                  tracing: {otlp: \"https://collector\", tls: {ca: none.pem}}\n";
+    write_rule(rules.path(), "legato.yaml", config);
+    for check in [&["serve"][..], &["serve", "--check"]] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_legato"));
+        let output = program.args(check).arg("--config").arg(rules.path().join("legato.yaml")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{check:?}: {said}");
+        assert!(said.contains("tracing: tls: cannot read") && said.contains("none.pem"), "{check:?}: {said}");
     }
 }

@@ -9,18 +9,19 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use prost::Message as _;
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::otlp::{self, Span};
-use crate::config::{Scheme, Tracing};
+use crate::config::{ClientTls, Scheme, Tracing};
 use crate::telemetry::log::{self, Level};
 use crate::telemetry::metrics;
 use crate::tls;
@@ -44,24 +45,60 @@ const ANSWER: usize = 64 * 1024;
 /// What one exchange hands in.
 pub(super) type Spans = Vec<Span>;
 
-/// Hands spans over until there are no more senders, or `ending` and nothing is left.
-pub(super) async fn run(config: Tracing, mut queue: mpsc::Receiver<Spans>, ending: CancellationToken) {
-    let scheme = if config.scheme == Scheme::Https { "https" } else { "http" };
-    let address = format!("{scheme}://{}{}", config.collector, config.path).parse().unwrap_or_default();
-    let mut collector = Collector { client: None, address, ending: ending.clone() };
-    loop {
-        let first = tokio::select! {
+/// Where spans go.
+pub(super) struct Collector {
+    address: Uri,
+    tls: ClientTls,
+    /// Made again after each failure, since the files of `tls` may have changed.
+    client: Option<HttpClient>,
+    /// Whether the last attempt failed, which has been said then.
+    is_failing: bool,
+    ending: CancellationToken,
+}
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// What became of an attempt.
+enum Outcome {
+    Taken,
+    /// Not now; how long to wait, where the collector says so.
+    Later(Option<Duration>, String),
+    Refused(String),
+}
+
+impl Collector {
+    /// A collector that nothing is sent to yet.
+    ///
+    /// # Errors
+    /// A file of `tls` that cannot be read or used, as a text that names it.
+    pub(super) fn try_new(config: &Tracing, ending: CancellationToken) -> Result<Self, String> {
+        let scheme = if config.scheme == Scheme::Https { "https" } else { "http" };
+        let address = format!("{scheme}://{}{}", config.collector, config.path);
+        let address = address.parse().map_err(|e| format!("{address}: {e}"))?;
+        tls::Client::read(&config.tls)?;
+        Ok(Self { address, tls: config.tls.clone(), client: None, is_failing: false, ending })
+    }
+
+    /// Hands spans over until there are no more senders, or `ending` and nothing is left.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Spans>) {
+        while let Some(batch) = self.batch(&mut queue).await {
+            self.send(batch).await;
+        }
+    }
+
+    /// The spans of one request: those that wait, and those that come shortly after the first.
+    async fn batch(&self, queue: &mut mpsc::Receiver<Spans>) -> Option<Spans> {
+        let mut batch = tokio::select! {
             biased;
             first = queue.recv() => first,
-            () = ending.cancelled() => None,
-        };
-        let Some(mut batch) = first else { return };
+            () = self.ending.cancelled() => None,
+        }?;
         let until = Instant::now() + DELAY;
         while batch.len() < BATCH {
             let next = tokio::select! {
                 biased;
                 next = timeout_at(until, queue.recv()) => next,
-                () = ending.cancelled() => break,
+                () = self.ending.cancelled() => break,
             };
             match next {
                 Ok(Some(more)) => batch.extend(more),
@@ -73,38 +110,26 @@ pub(super) async fn run(config: Tracing, mut queue: mpsc::Receiver<Spans>, endin
         {
             batch.extend(more);
         }
-        collector.send(batch).await;
+        Some(batch)
     }
-}
 
-/// Where spans go.
-struct Collector {
-    /// Made when it is first needed.
-    client: Option<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
-    address: Uri,
-    ending: CancellationToken,
-}
-
-/// What became of an attempt.
-enum Outcome {
-    Taken,
-    /// Not now; how long to wait, where the collector says so.
-    Later(Option<Duration>, String),
-    Refused(String),
-}
-
-impl Collector {
     async fn send(&mut self, batch: Vec<Span>) {
         let count = batch.len() as u64;
         let body = Bytes::from(otlp::request(batch));
         for attempt in 0..ATTEMPTS {
             match self.ask(body.clone(), count).await {
-                Outcome::Taken => return,
+                Outcome::Taken => {
+                    self.is_failing = false;
+                    return;
+                }
                 Outcome::Refused(why) => return lose(count, &why),
                 Outcome::Later(_, why) if attempt + 1 == ATTEMPTS || self.ending.is_cancelled() => {
                     return lose(count, &why);
                 }
-                Outcome::Later(wait, _) => {
+                Outcome::Later(wait, why) => {
+                    if !std::mem::replace(&mut self.is_failing, true) {
+                        log::line(Level::Warn, &format!("tracing: the collector takes no spans at present: {why}"));
+                    }
                     let wait = wait.unwrap_or_else(|| back_off(attempt, super::random()));
                     // When the proxy ends there is one more attempt, at once.
                     tokio::select! { () = sleep(wait) => {}, () = self.ending.cancelled() => {} }
@@ -113,15 +138,11 @@ impl Collector {
         }
     }
 
-    /// What connects; the system's certificates may be there later where they are not now.
-    fn client(&mut self) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String> {
+    fn client(&mut self) -> Result<HttpClient, String> {
         if let Some(client) = &self.client {
             return Ok(client.clone());
         }
-        let is_needed = self.address.scheme_str() == Some("https");
-        let config = tls_config(is_needed).map_err(|e| e.to_string())?;
-        let connector = HttpsConnectorBuilder::new().with_tls_config(config);
-        let client = Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build());
+        let client = connecting(&self.address, &self.tls)?;
         Ok(self.client.insert(client).clone())
     }
 
@@ -146,19 +167,32 @@ impl Collector {
             }
             Ok(Ok((status, wait, _))) if may_retry(status) => Outcome::Later(wait, format!("it answered {status}")),
             Ok(Ok((status, ..))) => Outcome::Refused(format!("it answered {status}")),
-            Ok(Err(why)) => Outcome::Later(None, why),
+            Ok(Err(why)) => {
+                self.client = None;
+                Outcome::Later(None, why)
+            }
             Err(_) => Outcome::Later(None, "it did not answer in time".to_owned()),
         }
     }
 }
 
-/// What a collector has to prove; one of `http://` has nothing to.
-fn tls_config(is_needed: bool) -> Result<ClientConfig, rustls::Error> {
-    let builder = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions()?;
-    if !is_needed {
-        return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+/// What asks a collector.
+fn connecting(address: &Uri, tls: &ClientTls) -> Result<HttpClient, String> {
+    let is_secure = address.scheme() == Some(&http::uri::Scheme::HTTPS);
+    let config = if is_secure { tls::Client::read(tls)?.config(&[]) } else { trusting_nobody() };
+    let config = config.map_err(|e| format!("the system trusts no certificates: {e}; set `tls.ca`"))?;
+    let mut connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http();
+    if let Some(name) = &tls.server_name {
+        let name = ServerName::try_from(name.clone()).map_err(|e| format!("{name}: {e}"))?;
+        connector = connector.with_server_name_resolver(FixedServerNameResolver::new(name));
     }
-    Ok(builder.dangerous().with_custom_certificate_verifier(tls::system()?).with_no_client_auth())
+    Ok(Client::builder(TokioExecutor::new()).build(connector.enable_http1().build()))
+}
+
+/// For a collector of `http://`, that nothing has to be known of.
+fn trusting_nobody() -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 /// The collector may have taken a part only (OTLP/HTTP, partial success). What it did not take is not sent again.
@@ -173,7 +207,7 @@ fn taken(body: &[u8], count: u64) {
 
 fn lose(count: u64, why: &str) {
     metrics::spans_dropped(count);
-    log::line(Level::Warn, &format!("the collector did not take {count} spans: {why}"));
+    log::line(Level::Warn, &format!("tracing: the collector did not take {count} spans: {why}"));
 }
 
 /// OTLP/HTTP, retryable response codes.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::context::Parent;
-use self::export::Spans;
+use self::export::{Collector, Spans};
 use self::otlp::Span;
 use super::access_log::Record;
 use super::metrics;
@@ -59,12 +59,27 @@ impl fmt::Debug for Tracer {
 
 impl Tracer {
     /// Starts to hand spans over, until the last clone is dropped.
-    #[must_use]
-    pub fn start(config: &Tracing, exports: &Exports) -> Self {
+    ///
+    /// # Errors
+    /// A file of `tls` that cannot be read or used, as a text that names it.
+    pub fn start(config: &Tracing, exports: &Exports) -> Result<Self, String> {
+        let collector = collector(config, exports.ending.clone())?;
         let (queue, spans) = mpsc::channel(QUEUE);
-        exports.tasks.spawn(export::run(config.clone(), spans, exports.ending.clone()));
-        Self { queue, sample: config.sample }
+        exports.tasks.spawn(collector.run(spans));
+        Ok(Self { queue, sample: config.sample })
     }
+}
+
+fn collector(config: &Tracing, ending: CancellationToken) -> Result<Collector, String> {
+    Collector::try_new(config, ending).map_err(|e| format!("tracing: tls: {e}"))
+}
+
+/// Whether spans could be handed over as a configuration says, without connecting.
+///
+/// # Errors
+/// As those of [`Tracer::start`].
+pub fn check(config: &Tracing) -> Result<(), String> {
+    collector(config, CancellationToken::new()).map(drop)
 }
 
 /// One exchange that has spans.

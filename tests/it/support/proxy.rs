@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use legato_proxy::app::App;
 use legato_proxy::config::{
-    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, BackendTls, Balance, Config, Endpoint, Host, ListenLimits,
+    AccessLog, Admin, ApiConfig, ApiLimits, BackendConfig, Balance, ClientTls, Config, Endpoint, Host, ListenLimits,
     Listener, LogTarget, Protocol, ProxyProtocol, Retries, Scheme, Timeouts,
 };
 use legato_proxy::reload::{Handle, Setup};
@@ -152,7 +152,7 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
         host: Host::Client,
         checks: None,
         retries: Retries::default(),
-        tls: BackendTls::default(),
+        tls: ClientTls::default(),
     };
     Config {
         listen: vec![Listener {
