@@ -58,6 +58,7 @@ fn api(route: &Route) -> Value {
                         "connections": endpoint.connections,
                         "idle": endpoint.idle,
                         "ejections": endpoint.ejections,
+                        "last_resorts": endpoint.last_resorts,
                         "last_failure": endpoint.last_failure.map(|last| {
                             json!({"at": last.at.to_string(), "code": last.code, "reason": last.reason})
                         }),

@@ -30,8 +30,7 @@ pub(super) struct Names {
 pub(super) struct Condition {
     names: Arc<Names>,
     address: String,
-    /// What times are counted from.
-    start: Instant,
+    pub(super) clock: Clock,
     /// From when on it is asked, in milliseconds.
     asked: AtomicU64,
     is_spotless: AtomicBool,
@@ -42,7 +41,36 @@ pub(super) struct Condition {
 struct Kept {
     health: Health,
     ejections: u64,
+    last_resorts: u64,
     last: Option<LastFailure>,
+}
+
+/// What time it is.
+#[derive(Debug)]
+pub(super) enum Clock {
+    /// As long as this is past.
+    Running(Instant),
+    /// As many seconds as a test says.
+    #[cfg(test)]
+    Set(Arc<AtomicU64>),
+}
+
+impl Clock {
+    fn now(&self) -> Duration {
+        match self {
+            Self::Running(start) => start.elapsed(),
+            #[cfg(test)]
+            Self::Set(seconds) => Duration::from_secs(seconds.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// How an endpoint is.
+pub(super) struct Report {
+    pub(super) state: State,
+    pub(super) ejections: u64,
+    pub(super) last_resorts: u64,
+    pub(super) last: Option<LastFailure>,
 }
 
 /// What went wrong last.
@@ -61,7 +89,7 @@ impl Condition {
         Self {
             names,
             address,
-            start: Instant::now(),
+            clock: Clock::Running(Instant::now()),
             asked: AtomicU64::new(ALWAYS),
             is_spotless: AtomicBool::new(true),
             kept: Mutex::default(),
@@ -69,7 +97,7 @@ impl Condition {
     }
 
     fn now(&self) -> Duration {
-        self.start.elapsed()
+        self.clock.now()
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -85,9 +113,20 @@ impl Condition {
         }
     }
 
-    /// How long it is before requests may be sent to it; `None` where nobody knows.
+    /// Whether a request may be sent to it all the same, since there is no other.
+    pub(super) fn resort(&self) -> bool {
+        let mut kept = self.kept();
+        let is_resort = kept.health.resort(self.now());
+        if is_resort {
+            kept.last_resorts += 1;
+            metrics::backend_last_resort(&self.names.api, &self.names.backend);
+        }
+        is_resort
+    }
+
+    /// How long it is before a request may be sent to it where there is no other; `None` where nobody knows.
     pub(super) fn closed_for(&self) -> Option<Duration> {
-        match self.kept().health.asked() {
+        match self.kept().health.last_asked() {
             Asked::Always => Some(Duration::ZERO),
             Asked::From(from) => Some(from.saturating_sub(self.now())),
             Asked::Never => None,
@@ -105,10 +144,10 @@ impl Condition {
         self.show(&kept.health);
         if is_ejected {
             kept.ejections += 1;
+            let seconds = kept.health.span().as_secs();
             drop(kept);
             metrics::backend_ejected(&self.names.api, &self.names.backend);
-            let seconds = self.closed_for().unwrap_or_default().as_secs_f64();
-            self.note(Level::Warn, &format!("ejected for {seconds:.0} s, after: {}", failure.for_log()));
+            self.note(Level::Warn, &format!("ejected for {seconds} s, after: {}", failure.for_log()));
         }
     }
 
@@ -168,11 +207,12 @@ impl Condition {
         self.is_spotless.store(health.is_spotless(), Ordering::Relaxed);
     }
 
-    /// How it is, how often it was ejected, and what went wrong last.
-    pub(super) fn report(&self) -> (State, u64, Option<LastFailure>) {
+    /// How it is.
+    pub(super) fn report(&self) -> Report {
         let now = self.now();
         let kept = self.kept();
-        (kept.health.state(now), kept.ejections, kept.last.clone())
+        let Kept { health, ejections, last_resorts, last } = &*kept;
+        Report { state: health.state(now), ejections: *ejections, last_resorts: *last_resorts, last: last.clone() }
     }
 
     fn note(&self, level: Level, what: &str) {

@@ -3,6 +3,9 @@
 //! An endpoint is *healthy* until [`FAILURES`] exchanges in a row fail or active checks say that it is down. After
 //! failures it is *ejected* for a while, then on *trial*: the first exchange that ends well makes it healthy, the first
 //! that fails ejects it for twice as long. An endpoint that active checks find down is *unhealthy* until they find it up.
+//!
+//! Where all endpoints of a backend are ejected, an exchange a [`RESORT`] is tried on each all the same: what was seen of
+//! exchanges alone is no reason to refuse longer than that. One that ends well makes the endpoint healthy.
 
 use std::time::Duration;
 
@@ -11,6 +14,8 @@ const FAILURES: u32 = 5;
 /// How long it is ejected the first time, and at most.
 const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(300);
+/// How often it is asked all the same while there is no other.
+const RESORT: Duration = Duration::from_secs(1);
 
 /// How an endpoint is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +75,10 @@ pub(super) struct Health {
     ejected: Option<Duration>,
     /// How long it was last ejected.
     span: Duration,
+    /// When it was ejected, or last asked all the same.
+    resorted: Duration,
+    /// Whether it was, so that what ends well says something new.
+    is_resort: bool,
     /// When it last became healthy after that.
     recovered: Duration,
     /// Active checks in a row that passed, or failed.
@@ -96,6 +105,28 @@ impl Health {
             None => Asked::Always,
             Some(until) => Asked::From(until),
         }
+    }
+
+    /// How long it was last ejected.
+    pub(super) fn span(&self) -> Duration {
+        self.span
+    }
+
+    /// When it is asked where there is no other.
+    pub(super) fn last_asked(&self) -> Asked {
+        match self.asked() {
+            Asked::From(until) => Asked::From(until.min(self.resorted + RESORT)),
+            other => other,
+        }
+    }
+
+    /// Whether to ask it now, although it is ejected, since there is no other.
+    pub(super) fn resort(&mut self, now: Duration) -> bool {
+        let is_due = self.state(now) == State::Ejected && now >= self.resorted + RESORT;
+        if is_due {
+            (self.resorted, self.is_resort) = (now, true);
+        }
+        is_due
     }
 
     /// Whether nothing speaks against it, so that an exchange that ends well says nothing new.
@@ -126,6 +157,7 @@ impl Health {
     fn eject(&mut self, span: Duration, now: Duration) {
         self.span = span.clamp(FIRST, LONGEST);
         self.ejected = Some(now + self.span);
+        (self.resorted, self.is_resort) = (now, false);
         self.passed = 0;
     }
 
@@ -138,13 +170,13 @@ impl Health {
 
     /// A response came to its end.
     pub(super) fn ended(&mut self, now: Duration) {
-        if self.state(now) != State::Ejected {
+        if self.state(now) != State::Ejected || self.is_resort {
             self.recover(now);
         }
     }
 
     fn recover(&mut self, now: Duration) {
-        (self.failures, self.is_in_body) = (0, false);
+        (self.failures, self.is_in_body, self.is_resort) = (0, false, false);
         if self.ejected.take().is_some() {
             self.recovered = now;
         }
@@ -230,6 +262,35 @@ mod tests {
         assert!(!fail(&mut health, 20, 5));
         health.answered(at(5));
         assert_eq!((health.state(at(5)), health.asked()), (State::Ejected, Asked::From(at(10))));
+    }
+
+    #[test]
+    fn a_last_resort_is_asked_now_and_then() {
+        let mut health = Health::default();
+        assert!(!health.resort(at(0)), "a healthy one is asked as usual");
+        fail(&mut health, 5, 0);
+        assert_eq!((health.asked(), health.last_asked()), (Asked::From(at(10)), Asked::From(at(1))));
+        assert_eq!([0, 1, 1, 2].map(|t| health.resort(at(t))), [false, true, false, true]);
+        // A failure changes nothing: it is not ejected for longer, and asked again in its time.
+        assert!(!fail(&mut health, 1, 2));
+        assert_eq!((health.asked(), health.last_asked()), (Asked::From(at(10)), Asked::From(at(3))));
+        // What ends well does.
+        assert!(health.resort(at(3)));
+        health.answered(at(4));
+        assert_eq!(health.state(at(4)), State::Healthy);
+        // Ejected once more, what was under way says nothing again; and on trial it is asked as usual.
+        assert!(fail(&mut health, 5, 4));
+        health.answered(at(5));
+        assert_eq!((health.state(at(5)), health.asked()), (State::Ejected, Asked::From(at(24))));
+        assert!(!health.resort(at(24)));
+    }
+
+    #[test]
+    fn no_last_resort_is_one_that_checks_found_down() {
+        let mut health = Health::default();
+        fail(&mut health, 5, 0);
+        assert_eq!([(); 3].map(|()| health.checked(false, THRESHOLDS, at(1))), [false, false, true]);
+        assert_eq!((health.resort(at(5)), health.last_asked()), (false, Asked::Never));
     }
 
     #[test]

@@ -17,6 +17,8 @@ mod probe;
 mod resolve;
 mod stream;
 pub mod tend;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +33,7 @@ use crate::failure::{Failure, Kind, Side};
 use crate::worker::Worker;
 
 use budget::Budget;
-use condition::{Condition, Names};
+use condition::{Condition, Names, Report};
 use endpoint::Endpoint;
 use tls::Tls;
 
@@ -127,6 +129,8 @@ pub struct EndpointStatus<'a> {
     pub idle: usize,
     /// How often it was ejected.
     pub ejections: u64,
+    /// How often it was asked while it was, since all were.
+    pub last_resorts: u64,
     /// What went wrong last.
     pub last_failure: Option<LastFailure>,
 }
@@ -199,7 +203,7 @@ impl Backend {
     pub fn endpoints(&self) -> impl Iterator<Item = EndpointStatus<'_>> {
         self.endpoints.iter().map(|endpoint| {
             let (connections, idle) = endpoint.connections();
-            let (state, ejections, last_failure) = endpoint.condition.report();
+            let Report { state, ejections, last_resorts, last } = endpoint.condition.report();
             EndpointStatus {
                 address: endpoint.authority.as_str(),
                 state,
@@ -207,7 +211,8 @@ impl Backend {
                 connections,
                 idle,
                 ejections,
-                last_failure,
+                last_resorts,
+                last_failure: last,
             }
         })
     }
@@ -218,13 +223,14 @@ impl Backend {
     /// [`Kind::AllEjected`].
     pub fn pick(&self, worker: Worker) -> Result<Picked, Failure> {
         let tally = self.tallies[worker.index()].0.fetch_add(1, Ordering::Relaxed);
-        self.pick_but(None, worker.index() as u64 ^ (tally << 16)).ok_or_else(|| self.all_ejected())
+        let picked = self.pick_but(None, worker.index() as u64 ^ (tally << 16));
+        picked.or_else(|| self.last_resort(None)).ok_or_else(|| self.all_ejected())
     }
 
     /// Picks another endpoint than this one, where there is one to pick.
     #[must_use]
     pub fn pick_other(&self, index: usize) -> Option<Picked> {
-        self.pick_but(Some(index), self.turn.fetch_add(1, Ordering::Relaxed))
+        self.pick_but(Some(index), self.turn.fetch_add(1, Ordering::Relaxed)).or_else(|| self.last_resort(Some(index)))
     }
 
     /// Picks this endpoint.
@@ -243,6 +249,16 @@ impl Backend {
             Balance::LeastLoaded => balance::least_loaded(count, balance::mix(number), load),
         };
         index.map(|index| self.pick_again(index))
+    }
+
+    /// An endpoint that is ejected, where all others than this one are out: each is asked now and then, so that none has
+    /// to be waited for that has come back.
+    fn last_resort(&self, but: Option<usize>) -> Option<Picked> {
+        let others = || self.endpoints.iter().enumerate().filter(|&(i, _)| but != Some(i));
+        if others().any(|(_, endpoint)| endpoint.condition.is_open()) {
+            return None;
+        }
+        others().find(|(_, endpoint)| endpoint.condition.resort()).map(|(i, endpoint)| Picked::new(endpoint, i))
     }
 
     fn all_ejected(&self) -> Failure {

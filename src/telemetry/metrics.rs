@@ -22,6 +22,7 @@ const RULES_INFO: &str = "legato_rules_info";
 const BACKEND_ENDPOINTS: &str = "legato_backend_endpoints";
 const BACKEND_FAILURES: &str = "legato_backend_failures_total";
 const BACKEND_EJECTIONS: &str = "legato_backend_ejections_total";
+const BACKEND_LAST_RESORTS: &str = "legato_backend_last_resorts_total";
 const BACKEND_RETRIES: &str = "legato_backend_retries_total";
 const BACKEND_CHECKS: &str = "legato_backend_checks_total";
 const SOCKETS: &str = "legato_sockets";
@@ -67,6 +68,7 @@ fn describe() {
     describe_counter!(RELOADS, "Reloads by result");
     describe_counter!(BACKEND_FAILURES, "Exchanges with endpoints that failed, by code");
     describe_counter!(BACKEND_EJECTIONS, "Endpoints ejected after failures in a row");
+    describe_counter!(BACKEND_LAST_RESORTS, "Exchanges tried on an ejected endpoint because all were");
     describe_counter!(BACKEND_RETRIES, "Requests sent again, by why, and those over budget that were not");
     describe_counter!(BACKEND_CHECKS, "Active checks by result");
     describe_gauge!(SOCKETS, "Open WebSockets");
@@ -249,6 +251,11 @@ pub fn backend_failure(api: &str, backend: &str, code: &'static str) {
 /// An endpoint was ejected.
 pub fn backend_ejected(api: &str, backend: &str) {
     counter!(BACKEND_EJECTIONS, "api" => api.to_owned(), "backend" => backend.to_owned()).increment(1);
+}
+
+/// An ejected endpoint is asked, because all are.
+pub fn backend_last_resort(api: &str, backend: &str) {
+    counter!(BACKEND_LAST_RESORTS, "api" => api.to_owned(), "backend" => backend.to_owned()).increment(1);
 }
 
 /// A request was sent again, or was not for want of budget.
