@@ -12,7 +12,8 @@ use crate::backend::Body;
 use crate::config::{Host, is_in};
 use crate::failure::{Failure, Kind, Side};
 use crate::json::{Class, Code};
-use crate::rules::{Call, MessagePlan, Target};
+use crate::rules::{Call, MessagePlan, OnErrorPolicy, OnMalformed, Target};
+use crate::telemetry::metrics;
 
 use super::body::{self, Held};
 use super::exchange::{Exchange, values};
@@ -196,7 +197,10 @@ async fn body(
         return Ok(Some(body));
     }
     let Some(reading) = form.reading(Side::Client)? else { return Ok(Some(body)) };
-    let body = translated(exchange, plan, reading, body).await?;
+    let body = match translated(exchange, plan, reading, body).await? {
+        Translated::New(body) => body,
+        Translated::AsItCame(body) => return Ok(Some(body)),
+    };
     // The length and the digests were the untranslated body's. hyper writes the new length where it is known.
     headers.remove(header::CONTENT_LENGTH);
     validators::remove_digests(headers);
@@ -204,23 +208,54 @@ async fn body(
     Ok(Some(body))
 }
 
-/// A translated body, with the codings that it came with.
-async fn translated(exchange: &Exchange, plan: &MessagePlan, reading: Reading, body: Body) -> Result<Body, Failure> {
-    let on_error = exchange.api.on_error.request;
+/// What has become of a body.
+enum Translated {
+    /// Another one, with the codings that it came with.
+    New(Body),
+    /// It is no JSON, and the rules let it pass.
+    AsItCame(Body),
+}
+
+async fn translated(
+    exchange: &Exchange,
+    plan: &MessagePlan,
+    reading: Reading,
+    body: Body,
+) -> Result<Translated, Failure> {
+    let OnErrorPolicy { request: on_error, malformed, .. } = exchange.api.on_error;
     let translation = translation(exchange, plan, reading, exchange.request_values(plan), Side::Client, on_error);
-    let most = reading.most_held(exchange, plan, &body);
-    let mut source = reading.open(exchange, Side::Client, body, 0);
-    let Some(most) = most else { return translation.stream(Vec::new(), source, reading.codings) };
-    match source.hold(most).await? {
-        Held::Whole(chunks, trailers) if chunks.is_empty() => Ok(body::pieces(chunks, trailers)),
-        Held::Whole(chunks, trailers) => {
-            let whole = translation.whole(&chunks)?;
-            let packed = coding::pack_whole(whole.chunks, reading.codings)?;
-            Ok(body::pieces(packed, trailers.map(validators::own_trailers)))
+    // Whether it is JSON is known at its end, and then nothing of its translation may have left.
+    let (most, kept) = match malformed {
+        OnMalformed::Pass if reading.framing.is_none() => {
+            let buffer = exchange.route.config.limits.buffer;
+            (Some(buffer), buffer)
         }
+        _ => (reading.most_held(exchange, plan, &body), 0),
+    };
+    let mut source = reading.open(exchange, Side::Client, body, kept);
+    let Some(most) = most else {
+        return translation.stream(Vec::new(), source, reading.codings).map(Translated::New);
+    };
+    match source.hold(most).await? {
+        Held::Whole(chunks, trailers) if chunks.is_empty() => Ok(Translated::New(body::pieces(chunks, trailers))),
+        Held::Whole(chunks, trailers) => match translation.whole(&chunks) {
+            Ok(whole) => {
+                let packed = coding::pack_whole(whole.chunks, reading.codings)?;
+                Ok(Translated::New(body::pieces(packed, trailers.map(validators::own_trailers))))
+            }
+            Err(failure) if kept > 0 && failure.kind == Kind::Translation(Code::MalformedJson) => {
+                let original = source.original(chunks, trailers).ok_or(failure)?;
+                metrics::translate_failure(&exchange.route.config.name, None, Code::MalformedJson.name());
+                Ok(Translated::AsItCame(original))
+            }
+            Err(failure) => Err(failure),
+        },
         Held::Beginning(..) if reading.framing.is_none() && plan.body.class() == Class::S3 => {
             Err(too_large_to_hold(exchange, Side::Client))
         }
-        Held::Beginning(chunks) => translation.stream(chunks, source, reading.codings),
+        Held::Beginning(chunks) => {
+            source.forget_original();
+            translation.stream(chunks, source, reading.codings).map(Translated::New)
+        }
     }
 }

@@ -149,6 +149,18 @@ pub struct OnErrorPolicy {
     pub response_to_unsafe: OnError,
     /// A WebSocket message.
     pub frame: OnFrame,
+    /// A request whose body is no JSON.
+    pub malformed: OnMalformed,
+}
+
+/// What happens to a request whose body is said to be JSON, and is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnMalformed {
+    /// It fails.
+    #[default]
+    Reject,
+    /// Its body passes as it came, where it may be held; its head is translated.
+    Pass,
 }
 
 /// What happens to a request or response that cannot be translated.

@@ -50,7 +50,7 @@ use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::route::Template;
 use crate::version::{Resolver, VersionId, Versions};
 
-pub use ast::{AfterSunset, Lifetime, OnError, OnErrorPolicy, OnFrame};
+pub use ast::{AfterSunset, Lifetime, OnError, OnErrorPolicy, OnFrame, OnMalformed};
 pub use check::lock;
 pub use edits::{CallEdits, OpEdits};
 pub use lens::Mode;

@@ -11,6 +11,7 @@ use legato_proxy::json::Code;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::support::backend::Backend;
+use crate::support::coding::encode;
 use crate::support::proxy::{API, TestProxy, write_rule};
 use crate::support::wire::{Message, Wire};
 use crate::support::{eventually, within};
@@ -150,6 +151,73 @@ async fn a_chunked_request_is_translated_wherever_it_is_cut() {
     let seen = recorded.only();
     assert_eq!(seen.text(), r#"{"text":"caf\u00e9","state":"on"}"#);
     assert_eq!((seen.header("content-length"), seen.header("transfer-encoding")), (Some("33"), None));
+}
+
+/// A proxy that lets pass what is no JSON, and may hold this much of a body.
+async fn lenient(backend: &Backend, buffer: usize) -> TestProxy {
+    let rules = tempfile::tempdir().unwrap();
+    write_rule(rules.path(), "chat/api.yaml", &format!("{API}on_error: {{malformed: pass}}\n"));
+    write_rule(rules.path(), "chat/changes/2/20250101000000_states.yaml", CHANGE);
+    TestProxy::with_rules(rules, &[backend.address], |c| c.apis[0].limits.buffer = buffer).await
+}
+
+#[tokio::test]
+async fn what_is_no_json_may_pass_as_it_came() {
+    let (backend, recorded) = Backend::recording().await;
+    let proxy = lenient(&backend, 1 << 20).await;
+    // That it is none shows at its end; by then, its beginning would have been translated.
+    let long = format!(r#"{{"body":"a","state":"online","more":["{}""#, "x,".repeat(100_000));
+    let cut_in_a_character = b"{\"body\":\"\xc3\"}".to_vec();
+    for body in [br#"{"body":"a""#.to_vec(), b"body=a&state=online".to_vec(), cut_in_a_character, long.into_bytes()] {
+        let coded = [("", body.clone()), ("content-encoding: gzip\r\n", encode("gzip", &body))];
+        for (coding, body) in coded {
+            let length = format!("content-length: {}\r\n", body.len());
+            let chunks = [format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat();
+            for (framing, bytes) in [(length.as_str(), &body), ("transfer-encoding: chunked\r\n", &chunks)] {
+                let head = format!(
+                    "POST /m HTTP/1.1\r\nhost: h\r\napi-version: 2\r\ncontent-type: application/json\r\n\
+                     repr-digest: sha-256=:x:\r\n{coding}{framing}\r\n"
+                );
+                let mut client = proxy.client().await;
+                client.send([head.as_bytes(), bytes].concat()).await;
+                assert_eq!(client.message().await.status(), 200, "{head}");
+                let seen = recorded.take().remove(0);
+                assert!(seen.body == body, "{head}{}", String::from_utf8_lossy(&seen.body));
+                assert_eq!(seen.header("repr-digest"), Some("sha-256=:x:"));
+                assert_eq!(seen.header("content-encoding"), (!coding.is_empty()).then_some("gzip"));
+            }
+        }
+    }
+    let metrics = proxy.admin().await.ask("GET /metrics HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let counted = r#"legato_translate_failures_total{api="chat",change="none",code="malformed_json"}"#;
+    assert!(metrics.text().contains(counted), "{}", metrics.text());
+
+    // What is JSON is translated, or refused for other reasons.
+    let mut client = proxy.client().await;
+    assert_eq!(client.ask(&request("POST", "/m", r#"{"body":"a","state":"online"}"#)).await.status(), 200);
+    assert_eq!(recorded.take().remove(0).text(), r#"{"text":"a","state":"on"}"#);
+    let deep = "[".repeat(600);
+    for (body, status) in [(r#"{"body":1,"body":2}"#, 400), (r#"{"state":"gone"}"#, 422), (deep.as_str(), 400)] {
+        assert_eq!(client.ask(&request("POST", "/m", body)).await.status(), status, "{body}");
+    }
+    assert_eq!(recorded.count(), 0);
+}
+
+#[tokio::test]
+async fn no_body_passes_half_translated_where_what_is_no_json_may_pass() {
+    // Longer than may be held: it streams, and what turns out to be none at its end is cut off there.
+    let (backend, recorded) = Backend::recording().await;
+    let proxy = lenient(&backend, 128 * 1024).await;
+    let long = format!(r#"{{"body":"a","more":["{}"],"state":"online"}} x"#, "y".repeat(1 << 20));
+    let got = proxy.client().await.ask(&request("POST", "/m", &long)).await;
+    assert_eq!((got.status(), got.problem().as_str()), (400, "malformed_json"));
+    // Of a plan that needs all of it, it is too large.
+    let got = proxy.client().await.ask(&request("POST", "/hold", &long)).await;
+    assert_eq!((got.status(), got.problem().as_str()), (413, "too_large"));
+    // And one that is JSON is translated.
+    let whole = long.trim_end_matches(" x");
+    assert_eq!(proxy.client().await.ask(&request("POST", "/m", whole)).await.status(), 200);
+    assert_eq!(recorded.only().text(), whole.replacen("body", "text", 1).replacen("online", "on", 1));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use http::HeaderName;
 use crate::diagnostic::{Severity, Span};
 use crate::route::Template;
 use crate::rules::ast::{
-    AfterSunset, ApiFiles, Checks, OnError, OnErrorPolicy, OnFrame, PatchMode, PinsFile, QueryArrays,
+    AfterSunset, ApiFiles, Checks, OnError, OnErrorPolicy, OnFrame, OnMalformed, PatchMode, PinsFile, QueryArrays,
 };
 use crate::rules::diagnostics as code;
 use crate::rules::problem::{Part, ProblemShape, Unusable};
@@ -281,6 +281,12 @@ fn on_error(reader: &mut Reader, node: &Node) -> Option<OnErrorPolicy> {
     let frames = [("drop", OnFrame::Drop), ("close", OnFrame::Close)];
     if let Some(found) = fields.get("frame").and_then(|node| reader.one_of(node, "`frame`", &frames).copied()) {
         policy.frame = found;
+    }
+    let malformed = [("reject", OnMalformed::Reject), ("pass", OnMalformed::Pass)];
+    if let Some(found) =
+        fields.get("malformed").and_then(|node| reader.one_of(node, "`malformed`", &malformed).copied())
+    {
+        policy.malformed = found;
     }
     fields.finish(reader);
     Some(policy)

@@ -5,6 +5,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod cases;
+pub(crate) mod coding;
 pub(crate) mod frame;
 pub(crate) mod frames;
 pub(crate) mod http2;
