@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::activity::Activity;
 use super::frames::Frames;
 
-/// Bytes on the way in each direction.
-const BUFFER: usize = 16 * 1024;
+/// Bytes on the way in each direction, at first and at most: idle sockets are many, busy ones move much.
+const FIRST: usize = 2 * 1024;
+const MOST: usize = 32 * 1024;
+/// So many reads in a row that had needed half the buffer at most make it smaller.
+const SMALL_READS: u32 = 64;
 
 /// A frame that closes each side, as bytes.
 pub(super) struct Goodbye {
@@ -76,12 +79,12 @@ impl Tunnel {
         close: &[u8],
         count: Option<&AtomicU64>,
     ) {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = Buffer::new();
         let mut frames = Frames::default();
         let mut is_closed = false;
         loop {
             let read = tokio::select! {
-                read = from.read(&mut buffer) => read,
+                read = from.read(&mut buffer.bytes) => read,
                 () = self.stop.cancelled(), if !is_closed && frames.is_between() => {
                     is_closed = true;
                     if to.write_all(close).await.is_err() {
@@ -91,7 +94,8 @@ impl Tunnel {
                 }
             };
             let Ok(1..) = read else { break };
-            let bytes = &buffer[..read.unwrap_or_default()];
+            let read = read.unwrap_or_default();
+            let bytes = &buffer.bytes[..read];
             if is_closed {
                 continue;
             }
@@ -112,8 +116,61 @@ impl Tunnel {
                     break;
                 }
             }
+            buffer.fit(read);
         }
         // The other side may have gone as well.
         let _ = to.shutdown().await;
+    }
+}
+
+/// A buffer that is as large as what comes at once.
+struct Buffer {
+    bytes: Vec<u8>,
+    small_reads: u32,
+}
+
+impl Buffer {
+    fn new() -> Self {
+        Self { bytes: vec![0; FIRST], small_reads: 0 }
+    }
+
+    /// Grows after a read that filled it, and shrinks when it has been too large for long.
+    fn fit(&mut self, read: usize) {
+        let size = self.bytes.len();
+        if read == size && size < MOST {
+            self.resize(size * 2);
+        } else if read > size / 2 || size == FIRST {
+            self.small_reads = 0;
+        } else {
+            self.small_reads += 1;
+            if self.small_reads == SMALL_READS {
+                self.resize(size / 2);
+            }
+        }
+    }
+
+    fn resize(&mut self, size: usize) {
+        *self = Self { bytes: vec![0; size], small_reads: 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_as_large_as_what_comes() {
+        let mut buffer = Buffer::new();
+        for _ in 0..10 {
+            buffer.fit(buffer.bytes.len());
+        }
+        assert_eq!(buffer.bytes.len(), MOST);
+        for _ in 0..10 {
+            (1..SMALL_READS).for_each(|_| buffer.fit(100));
+            buffer.fit(MOST - 1);
+        }
+        assert_eq!(buffer.bytes.len(), MOST);
+        (0..SMALL_READS * 10).for_each(|_| buffer.fit(100));
+        assert_eq!(buffer.bytes.len(), FIRST);
     }
 }
