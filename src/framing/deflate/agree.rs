@@ -71,19 +71,30 @@ pub fn answer<'h>(
     // A header that cannot be read offers nothing.
     let offers = offers.filter_map(header::parse).flatten();
     let mut offers = offers.filter(|offer| offer.name.eq_ignore_ascii_case(NAME));
-    let (mut agreed, may_limit_client) = offers.find_map(|offer| offered(&offer))?;
-    if !affords_context(&agreed) {
+    let mut offer = offers.find_map(|offer| offered(&offer))?;
+    let agreed = &mut offer.agreed;
+    if !affords_context(agreed) {
         agreed.client.keeps_context = false;
         agreed.server.keeps_context = false;
     }
-    Some((agreed, written(agreed, may_limit_client)))
+    Some((offer.agreed, offer.answer()))
 }
 
-/// What would be agreed on by taking an offer, and whether a server may name the client's window; `None` for one that
-/// has to be declined (section 7.1: a parameter that is not known, stands twice or has a bad value).
-fn offered(offer: &Extension) -> Option<(Agreed, bool)> {
+/// What a peer says of itself and the other.
+struct Offer {
+    /// What would be agreed on by taking it.
+    agreed: Agreed,
+    /// Whether the window of the server is named.
+    limits_server: bool,
+    /// Whether the window of the client is named, or may be.
+    limits_client: bool,
+}
+
+/// What an offer says; `None` for one that has to be declined (section 7.1: a parameter that is not known, stands twice or
+/// has a bad value).
+fn offered(offer: &Extension) -> Option<Offer> {
     let mut agreed = Agreed::DEFAULT;
-    let mut may_limit_client = false;
+    let (mut limits_server, mut limits_client) = (false, false);
     for (at, (name, value)) in offer.parameters.iter().enumerate() {
         if offer.parameters[..at].iter().any(|(earlier, _)| earlier == name) {
             return None;
@@ -91,32 +102,39 @@ fn offered(offer: &Extension) -> Option<(Agreed, bool)> {
         match (name.as_str(), value.as_deref()) {
             (CLIENT_CONTEXT, None) => agreed.client.keeps_context = false,
             (SERVER_CONTEXT, None) => agreed.server.keeps_context = false,
-            (SERVER_BITS, Some(value)) => agreed.server.bits = bits(value)?,
+            (SERVER_BITS, Some(value)) => {
+                limits_server = true;
+                agreed.server.bits = bits(value)?;
+            }
             (CLIENT_BITS, value) => {
-                may_limit_client = true;
+                limits_client = true;
                 agreed.client.bits = value.map_or(Some(WINDOW), bits)?;
             }
             _ => return None,
         }
     }
-    Some((agreed, may_limit_client))
+    Some(Offer { agreed, limits_server, limits_client })
 }
 
-/// A server's header.
-fn written(agreed: Agreed, may_limit_client: bool) -> String {
-    let mut text = NAME.to_owned();
-    for (flow, parameter) in [(agreed.server, SERVER_CONTEXT), (agreed.client, CLIENT_CONTEXT)] {
-        if !flow.keeps_context {
-            let _ = write!(text, "; {parameter}");
+impl Offer {
+    /// The header of a server that takes it. A window of the server that the client names is to be answered, also where it
+    /// is the greatest (section 7.1.2.1).
+    fn answer(&self) -> String {
+        let mut text = NAME.to_owned();
+        let Agreed { client, server } = self.agreed;
+        for (flow, parameter) in [(server, SERVER_CONTEXT), (client, CLIENT_CONTEXT)] {
+            if !flow.keeps_context {
+                let _ = write!(text, "; {parameter}");
+            }
         }
+        if self.limits_server {
+            let _ = write!(text, "; {SERVER_BITS}={}", server.bits);
+        }
+        if self.limits_client && client.bits < WINDOW {
+            let _ = write!(text, "; {CLIENT_BITS}={}", client.bits);
+        }
+        text
     }
-    if agreed.server.bits < WINDOW {
-        let _ = write!(text, "; {SERVER_BITS}={}", agreed.server.bits);
-    }
-    if may_limit_client && agreed.client.bits < WINDOW {
-        let _ = write!(text, "; {CLIENT_BITS}={}", agreed.client.bits);
-    }
-    text
 }
 
 /// What a client offers.
@@ -144,9 +162,10 @@ pub fn accept<'h>(
                 return Err("it uses an extension that was not offered");
             }
             // What a server may say of either side is what a client may offer, with values.
-            let (mut taken, _) = offered(&extension)
+            let mut taken = offered(&extension)
                 .filter(|_| !extension.parameters.contains(&(CLIENT_BITS.to_owned(), None)))
-                .ok_or("its parameters of permessage-deflate are not valid")?;
+                .ok_or("its parameters of permessage-deflate are not valid")?
+                .agreed;
             if !affords_context {
                 if taken.server.keeps_context {
                     return Err("it keeps a context of permessage-deflate that was declined");

@@ -222,6 +222,7 @@ fn offers_are_answered() {
             true,
             "permessage-deflate; server_max_window_bits=10; client_max_window_bits=11",
         ),
+        ("permessage-deflate; server_max_window_bits=15", true, "permessage-deflate; server_max_window_bits=15"),
         ("permessage-deflate; server_max_window_bits=8", true, "permessage-deflate; server_max_window_bits=8"),
         ("x-other; a=1, permessage-deflate", true, "permessage-deflate"),
         (
