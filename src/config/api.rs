@@ -114,6 +114,7 @@ fn timeouts(node: &Node, reader: &mut Reader) -> Option<Timeouts> {
     set(&mut timeouts.idle, fields.get("idle"), |node| positive(node, "`idle`", reader));
     set_bound(&mut timeouts.request, fields.get("request"), "`request`", reader);
     set_bound(&mut timeouts.websocket_idle, fields.get("websocket_idle"), "`websocket_idle`", reader);
+    set_bound(&mut timeouts.websocket_ping, fields.get("websocket_ping"), "`websocket_ping`", reader);
     set(&mut timeouts.first_message, fields.get("first_message"), |node| positive(node, "`first_message`", reader));
     fields.finish(reader);
     Some(timeouts)

@@ -255,6 +255,9 @@ pub struct Timeouts {
     pub request: Option<Duration>,
     /// Without a message on a socket.
     pub websocket_idle: Option<Duration>,
+    /// Without anything from one side of a socket whose messages are read, until that side is pinged, and again until it is
+    /// taken for gone.
+    pub websocket_ping: Option<Duration>,
     /// Until a socket's first message names its version.
     pub first_message: Duration,
 }
@@ -267,6 +270,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(60),
             request: None,
             websocket_idle: None,
+            websocket_ping: Some(Duration::from_secs(30)),
             first_message: Duration::from_secs(10),
         }
     }

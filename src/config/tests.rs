@@ -71,6 +71,7 @@ fn what_is_not_said_has_its_documented_default() {
                 idle: milliseconds(60_000),
                 request: None,
                 websocket_idle: None,
+                websocket_ping: Some(milliseconds(30_000)),
                 first_message: milliseconds(10_000),
             },
             limits: ApiLimits {
@@ -112,13 +113,13 @@ apis:
     match: {hosts: ["${HOST}", OTHER.example], prefix: /chat/}
     backends:
       legacy: {speaks: v1, endpoints: ["http://a:1", "http://b"], balance: round_robin, protocol: h2, host: backend}
-    timeouts: {connect: 1ms, response_head: 2s, idle: 3m, request: 1h, websocket_idle: 5s, first_message: 6s}
+    timeouts: {connect: 1ms, response_head: 2s, idle: 3m, request: 1h, websocket_idle: 5s, websocket_ping: 7s, first_message: 6s}
     limits: {body: 10, buffer: 1KiB, depth: 4, message: 2MiB, contexts: 0B, decompressed: 3MiB, ratio: 9}
   rest:
     backends:
       only: {speaks: {default: "2", "GET /a/{id}": "3"}, endpoints: ["https://c"], tls: {ca: ca.pem, certificate: c.pem, key: k.pem, server_name: d}, protocol: auto, balance: least_loaded,
         health: {path: "/up?x", every: 1s, timeout: 2s, healthy: 3, unhealthy: 4}, retries: {attempts: 2, on: [connect]}}
-    timeouts: {request: none, websocket_idle: none}
+    timeouts: {request: none, websocket_idle: none, websocket_ping: none}
     forwarded: {trust: ["2001:db8::/32"]}
 workers: ${WORKERS}
 access_log: {path: logs/access.log, sample: 12.5%}
@@ -163,6 +164,7 @@ drain: 0s
         idle: Duration::from_secs(180),
         request: Some(Duration::from_secs(3600)),
         websocket_idle: Some(Duration::from_secs(5)),
+        websocket_ping: Some(Duration::from_secs(7)),
         first_message: Duration::from_secs(6),
     };
     assert_eq!(chat.timeouts, want);
@@ -184,7 +186,8 @@ drain: 0s
         server_name: Some("d".into()),
     };
     assert_eq!(only.tls, tls);
-    assert_eq!((rest.timeouts.clone(), rest.name.as_str()), (Timeouts::default(), "rest"));
+    let never = Timeouts { websocket_ping: None, ..Timeouts::default() };
+    assert_eq!((rest.timeouts.clone(), rest.name.as_str()), (never, "rest"));
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
     // A session of Socket.IO keeps the snapshot and the version of its first request.
     if let Some(session) = socketio::find(plane, &head) {
         let mut recorder = Some(recorder);
-        let answer = Box::pin(socketio::resume(&session, &mut recorder, &head, body, upgrade)).await;
+        let answer = Box::pin(socketio::resume(plane, &session, &mut recorder, &head, body, upgrade)).await;
         return settle(recorder, answer, Audience::default(), |_| {});
     }
 

@@ -29,6 +29,15 @@ pub enum Side {
 }
 
 impl Side {
+    /// Who reads what this side sends.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
     /// As in rule files and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {

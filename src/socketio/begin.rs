@@ -47,7 +47,7 @@ pub(super) async fn on_polls(
     head: &mut Parts,
 ) -> Result<Response<Body>, Failure> {
     let (reply, polled) = oneshot::channel();
-    let begun = begin(plane, exchange, asked, head, Some(reply)).await?;
+    let begun = begin(plane, exchange, asked, head, ws::Extensions::None, Some(reply)).await?;
     let cookies = match outcome(begun.opened.await)? {
         Ok(cookies) => cookies,
         Err(refusal) if refusal.status() == StatusCode::FORBIDDEN => {
@@ -70,14 +70,16 @@ pub(super) async fn on_socket(
     handshake: ws::Handshake,
     recorder: &mut Option<Recorder>,
 ) -> Result<Answer, Failure> {
-    let begun = begin(plane, exchange, asked, head, None).await?;
+    let limit = exchange.route.config.limits.contexts;
+    let mut extensions = ws::Extensions::own(plane, limit, &head.headers);
+    let (mut response, connection) = handshake.accept(&mut extensions);
+    let begun = begin(plane, exchange, asked, head, extensions, None).await?;
     let cookies = match outcome(begun.opened.await)? {
         Ok(cookies) => cookies,
         Err(refusal) => return Ok(Answer::Message(refusal)),
     };
-    let (mut response, upgrade, slot) = handshake.accept();
     add_cookies(&mut response, cookies);
-    let is_there = begun.handle.attach(response.status(), upgrade, slot, recorder).await;
+    let is_there = begun.handle.attach(response.status(), connection, recorder).await;
     if is_there { Ok(Answer::Socket(response)) } else { Err(gone()) }
 }
 
@@ -109,6 +111,7 @@ async fn begin(
     exchange: &Arc<Exchange>,
     asked: &Asked,
     head: &mut Parts,
+    extensions: ws::Extensions,
     poll: Option<oneshot::Sender<Polled>>,
 ) -> Result<Begun, Failure> {
     let Some(config) = &exchange.route.config.socketio else { return Err(gone()) };
@@ -133,6 +136,7 @@ async fn begin(
         generation: asked.generation,
         binary: asked.binary,
         limit: exchange.route.config.limits.message,
+        contexts: exchange.route.config.limits.contexts,
         origins: config.origins.as_deref().map(Arc::from),
         named: Arc::new(named(exchange)),
         commands,
@@ -141,7 +145,7 @@ async fn begin(
     let session = Session::new(settings, rules, sid());
     let driver = Driver::new(Arc::clone(plane), Arc::clone(exchange), session, seat, handle.clone(), waiting)
         .opening(opened, poll)
-        .dialing(lease, outgoing);
+        .dialing(lease, outgoing, extensions);
     plane.tasks.spawn(driver.run());
     Ok(Begun { handle, opened: outcome })
 }

@@ -10,11 +10,11 @@ use http::Response;
 use http::header::{HeaderValue, SET_COOKIE};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::backend::{Body, Lease, Picked};
 use crate::bridge::{Dial, Ending, Session};
 use crate::failure::{Failure, Kind, Side};
+use crate::framing::deflate::Role;
 use crate::framing::engineio::payload::{Decoder, Form};
 use crate::http::Plane;
 use crate::http::body::Observer as _;
@@ -24,7 +24,7 @@ use crate::http::send::Outgoing;
 use crate::http::server::Slot;
 use crate::telemetry::log::{self, Level};
 use crate::telemetry::metrics;
-use crate::ws::{self, Dialed};
+use crate::ws::{self, Accepted, BackendLeg, Dialed};
 
 use super::begin;
 use super::leg::{Event, Leg};
@@ -78,6 +78,8 @@ pub(super) struct Driver {
     dialing: Option<Later<Result<Dialed, Failure>>>,
     lease: Option<Lease>,
     outgoing: Option<Outgoing>,
+    /// What the backend is offered.
+    extensions: ws::Extensions,
     cookies: Vec<HeaderValue>,
     /// Bytes sent on a WebSocket of the client that is gone.
     sent: u64,
@@ -129,6 +131,7 @@ impl Driver {
             dialing: None,
             lease: None,
             outgoing: None,
+            extensions: ws::Extensions::None,
             cookies: Vec::new(),
             sent: 0,
             is_drained: false,
@@ -142,8 +145,8 @@ impl Driver {
     }
 
     /// How the backend is connected to.
-    pub(super) fn dialing(mut self, lease: Lease, outgoing: Outgoing) -> Self {
-        (self.lease, self.outgoing) = (Some(lease), Some(outgoing));
+    pub(super) fn dialing(mut self, lease: Lease, outgoing: Outgoing, extensions: ws::Extensions) -> Self {
+        (self.lease, self.outgoing, self.extensions) = (Some(lease), Some(outgoing), extensions);
         self
     }
 
@@ -269,9 +272,9 @@ impl Driver {
     /// A connection of the client's becomes a WebSocket: the one that carries the session, or one to go on on.
     fn attach(&mut self, now: Duration, attached: Attached) {
         let limit = self.handle.limit.saturating_add(1024);
-        let Attached { upgrade, slot, recorder } = attached;
+        let Attached { connection: Accepted { upgrade, compression, slot }, recorder } = attached;
         let leg: Later<Option<Leg>> =
-            Box::pin(async move { Some(Leg::new(upgrade.await.ok()?, Role::Server, limit).await) });
+            Box::pin(async move { Some(Leg::new(upgrade.await.ok()?, Role::Client, compression, limit).await) });
         let is_first = self.client.is_none() && self.joining.is_none() && self.session.closing().is_none();
         let carries = self.session.is_on_socket() && is_first;
         if carries || self.session.probe(now) {
@@ -314,9 +317,10 @@ impl Driver {
 
     async fn dialed(&mut self, now: Duration, dialed: Result<Dialed, Failure>) {
         match dialed {
-            Ok(Dialed::Socket(upgraded, picked, headers)) => {
+            Ok(Dialed::Socket(backend, headers)) => {
+                let BackendLeg { upgraded, compression, picked } = backend;
                 let limit = self.handle.limit.saturating_add(1024);
-                self.backend = Some(Leg::new(upgraded, Role::Client, limit).await);
+                self.backend = Some(Leg::new(upgraded, Role::Server, compression, limit).await);
                 self.picked = Some(picked);
                 self.cookies = headers.get_all(SET_COOKIE).iter().cloned().collect();
                 self.session.dialed(now);
@@ -449,12 +453,13 @@ impl Driver {
             None => Ok(outgoing),
         };
         let (exchange, lease) = (Arc::clone(&self.exchange), self.lease.take());
+        let extensions = std::mem::replace(&mut self.extensions, ws::Extensions::None);
         self.dialing = Some(Box::pin(async move {
             let lease = match lease {
                 Some(lease) => lease,
                 None => ws::reserve(&exchange).await?,
             };
-            ws::dial(&exchange, lease, outgoing?).await
+            ws::dial(&exchange, lease, outgoing?, extensions).await
         }));
     }
 

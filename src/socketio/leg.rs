@@ -8,15 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use std::pin::Pin;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use crate::framing::deflate::{Packer, Role};
 use crate::framing::engineio::Frame;
-use crate::ws;
+use crate::ws::{self, Compression, Wire};
 
 /// Frames that wait here; more wait in the session, where they are counted.
 const WAITING: usize = 4;
@@ -25,7 +24,8 @@ const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// A WebSocket and what waits to be sent on it.
 pub(super) struct Leg {
-    stream: WebSocketStream<TokioIo<Upgraded>>,
+    stream: WebSocketStream<Wire>,
+    packer: Option<Packer>,
     queue: VecDeque<Message>,
     is_dirty: bool,
     /// Bytes that were sent.
@@ -45,10 +45,10 @@ pub(super) enum Event {
 }
 
 impl Leg {
-    /// `limit`: bytes of one message.
-    pub(super) async fn new(upgraded: Upgraded, role: Role, limit: usize) -> Self {
-        let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, Some(ws::config(limit))).await;
-        Self { stream, queue: VecDeque::new(), is_dirty: false, sent: 0 }
+    /// The connection to someone; `limit`: bytes of one message.
+    pub(super) async fn new(upgraded: Upgraded, with: Role, compression: Option<Compression>, limit: usize) -> Self {
+        let (stream, packer) = ws::stream(upgraded, with, compression, limit).await;
+        Self { stream, packer, queue: VecDeque::new(), is_dirty: false, sent: 0 }
     }
 
     /// Whether it takes another frame.
@@ -62,7 +62,8 @@ impl Leg {
             Frame::Text(text) => Utf8Bytes::try_from(text).map(Message::Text).ok(),
             Frame::Binary(bytes) => Some(Message::Binary(bytes)),
         };
-        self.queue.extend(message);
+        let Some(message) = message else { return };
+        self.queue.extend(ws::pieces(ws::packed(&mut self.packer, message)));
     }
 
     /// What happens next. Nothing is lost where the future is dropped.

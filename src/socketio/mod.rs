@@ -67,6 +67,7 @@ pub(crate) fn find(plane: &Plane, head: &Parts) -> Option<Handle> {
 
 /// Answers a request for a session that is there.
 pub(crate) async fn resume(
+    plane: &Plane,
     handle: &Handle,
     recorder: &mut Option<Recorder>,
     head: &Parts,
@@ -86,8 +87,9 @@ pub(crate) async fn resume(
         Ok(asked) => match (asked.transport, upgrade) {
             (Transport::Polling, _) => polls::answer(handle, &asked, head, body).await.map(Answer::Message),
             (Transport::WebSocket, Some(upgrade)) => {
-                let (response, upgrade, slot) = ws::Handshake::check(head, upgrade)?.accept();
-                let is_there = handle.attach(response.status(), upgrade, slot, recorder).await;
+                let mut extensions = ws::Extensions::own(plane, handle.contexts, &head.headers);
+                let (response, connection) = ws::Handshake::check(head, upgrade)?.accept(&mut extensions);
+                let is_there = handle.attach(response.status(), connection, recorder).await;
                 let unknown = || Answer::Message(respond::engineio(EngineIoError::UnknownSession));
                 Ok(if is_there { Answer::Socket(response) } else { unknown() })
             }

@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::StatusCode;
-use hyper::upgrade::OnUpgrade;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::framing::Generation;
 use crate::framing::engineio::Binary;
 use crate::framing::engineio::payload::Form;
 use crate::http::record::Recorder;
-use crate::http::server::Slot;
 use crate::telemetry::access_log::Record;
+use crate::ws::Accepted;
 
 use super::polls::Polled;
 
@@ -40,6 +39,8 @@ pub(crate) struct Handle {
     pub(super) binary: Binary,
     /// Bytes that a body may have.
     pub(super) limit: usize,
+    /// Bytes that contexts of compressed sockets may take, all together.
+    pub(super) contexts: u64,
     pub(super) origins: Option<Arc<[String]>>,
     /// What records of its requests say.
     pub(super) named: Arc<Named>,
@@ -67,8 +68,7 @@ pub(super) enum Command {
 
 /// A connection that becomes a WebSocket.
 pub(super) struct Attached {
-    pub(super) upgrade: OnUpgrade,
-    pub(super) slot: Option<Slot>,
+    pub(super) connection: Accepted,
     pub(super) recorder: Option<Recorder>,
 }
 
@@ -85,15 +85,14 @@ impl Handle {
     pub(super) async fn attach(
         &self,
         status: StatusCode,
-        upgrade: OnUpgrade,
-        slot: Option<Slot>,
+        connection: Accepted,
         recorder: &mut Option<Recorder>,
     ) -> bool {
         let Ok(permit) = self.commands.reserve().await else { return false };
         if let Some(recorder) = recorder {
             recorder.record().status = status.as_u16();
         }
-        permit.send(Command::Attach(Box::new(Attached { upgrade, slot, recorder: recorder.take() })));
+        permit.send(Command::Attach(Box::new(Attached { connection, recorder: recorder.take() })));
         true
     }
 }

@@ -4,7 +4,8 @@ use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// A clock that both directions of a socket set back.
 #[derive(Debug)]
@@ -38,6 +39,92 @@ impl Activity {
                 return;
             }
             sleep_until(until).await;
+        }
+    }
+}
+
+/// Whether a side is alive: who is silent is pinged, and who does not answer is gone.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    /// How often the side was heard.
+    beats: AtomicU64,
+    pinged: Notify,
+}
+
+impl Pulse {
+    /// Something came from the side.
+    pub(super) fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A ping has been sent to the side: from now on it has time to answer.
+    pub(super) fn pinged(&self) {
+        self.pinged.notify_one();
+    }
+
+    /// Asks for a ping when nothing has been heard for as long as `every`, or nearly twice as long; returns when one has not
+    /// been answered for as long again. One that cannot be sent yet, since the side is slow to read, is waited for.
+    pub(super) async fn stops(&self, every: Option<Duration>, ping: impl Fn()) {
+        let Some(every) = every else {
+            return pending().await;
+        };
+        loop {
+            let before = self.beats.load(Ordering::Relaxed);
+            sleep(every).await;
+            if self.beats.load(Ordering::Relaxed) != before {
+                continue;
+            }
+            ping();
+            self.pinged.notified().await;
+            sleep(every).await;
+            if self.beats.load(Ordering::Relaxed) == before {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    const EVERY: Duration = Duration::from_millis(5);
+
+    #[tokio::test]
+    async fn who_answers_pings_is_alive() {
+        let (pulse, pings, enough) = (Pulse::default(), Cell::new(0), Notify::new());
+        let ping = || {
+            pulse.pinged();
+            pulse.beat();
+            pings.set(pings.get() + 1);
+            if pings.get() == 10 {
+                enough.notify_one();
+            }
+        };
+        tokio::select! {
+            () = pulse.stops(Some(EVERY), ping) => panic!("it is alive"),
+            () = enough.notified() => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_silent_is_gone_after_one_ping() {
+        let (pulse, pings) = (Pulse::default(), Cell::new(0));
+        let ping = || {
+            pulse.pinged();
+            pings.set(pings.get() + 1);
+        };
+        pulse.stops(Some(EVERY), ping).await;
+        assert_eq!(pings.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_has_not_been_sent_a_ping_is_not_gone() {
+        let pulse = Pulse::default();
+        tokio::select! {
+            () = pulse.stops(Some(EVERY), || {}) => panic!("nothing was asked"),
+            () = sleep(EVERY * 10) => {}
         }
     }
 }

@@ -4,8 +4,6 @@
 //! are read, each leg has its own: a client that offers `permessage-deflate` is answered here, and only then the backend
 //! is offered it too.
 
-use std::sync::Arc;
-
 use http::header::{self, HeaderMap};
 
 use crate::framing::deflate::{self, Agreed};
@@ -15,7 +13,7 @@ use crate::http::{Plane, headers};
 use super::wire::{Compression, Contexts, Held};
 
 /// Who decides about extensions.
-pub(super) enum Extensions {
+pub(crate) enum Extensions {
     /// The client and the backend.
     Theirs,
     /// Nobody: there are none.
@@ -25,7 +23,7 @@ pub(super) enum Extensions {
 }
 
 /// What is needed for the answer to a client, and what a backend was offered.
-pub(super) struct Own {
+pub(crate) struct Own {
     client: Option<Compression>,
     answer: String,
     /// The memory for the backend's contexts, where there is some.
@@ -34,11 +32,15 @@ pub(super) struct Own {
 
 impl Extensions {
     /// Of a request for the backend, as the client and the rules have it.
-    pub(super) fn new(plane: &Arc<Plane>, exchange: &Exchange, request: &HeaderMap, is_translated: bool) -> Self {
+    pub(super) fn new(plane: &Plane, exchange: &Exchange, request: &HeaderMap, is_translated: bool) -> Self {
         if !is_translated {
             return Self::Theirs;
         }
-        let limit = exchange.route.config.limits.contexts;
+        Self::own(plane, exchange.route.config.limits.contexts, request)
+    }
+
+    /// Of a request whose messages are read here, where contexts may take up to `limit` bytes.
+    pub(crate) fn own(plane: &Plane, limit: u64, request: &HeaderMap) -> Self {
         Own::new(values(request), &plane.contexts, limit).map_or(Self::None, |own| Self::Own(Box::new(own)))
     }
 

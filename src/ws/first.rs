@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http::Method;
 use http::request::Parts;
-use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
@@ -14,26 +13,14 @@ use crate::framing::deflate::Role;
 use crate::http::body::Observer as _;
 use crate::http::exchange::Exchange;
 use crate::http::record::Recorder;
-use crate::http::server::Slot;
 use crate::http::{Plane, headers, request};
 use crate::rules::Named;
 use crate::telemetry::metrics;
 
 use super::extensions::Extensions;
-use super::handshake::{self, Shaken};
+use super::handshake::{self, Accepted, Shaken};
 use super::leg::{self, Incoming, Outgoing};
 use super::session::{self, BackendLeg, Rules, Stop};
-use super::wire::Compression;
-
-/// The client's side.
-pub(super) struct Client {
-    /// Its connection, once it has read the answer.
-    pub(super) upgrade: OnUpgrade,
-    /// What was agreed on with it.
-    pub(super) compression: Option<Compression>,
-    /// It counts as open until the socket ends.
-    pub(super) slot: Option<Slot>,
-}
 
 /// A socket that waits for its first message.
 pub(crate) struct Waiting {
@@ -41,7 +28,7 @@ pub(crate) struct Waiting {
     pub(super) exchange: Exchange,
     /// The handshake's, for the backend.
     pub(super) head: Parts,
-    pub(super) client: Client,
+    pub(super) client: Accepted,
     pub(super) extensions: Extensions,
 }
 

@@ -1,14 +1,62 @@
-//! Where WebSocket frames end (RFC 6455 section 5.2), in bytes that come in any pieces. Pure.
+//! Where WebSocket frames begin and end (RFC 6455 section 5.2), in bytes that come in any pieces. Pure.
 
 /// The longest header: two bytes, eight of length, four of mask.
-const HEADER: usize = 14;
+pub(super) const HEADER: usize = 14;
+
+/// The header of a frame, as far as it has come.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Header {
+    bytes: [u8; HEADER],
+    have: usize,
+}
+
+impl Header {
+    /// Takes the next byte of a header that is not whole; whether it is whole now.
+    pub(super) fn push(&mut self, byte: u8) -> bool {
+        self.bytes[self.have] = byte;
+        self.have += 1;
+        self.have == self.length()
+    }
+
+    /// What has come.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.have]
+    }
+
+    /// The same, to be changed.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.have]
+    }
+
+    /// How long the header is, as far as it is known.
+    pub(super) fn length(&self) -> usize {
+        if self.have < 2 {
+            return 2;
+        }
+        let extended = match self.bytes[1] & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let mask = if self.bytes[1] & 0x80 == 0 { 0 } else { 4 };
+        2 + extended + mask
+    }
+
+    /// Bytes of the payload, as a whole header says.
+    pub(super) fn payload(&self) -> u64 {
+        let big_endian = |bytes: &[u8]| bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b));
+        match self.bytes[1] & 0x7f {
+            126 => big_endian(&self.bytes[2..4]),
+            127 => big_endian(&self.bytes[2..10]),
+            short => u64::from(short),
+        }
+    }
+}
 
 /// Follows a stream of frames.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    header: [u8; HEADER],
-    /// Bytes of a header that has begun.
-    have: usize,
+    header: Header,
     /// Bytes of the payload that are to come.
     payload: u64,
 }
@@ -16,7 +64,7 @@ pub(super) struct Frames {
 impl Frames {
     /// Whether the stream is between two frames.
     pub(super) fn is_between(&self) -> bool {
-        self.have == 0 && self.payload == 0
+        self.header.bytes().is_empty() && self.payload == 0
     }
 
     /// Follows the next bytes; how many of them belong to frames that have ended by then, counted from the first.
@@ -30,44 +78,19 @@ impl Frames {
                 self.payload -= step as u64;
                 at += step;
             } else {
-                self.header[self.have] = bytes[at];
-                self.have += 1;
+                let is_whole = self.header.push(bytes[at]);
                 at += 1;
-                if self.have < self.header_length() {
+                if !is_whole {
                     continue;
                 }
-                self.payload = self.payload_length();
-                self.have = 0;
+                self.payload = self.header.payload();
+                self.header = Header::default();
             }
             if self.payload == 0 {
                 ended = at;
             }
         }
         ended
-    }
-
-    /// How long the header is, as far as it is known.
-    fn header_length(&self) -> usize {
-        if self.have < 2 {
-            return 2;
-        }
-        let extended = match self.header[1] & 0x7f {
-            126 => 2,
-            127 => 8,
-            _ => 0,
-        };
-        let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
-        2 + extended + mask
-    }
-
-    /// What a whole header says.
-    fn payload_length(&self) -> u64 {
-        let big_endian = |bytes: &[u8]| bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b));
-        match self.header[1] & 0x7f {
-            126 => big_endian(&self.header[2..4]),
-            127 => big_endian(&self.header[2..10]),
-            short => u64::from(short),
-        }
     }
 }
 

@@ -7,11 +7,11 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::backend::{Body, Lease, Picked};
+use crate::backend::{Body, Lease};
 use crate::failure::{Failure, Kind, Side, causes};
 use crate::http::exchange::Exchange;
 use crate::http::send::Outgoing;
@@ -19,7 +19,7 @@ use crate::http::server::Slot;
 use crate::http::{Plane, body, headers, respond};
 
 use super::extensions::Extensions;
-use super::first::{Client, Waiting};
+use super::first::Waiting;
 use super::session::{BackendLeg, Legs, Session};
 use super::wire::Compression;
 
@@ -34,6 +34,15 @@ pub(crate) struct Handshake {
     version: Version,
     upgrade: OnUpgrade,
     slot: Option<Slot>,
+}
+
+/// A client's connection that becomes a socket once it has read the answer.
+pub(crate) struct Accepted {
+    pub(crate) upgrade: OnUpgrade,
+    /// What was agreed on with the client.
+    pub(crate) compression: Option<Compression>,
+    /// It counts as open until the socket ends.
+    pub(crate) slot: Option<Slot>,
 }
 
 /// What the backend made of it.
@@ -110,15 +119,16 @@ impl Handshake {
         }
         exchange.stamp(to);
         self.switch(to);
-        let client = Client { upgrade: self.upgrade, compression, slot: self.slot };
+        let client = Accepted { upgrade: self.upgrade, compression, slot: self.slot };
         (response, Waiting { plane: Arc::clone(plane), exchange, head, client, extensions })
     }
 
     /// The answer for a client whose socket is not the backend's, and the connection that becomes that socket.
-    pub(crate) fn accept(self) -> (Response<Body>, OnUpgrade, Option<Slot>) {
+    pub(crate) fn accept(self, extensions: &mut Extensions) -> (Response<Body>, Accepted) {
         let mut response = respond::switching(self.version);
+        let compression = extensions.answer(response.headers_mut());
         self.switch(response.headers_mut());
-        (response, self.upgrade, self.slot)
+        (response, Accepted { upgrade: self.upgrade, compression, slot: self.slot })
     }
 
     /// Adds what makes an answer one to this handshake.
@@ -157,8 +167,8 @@ impl Handshake {
 
 /// What the backend made of a request that is this proxy's own.
 pub(crate) enum Dialed {
-    /// A socket, the endpoint that it keeps busy, and what else the backend said.
-    Socket(Upgraded, Picked, HeaderMap),
+    /// A socket, and what else the backend said.
+    Socket(BackendLeg, HeaderMap),
     /// Its refusal.
     Refused(Response<Body>),
 }
@@ -171,14 +181,19 @@ pub(crate) async fn reserve(exchange: &Exchange) -> Result<Lease, Failure> {
     connect(exchange).await
 }
 
-/// Opens a socket of this proxy's own to the backend, without extensions.
+/// Opens a socket of this proxy's own to the backend.
 ///
 /// # Errors
 /// As the backend answers with what is no handshake.
-pub(crate) async fn dial(exchange: &Exchange, lease: Lease, mut outgoing: Outgoing) -> Result<Dialed, Failure> {
+pub(crate) async fn dial(
+    exchange: &Exchange,
+    lease: Lease,
+    mut outgoing: Outgoing,
+    mut extensions: Extensions,
+) -> Result<Dialed, Failure> {
     outgoing.headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
-    match shake(exchange, lease, outgoing, &mut Extensions::None).await? {
-        Shaken::Socket(backend, headers) => Ok(Dialed::Socket(backend.upgraded, backend.picked, headers)),
+    match shake(exchange, lease, outgoing, &mut extensions).await? {
+        Shaken::Socket(backend, headers) => Ok(Dialed::Socket(backend, headers)),
         Shaken::Refused(response, lease) => refusal(exchange, *response, *lease).map(Dialed::Refused),
     }
 }

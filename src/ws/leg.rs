@@ -1,9 +1,10 @@
 //! One side of a socket as messages: what comes from it, and what is sent to it.
 
 use std::future::poll_fn;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
@@ -17,11 +18,14 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::framing::deflate::{Packer, Role};
 
+use super::split::PIECE;
 use super::wire::{self, Compression, Wire};
 
 /// Buffers of each leg, in bytes.
 const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
+/// Bytes of answers to pings that wait for a peer that reads nothing; one that sends more pings gets no more answers.
+const PONGS: usize = 32 * 1024;
 /// How long a side that was closed for what it sent may go on sending into the void, so that the close is not
 /// lost in a reset.
 const LINGER: Duration = Duration::from_secs(1);
@@ -38,12 +42,12 @@ pub(super) struct Outgoing {
 }
 
 /// How messages of up to `limit` bytes are read and written.
-pub(crate) fn config(limit: usize) -> WebSocketConfig {
+fn config(limit: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
-        // One message, whole, and the control frames between.
-        .max_write_buffer_size(WRITE_BUFFER + 2 * limit + 1024)
+        // Buffers stay as large as they once were, so that they are never larger than this.
+        .max_write_buffer_size(WRITE_BUFFER + PIECE + PONGS)
         .max_message_size(Some(limit))
         .max_frame_size(Some(limit))
 }
@@ -55,26 +59,37 @@ pub(super) async fn open(
     compression: Option<Compression>,
     limit: usize,
 ) -> (Incoming, Outgoing) {
+    let (stream, packer) = stream(upgraded, with, compression, limit).await;
+    let (sink, stream) = stream.split();
+    (Incoming(stream), Outgoing { sink, packer, is_dirty: false })
+}
+
+/// The messages of such a connection, and what compresses those that are sent.
+pub(crate) async fn stream(
+    upgraded: Upgraded,
+    with: Role,
+    compression: Option<Compression>,
+    limit: usize,
+) -> (WebSocketStream<Wire>, Option<Packer>) {
     let role = match with {
         Role::Client => protocol::Role::Server,
         Role::Server => protocol::Role::Client,
     };
     let packer = compression.as_ref().map(|compression| compression.packer(with));
-    let wire = Wire::new(upgraded, with, compression);
-    let (sink, stream) = WebSocketStream::from_raw_socket(wire, role, Some(config(limit))).await.split();
-    (Incoming(stream), Outgoing { sink, packer, is_dirty: false })
+    let wire = Wire::new(upgraded, with, compression, limit);
+    (WebSocketStream::from_raw_socket(wire, role, Some(config(limit))).await, packer)
 }
 
 impl Incoming {
     /// The next message. What waits to be sent on is written when no further message is there: messages that come
-    /// together leave together.
+    /// together leave together. [`Error::WriteBufferFull`] is the fault of who they are sent to.
     pub(super) async fn next(&mut self, to: &mut Outgoing) -> Option<Result<Message, Error>> {
         poll_fn(|cx| {
             let next = self.0.poll_next_unpin(cx);
-            if next.is_pending() {
-                to.poll_written(cx);
+            match next.is_pending().then(|| to.poll_written(cx)) {
+                Some(Err(full)) => Poll::Ready(Some(Err(full))),
+                Some(Ok(())) | None => next,
             }
-            next
         })
         .await
     }
@@ -84,11 +99,14 @@ impl Outgoing {
     /// Sends a message; it may wait for the next flush.
     pub(super) async fn send(&mut self, message: Message) -> Result<(), Error> {
         self.is_dirty = true;
-        let message = match &mut self.packer {
-            Some(packer) => packed(packer, message),
-            None => message,
-        };
-        self.sink.feed(message).await
+        let message = packed(&mut self.packer, message);
+        if message.len() <= PIECE {
+            return self.sink.feed(message).await;
+        }
+        for piece in pieces(message) {
+            self.sink.feed(piece).await?;
+        }
+        Ok(())
     }
 
     /// Sends the last message, a close, and what waits before it.
@@ -97,23 +115,59 @@ impl Outgoing {
         self.sink.send(close).await
     }
 
-    /// Writes as much of what waits as can be. Who cannot be written to is noticed by who reads from there.
-    fn poll_written(&mut self, cx: &mut Context<'_>) {
-        if self.is_dirty && self.sink.poll_flush_unpin(cx).is_ready() {
-            self.is_dirty = false;
+    /// Writes as much of what waits as can be. Who cannot be written to is noticed by who reads from there, but for a
+    /// peer that takes no answers to its pings.
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        if !self.is_dirty {
+            return Ok(());
+        }
+        let written = self.sink.poll_flush_unpin(cx);
+        self.is_dirty = written.is_pending();
+        match written {
+            Poll::Ready(Err(full @ Error::WriteBufferFull(_))) => Err(full),
+            Poll::Ready(_) | Poll::Pending => Ok(()),
         }
     }
 }
 
-/// A message as a frame with RSV1, where compressing it is worth it.
-fn packed(packer: &mut Packer, message: Message) -> Message {
-    let (data, payload): (Data, &[u8]) = match &message {
+/// A message as it is sent: a large one as several frames.
+pub(crate) fn pieces(message: Message) -> impl Iterator<Item = Message> {
+    let mut rest = Some(message);
+    let mut header = None;
+    std::iter::from_fn(move || {
+        let message = rest.take()?;
+        if message.len() <= PIECE && header.is_none() {
+            return Some(message);
+        }
+        let (first, mut payload) = match message {
+            Message::Text(text) => (data(Data::Text), Bytes::from(text)),
+            Message::Frame(frame) => (frame.header().clone(), frame.into_payload()),
+            other => (data(Data::Binary), other.into_data()),
+        };
+        let mut header = header.replace(data(Data::Continue)).unwrap_or(first);
+        let piece = payload.split_to(PIECE.min(payload.len()));
+        header.is_final = payload.is_empty();
+        if !header.is_final {
+            rest = Some(Message::Binary(payload));
+        }
+        Some(Message::Frame(Frame::from_payload(header, piece)))
+    })
+}
+
+fn data(data: Data) -> FrameHeader {
+    FrameHeader { opcode: OpCode::Data(data), ..FrameHeader::default() }
+}
+
+/// A message as a frame with RSV1, where there is a packer and compressing it is worth it.
+pub(crate) fn packed(packer: &mut Option<Packer>, message: Message) -> Message {
+    let Some(packer) = packer else { return message };
+    let (kind, payload): (Data, &[u8]) = match &message {
         Message::Text(text) => (Data::Text, text.as_bytes()),
         Message::Binary(bytes) => (Data::Binary, bytes),
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return message,
     };
     let Some(shorter) = wire::pack(packer, payload) else { return message };
-    let header = FrameHeader { rsv1: true, opcode: OpCode::Data(data), ..FrameHeader::default() };
+    let header = FrameHeader { rsv1: true, ..data(kind) };
     Message::Frame(Frame::from_payload(header, shorter))
 }
 

@@ -8,7 +8,8 @@
 //! 3. Sockets without rules are a `tunnel`: bytes, never messages; `frames` knows where one could be put between.
 //!    One whose version its first message names is answered first; `first` opens the backend's side when it has come.
 //! 4. `leg` is one side as messages, and `wire` its connection, from which compressed messages are read as if they
-//!    were not. What is agreed on with each side is its own, see [`crate::framing::deflate`].
+//!    were not, and large frames as several (`split`). What is agreed on with each side is its own, see
+//!    [`crate::framing::deflate`].
 //! 5. Close codes and reasons travel end to end. Only `session` picks one.
 
 mod activity;
@@ -18,10 +19,13 @@ mod frames;
 mod handshake;
 mod leg;
 mod session;
+mod split;
 mod tunnel;
 mod wire;
 
-pub(crate) use handshake::{Dialed, Handshake, Opened, dial, reserve};
-pub(crate) use leg::config;
-pub(crate) use session::Session;
+pub(crate) use extensions::Extensions;
+pub(crate) use handshake::{Accepted, Dialed, Handshake, Opened, dial, reserve};
+pub(crate) use leg::{packed, pieces, stream};
+pub(crate) use session::{BackendLeg, Session};
 pub use wire::Contexts;
+pub(crate) use wire::{Compression, Wire};

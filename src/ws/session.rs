@@ -6,9 +6,9 @@
 //! | a side closes without a code | nothing | a close without a code |
 //! | a message above `limits.message`, also one that grows above it when it is decompressed | 1009 | 1011 |
 //! | text that is not UTF-8, or compressed data that is none | 1007 | 1011 |
-//! | a violation of RFC 6455 | 1002 | 1011 |
-//! | the client goes away without a close | | 1001 |
-//! | the backend goes away without a close | | 1011 |
+//! | a violation of RFC 6455, a close whose code may not be sent too | 1002 | 1011 |
+//! | the client goes away without a close, or answers no ping | | 1001 |
+//! | the backend goes away without a close, or answers no ping | | 1011 |
 //! | no translation, and `on_error.frame: close` | 1011 | 1011 |
 //! | no message for `websocket_idle`, or the proxy drains | 1001 | 1001 |
 //!
@@ -46,7 +46,7 @@ use crate::snapshot::Route;
 use crate::telemetry::metrics::{self, MessageOutcome};
 use crate::version::VersionId;
 
-use super::activity::Activity;
+use super::activity::{Activity, Pulse};
 use super::leg::{self, Incoming, Outgoing};
 use super::tunnel::{self, Goodbye};
 use super::wire::Compression;
@@ -54,9 +54,11 @@ use super::wire::Compression;
 /// How long both sides have to end after one was closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
-/// Replies that wait for a client; more are lost.
+/// What waits to be told to a side beside what comes; more is lost.
 const REPLIES: usize = 8;
 const SHUTTING_DOWN: &str = "the server is shutting down";
+const SILENT: &str = "no message for too long";
+const BROKEN: &str = "the peer broke the protocol";
 /// Bytes of a reason at most (RFC 6455 section 5.5).
 const REASON: usize = 123;
 
@@ -227,6 +229,8 @@ struct Talk<'a> {
     /// Bytes sent to the client.
     bytes: AtomicU64,
     activity: Activity,
+    client: Pulse,
+    server: Pulse,
     /// Cancelled when a first side was closed.
     closing: CancellationToken,
 }
@@ -236,19 +240,46 @@ struct Pump {
     side: Side,
     from: Incoming,
     to: Outgoing,
-    /// How the side that this direction sends to is to be closed.
-    orders: mpsc::Receiver<CloseFrame>,
-    /// How the side that this direction reads from is to be closed: by the other direction.
-    close_sender: mpsc::Sender<CloseFrame>,
-    /// What the side that this direction sends to is to be told beside what comes.
-    replies: mpsc::Receiver<Message>,
-    /// The same of the other direction.
-    reply_sender: mpsc::Sender<Message>,
+    /// What the side that this direction sends to is to be told.
+    orders: Orders,
+    /// How the side that this direction reads from is reached: by the other direction.
+    sender: Reach,
     /// Whether `to` has been closed or is gone; what is still read is thrown away.
     is_shut: bool,
     /// What has been read already.
     first: Option<Message>,
     counts: metrics::Messages,
+}
+
+/// How a side is told something beside what comes from the other one.
+#[derive(Clone)]
+struct Reach {
+    close: mpsc::Sender<CloseFrame>,
+    tell: mpsc::Sender<Message>,
+}
+
+/// What a side is to be told.
+struct Orders {
+    close: mpsc::Receiver<CloseFrame>,
+    tell: mpsc::Receiver<Message>,
+}
+
+impl Reach {
+    fn new() -> (Self, Orders) {
+        let (close, closes) = mpsc::channel(1);
+        let (tell, tells) = mpsc::channel(REPLIES);
+        (Self { close, tell }, Orders { close: closes, tell: tells })
+    }
+
+    /// Has the side closed, if it is not being closed already.
+    fn close(&self, frame: CloseFrame) {
+        let _ = self.close.try_send(frame);
+    }
+
+    /// Has the side told something. One that reads nothing of what it is sent is told no more.
+    fn tell(&self, message: Message) {
+        let _ = self.tell.try_send(message);
+    }
 }
 
 impl<'a> Talk<'a> {
@@ -260,6 +291,8 @@ impl<'a> Talk<'a> {
             limits: json::Limits { depth: limits.depth, buffer: limits.message },
             bytes: AtomicU64::new(0),
             activity: Activity::new(),
+            client: Pulse::default(),
+            server: Pulse::default(),
             closing: CancellationToken::new(),
         }
     }
@@ -271,32 +304,25 @@ impl<'a> Talk<'a> {
         first: Option<Message>,
         plane: &Plane,
     ) {
-        let (client_stream, client_sink) = client;
-        let (backend_stream, backend_sink) = backend;
-        let (close_client, client_orders) = mpsc::channel(1);
-        let (close_backend, backend_orders) = mpsc::channel(1);
-        let (reply_client, client_replies) = mpsc::channel(REPLIES);
-        let (reply_backend, backend_replies) = mpsc::channel(REPLIES);
+        let ((from_client, to_client), (from_backend, to_backend)) = (client, backend);
+        let (client, client_orders) = Reach::new();
+        let (backend, backend_orders) = Reach::new();
         let up = Pump {
             side: Side::Client,
-            from: client_stream,
-            to: backend_sink,
+            from: from_client,
+            to: to_backend,
             orders: backend_orders,
-            close_sender: close_client.clone(),
-            replies: backend_replies,
-            reply_sender: reply_client,
+            sender: client.clone(),
             is_shut: false,
             first,
             counts: self.counts(Side::Client),
         };
         let down = Pump {
             side: Side::Server,
-            from: backend_stream,
-            to: client_sink,
+            from: from_backend,
+            to: to_client,
             orders: client_orders,
-            close_sender: close_backend.clone(),
-            replies: client_replies,
-            reply_sender: reply_backend,
+            sender: backend.clone(),
             is_shut: false,
             first: None,
             counts: self.counts(Side::Server),
@@ -307,7 +333,7 @@ impl<'a> Talk<'a> {
                 leg::linger(up.from, down.to).await;
                 leg::linger(down.from, up.to).await;
             }
-            () = self.supervise(plane, &close_client, &close_backend) => {}
+            () = self.supervise(plane, &client, &backend) => {}
         }
     }
 
@@ -315,18 +341,28 @@ impl<'a> Talk<'a> {
         metrics::Messages::new(Arc::clone(&self.rules.route.name), side.name())
     }
 
+    fn pulse(&self, side: Side) -> &Pulse {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
     /// Ends the socket when it has to: gracefully at first. Returns when grace has passed.
-    async fn supervise(&self, plane: &Plane, client: &mpsc::Sender<CloseFrame>, backend: &mpsc::Sender<CloseFrame>) {
-        let idle = self.rules.route.config.timeouts.websocket_idle;
-        let reason = tokio::select! {
-            () = self.closing.cancelled() => None,
-            () = plane.draining.cancelled() => Some(SHUTTING_DOWN),
-            () = self.activity.idle(idle) => Some("no message for too long"),
+    async fn supervise(&self, plane: &Plane, client: &Reach, backend: &Reach) {
+        let timeouts = &self.rules.route.config.timeouts;
+        let away = |reason| Some(close(CloseCode::Away, reason));
+        let ping = || Message::Ping(Bytes::new());
+        let (to_client, to_backend) = tokio::select! {
+            () = self.closing.cancelled() => (None, None),
+            () = plane.draining.cancelled() => (away(SHUTTING_DOWN), away(SHUTTING_DOWN)),
+            () = self.activity.idle(timeouts.websocket_idle) => (away(SILENT), away(SILENT)),
+            () = self.client.stops(timeouts.websocket_ping, || client.tell(ping())) => (None, Some(gone(Side::Client))),
+            () = self.server.stops(timeouts.websocket_ping, || backend.tell(ping())) => (Some(gone(Side::Server)), None),
         };
-        if let Some(reason) = reason {
-            for side in [client, backend] {
-                // A full queue means that the side is being closed already.
-                let _ = side.try_send(close(CloseCode::Away, reason));
+        for (side, frame) in [(client, to_client), (backend, to_backend)] {
+            if let Some(frame) = frame {
+                side.close(frame);
             }
         }
         sleep(CLOSE_GRACE).await;
@@ -339,22 +375,31 @@ impl<'a> Talk<'a> {
         }
         loop {
             tokio::select! {
-                Some(order) = pump.orders.recv() => self.shut(&mut pump, Some(order)).await,
-                Some(reply) = pump.replies.recv() => self.send(&mut pump, reply).await,
+                Some(order) = pump.orders.close.recv() => self.shut(&mut pump, Some(order)).await,
+                Some(told) = pump.orders.tell.recv() => self.tell(&mut pump, told).await,
                 message = pump.from.next(&mut pump.to) => match message {
-                    Some(Ok(Message::Close(frame))) => self.shut(&mut pump, frame).await,
-                    Some(Ok(message)) => self.forward(&mut pump, message).await,
+                    Some(Ok(Message::Close(frame))) => self.shut(&mut pump, relayed(frame)).await,
+                    Some(Ok(message)) => {
+                        self.pulse(pump.side).beat();
+                        self.forward(&mut pump, message).await;
+                    }
                     Some(Err(error)) => self.broken(&mut pump, &error).await,
                     None => {
-                        let code = match pump.side {
-                            Side::Client => close(CloseCode::Away, "the client is gone"),
-                            Side::Server => close(CloseCode::Error, "the backend is gone"),
-                        };
-                        self.shut(&mut pump, Some(code)).await;
+                        let side = pump.side;
+                        self.shut(&mut pump, Some(gone(side))).await;
                         return pump;
                     }
                 },
             }
+        }
+    }
+
+    /// Sends what is this proxy's own.
+    async fn tell(&self, pump: &mut Pump, message: Message) {
+        let is_ping = message.is_ping();
+        self.send(pump, message).await;
+        if is_ping {
+            self.pulse(pump.side.other()).pinged();
         }
     }
 
@@ -379,8 +424,19 @@ impl<'a> Talk<'a> {
         if pump.side == Side::Server {
             self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
         }
-        // A receiver that is gone is noticed by the direction that reads from it.
-        pump.is_shut |= pump.to.send(message).await.is_err();
+        if let Err(error) = pump.to.send(message).await {
+            self.unsent(pump, &error);
+        }
+    }
+
+    /// A message cannot be sent. A receiver that is gone is noticed by the direction that reads from it; one that takes no
+    /// answers to its pings is as good as gone.
+    fn unsent(&self, pump: &mut Pump, error: &tungstenite::Error) {
+        pump.is_shut = true;
+        if let tungstenite::Error::WriteBufferFull(_) = error {
+            pump.sender.close(gone(pump.side.other()));
+            self.closing.cancel();
+        }
     }
 
     /// What the receiver gets to see of a text message; `None`: nothing.
@@ -436,22 +492,24 @@ impl<'a> Talk<'a> {
             Ok(Outcome::Dropped) | Err(_) => return,
         };
         if let Ok(text) = Utf8Bytes::try_from(text) {
-            // A client that reads nothing of what it is sent is told no more.
-            let _ = pump.reply_sender.try_send(Message::Text(text));
+            pump.sender.tell(Message::Text(text));
         }
     }
 
     fn close_both(&self, pump: &Pump, reason: &'static str) {
-        let _ = pump.close_sender.try_send(close(CloseCode::Error, reason));
+        pump.sender.close(close(CloseCode::Error, reason));
         self.closing.cancel();
     }
 
     /// The sender broke the protocol or its connection broke.
     async fn broken(&self, pump: &mut Pump, error: &tungstenite::Error) {
+        if let tungstenite::Error::WriteBufferFull(_) = error {
+            return self.unsent(pump, error);
+        }
         if let Some(code) = offence(error) {
             // Whatever the sender did, its own side is closed by the other direction.
-            let _ = pump.close_sender.try_send(code);
-            self.shut(pump, Some(close(CloseCode::Error, "the peer broke the protocol"))).await;
+            pump.sender.close(code);
+            self.shut(pump, Some(close(CloseCode::Error, BROKEN))).await;
         }
         // A broken connection ends the stream; what that means is decided there.
     }
@@ -469,6 +527,20 @@ impl<'a> Talk<'a> {
 
 fn close(code: CloseCode, reason: &'static str) -> CloseFrame {
     CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
+}
+
+/// What the other side is told of a side that went away.
+fn gone(side: Side) -> CloseFrame {
+    match side {
+        Side::Client => close(CloseCode::Away, "the client is gone"),
+        Side::Server => close(CloseCode::Error, "the backend is gone"),
+    }
+}
+
+/// What the other side is told of a close. One whose code may not be sent was answered with what stands for it here.
+fn relayed(frame: Option<CloseFrame>) -> Option<CloseFrame> {
+    let stands = |frame: &CloseFrame| frame.code == CloseCode::Protocol && frame.reason == "Protocol violation";
+    if frame.as_ref().is_some_and(stands) { Some(close(CloseCode::Error, BROKEN)) } else { frame }
 }
 
 /// A frame, as bytes, that tells one in this role that the other side goes away.

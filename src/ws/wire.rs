@@ -1,4 +1,4 @@
-//! A leg's connection, from which frames without `permessage-deflate` are read.
+//! A leg's connection, from which frames are read that are not large and know nothing of `permessage-deflate`.
 
 use std::cell::RefCell;
 use std::io;
@@ -13,6 +13,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::framing::deflate::{Agreed, Packer, Role, Spare, Unpacker};
+
+use super::frames::HEADER;
+use super::split::Splitter;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 4096;
@@ -88,7 +91,13 @@ pub(super) fn pack(packer: &mut Packer, message: &[u8]) -> Option<Bytes> {
 }
 
 /// A connection.
-pub(super) struct Wire {
+pub(crate) struct Wire {
+    source: Source,
+    splitter: Splitter,
+}
+
+/// Where its frames come from.
+struct Source {
     io: TokioIo<Upgraded>,
     unpacking: Option<Box<Unpacking>>,
 }
@@ -106,14 +115,14 @@ struct Unpacking {
 }
 
 impl Wire {
-    /// The connection to someone, with what was agreed on.
-    pub(super) fn new(upgraded: Upgraded, from: Role, compression: Option<Compression>) -> Self {
+    /// The connection to someone, with what was agreed on, and with frames of up to `limit` bytes.
+    pub(super) fn new(upgraded: Upgraded, from: Role, compression: Option<Compression>, limit: usize) -> Self {
         let unpacking = compression.map(|compression| {
             let unpacker = compression.unpacker(from);
             let (input, output) = (Vec::new(), Vec::new());
             Box::new(Unpacking { unpacker, input, read: 0, output, taken: 0, _held: compression.held })
         });
-        Self { io: TokioIo::new(upgraded), unpacking }
+        Self { source: Source { io: TokioIo::new(upgraded), unpacking }, splitter: Splitter::new(limit as u64) }
     }
 }
 
@@ -145,13 +154,49 @@ impl Unpacking {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { io, unpacking } = &mut *self;
+        let Self { source, splitter } = &mut *self;
+        loop {
+            let due = splitter.due();
+            if !due.is_empty() {
+                let step = due.len().min(buffer.remaining());
+                buffer.put_slice(&due[..step]);
+                splitter.told(step);
+                return Poll::Ready(Ok(()));
+            }
+            let missing = splitter.missing();
+            if missing > 0 {
+                let mut more = [0; HEADER];
+                let read = ready!(source.poll_read(cx, &mut more[..missing]))?;
+                if read == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                splitter.complete(&more[..read]);
+                continue;
+            }
+            let room = buffer.remaining().min(splitter.room());
+            let bytes = buffer.initialize_unfilled_to(room);
+            let read = ready!(source.poll_read(cx, bytes))?;
+            let told = splitter.follow(&mut bytes[..read]);
+            buffer.advance(told);
+            if told > 0 || read == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Reads frames as if they had never been compressed; how many bytes.
+    fn poll_read(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Self { io, unpacking } = self;
+        let mut buffer = ReadBuf::new(bytes);
         let Some(unpacking) = unpacking else {
-            return Pin::new(io).poll_read(cx, buffer);
+            ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
+            return Poll::Ready(Ok(buffer.filled().len()));
         };
         loop {
-            if unpacking.take(buffer) {
-                return Poll::Ready(Ok(()));
+            if unpacking.take(&mut buffer) {
+                return Poll::Ready(Ok(buffer.filled().len()));
             }
             if unpacking.unpack()? {
                 continue;
@@ -160,7 +205,7 @@ impl AsyncRead for Wire {
             let mut chunk = ReadBuf::new(&mut chunk);
             ready!(Pin::new(&mut *io).poll_read(cx, &mut chunk))?;
             if chunk.filled().is_empty() {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(0));
             }
             unpacking.input.extend_from_slice(chunk.filled());
         }
@@ -169,14 +214,14 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        Pin::new(&mut self.source.io).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        Pin::new(&mut self.source.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        Pin::new(&mut self.source.io).poll_shutdown(cx)
     }
 }

@@ -69,3 +69,4 @@ mod ws_ends;
 mod ws_first_message;
 mod ws_http2;
 mod ws_translation;
+mod ws_violations;

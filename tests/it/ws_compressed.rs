@@ -156,7 +156,7 @@ async fn fragments_and_pings_between_them() {
     .await;
     let proxy = TestProxy::before(backend.address).await;
     let (mut client, _) = Peer::open(&proxy, OFFER).await;
-    let text = "snow\u{2603} and more snow\u{2603} ".repeat(3000);
+    let text = "snow\u{2603} and more snow\u{2603} ".repeat(2500);
     let packed = client.pack(text.as_bytes());
     let pieces: Vec<&[u8]> = packed.chunks(packed.len() / 3).collect();
     client.frame(0x41, pieces[0]).await;

@@ -174,6 +174,7 @@ fn config(rules: &Path, endpoints: &[SocketAddr]) -> Config {
                 idle: Duration::from_secs(60),
                 request: None,
                 websocket_idle: None,
+                websocket_ping: Some(Duration::from_secs(30)),
                 first_message: Duration::from_secs(10),
             },
             limits: ApiLimits::default(),
