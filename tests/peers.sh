@@ -28,6 +28,7 @@ main() {
     sockets "$proxy"
     through_nginx
     others http.sh
+    others websocket.sh
     others socketio.sh
 
     printf '%d passed, %d failed\n' "$passed" "$failed"
