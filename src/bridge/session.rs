@@ -135,6 +135,12 @@ impl Session {
         self.settings.client
     }
 
+    /// The backend's generation.
+    #[must_use]
+    pub fn backend_generation(&self) -> Generation {
+        self.settings.backend
+    }
+
     /// The identifier under which the client knows it, once it is open.
     #[must_use]
     pub fn sid(&self) -> Option<&str> {

@@ -229,8 +229,20 @@ pub struct SocketIo {
     pub sessions: usize,
     /// Query parameters that clients of Engine.IO 3 say for themselves to a backend of Engine.IO 4.
     pub auth_from_query: Vec<String>,
+    /// How clients of Engine.IO 3 write text when they poll.
+    pub polling_text: PollingText,
     /// Origins whose scripts may read answers; `None`: any.
     pub origins: Option<Vec<String>>,
+}
+
+/// How bodies of Engine.IO 3 are encoded; nothing in them says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PollingText {
+    /// As UTF-8, as packages 2.x do.
+    #[default]
+    Once,
+    /// As UTF-8 of UTF-8, as packages 1.x do.
+    Twice,
 }
 
 /// A generation of Socket.IO.

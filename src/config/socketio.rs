@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::file::{not_empty, not_empty_list, number, positive, set, size};
-use super::{SocketIo, SocketIoBackend};
+use super::{PollingText, SocketIo, SocketIoBackend};
 use crate::yaml::{Node, Reader};
 
 const BACKENDS: [(&str, SocketIoBackend); 2] = [("eio3", SocketIoBackend::Eio3), ("eio4", SocketIoBackend::Eio4)];
+const TEXTS: [(&str, PollingText); 2] = [("once", PollingText::Once), ("twice", PollingText::Twice)];
 
 impl SocketIo {
     /// The defaults, before backends of this generation.
@@ -24,6 +25,7 @@ impl SocketIo {
             batch: 16,
             sessions: 10_000,
             auth_from_query: Vec::new(),
+            polling_text: PollingText::default(),
             origins: None,
         }
     }
@@ -44,6 +46,8 @@ pub(super) fn socketio(node: &Node, reader: &mut Reader) -> Option<SocketIo> {
     set(&mut found.batch, fields.get("batch"), |node| number(node, "`batch`", 1..=10_000, reader));
     set(&mut found.sessions, fields.get("sessions"), |node| number(node, "`sessions`", 1..=1_000_000, reader));
     set(&mut found.auth_from_query, fields.get("auth_from_query"), |node| names(node, "`auth_from_query`", reader));
+    let text = fields.get("polling_text").and_then(|node| reader.one_of(node, "`polling_text`", &TEXTS));
+    found.polling_text = text.copied().unwrap_or_default();
     found.origins = fields.get("origins").and_then(|node| names(node, "`origins`", reader));
     fields.finish(reader);
     backend.map(|_| found)

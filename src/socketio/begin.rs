@@ -11,9 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::backend::Body;
 use crate::bridge::{FrontSettings, Rules, Session, Settings, chosen_from_query};
-use crate::config::{SocketIo, SocketIoBackend};
+use crate::config::{PollingText, SocketIo, SocketIoBackend};
 use crate::failure::{Failure, Kind, Side};
 use crate::framing::Generation;
+use crate::framing::engineio::payload::Dialect;
 use crate::framing::socketio::Limits;
 use crate::http::exchange::{self, Exchange};
 use crate::http::record::Recorder;
@@ -56,7 +57,7 @@ pub(super) async fn on_polls(
         Err(refusal) => return Ok(refusal),
     };
     let packets = polled.await.ok().flatten().ok_or_else(gone)?;
-    let mut response = polls::batch(&packets, asked.generation, asked.binary, asked.callback.as_deref());
+    let mut response = polls::batch(&begun.handle, &packets, asked.callback.as_deref());
     add_cookies(&mut response, cookies);
     Ok(response)
 }
@@ -135,6 +136,7 @@ async fn begin(
         path,
         generation: asked.generation,
         binary: asked.binary,
+        dialect: dialect(config),
         limit: exchange.route.config.limits.message,
         contexts: exchange.route.config.limits.contexts,
         origins: config.origins.as_deref().map(Arc::from),
@@ -148,6 +150,13 @@ async fn begin(
         .dialing(lease, outgoing, extensions);
     plane.tasks.spawn(driver.run());
     Ok(Begun { handle, opened: outcome })
+}
+
+fn dialect(config: &SocketIo) -> Dialect {
+    match config.polling_text {
+        PollingText::Once => Dialect::Once,
+        PollingText::Twice => Dialect::Twice,
+    }
 }
 
 fn named(exchange: &Exchange) -> Named {

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::{HeaderValue, SET_COOKIE};
+use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::backend::{Body, Lease, Picked};
 use crate::bridge::{Dial, Ending, Session};
 use crate::failure::{Failure, Kind, Side};
+use crate::framing::Generation;
 use crate::framing::deflate::Role;
 use crate::framing::engineio::payload::{Decoder, Form};
 use crate::http::Plane;
@@ -27,7 +28,9 @@ use crate::telemetry::metrics;
 use crate::ws::{self, Accepted, BackendLeg, Dialed};
 
 use super::begin;
+use super::behind::Behind;
 use super::leg::{Event, Leg};
+use super::polling::{self, Polling};
 use super::polls::Polled;
 use super::table::{Attached, Command, Handle, Place};
 use super::world::Surroundings;
@@ -72,10 +75,10 @@ pub(super) struct Driver {
     joining: Option<Later<Option<Leg>>>,
     slot: Option<Slot>,
     recorder: Option<Recorder>,
-    backend: Option<Leg>,
+    backend: Option<Behind>,
     /// The endpoint, which the session keeps busy.
     picked: Option<Picked>,
-    dialing: Option<Later<Result<Dialed, Failure>>>,
+    dialing: Option<Later<Result<Reached, Failure>>>,
     lease: Option<Lease>,
     outgoing: Option<Outgoing>,
     /// What the backend is offered.
@@ -93,7 +96,7 @@ enum Happened {
     Probe(Event),
     Joined(Option<Box<Leg>>),
     Backend(Event),
-    Dialed(Result<Dialed, Failure>),
+    Dialed(Result<Reached, Failure>),
     PollGone,
     Time,
     Drain,
@@ -181,7 +184,7 @@ impl Driver {
             event = event(&mut self.client, reads_client) => Happened::Client(event),
             event = event(&mut self.probe, true) => Happened::Probe(event),
             leg = later(&mut self.joining) => Happened::Joined(leg.map(Box::new)),
-            event = event(&mut self.backend, reads_backend) => Happened::Backend(event),
+            event = behind(&mut self.backend, reads_backend) => Happened::Backend(event),
             dialed = later(&mut self.dialing) => Happened::Dialed(dialed),
             () = abandoned(&mut self.poll) => Happened::PollGone,
             () = until(deadline) => Happened::Time,
@@ -315,17 +318,21 @@ impl Driver {
         self.session.backend_lost(now, ending);
     }
 
-    async fn dialed(&mut self, now: Duration, dialed: Result<Dialed, Failure>) {
+    async fn dialed(&mut self, now: Duration, dialed: Result<Reached, Failure>) {
         match dialed {
-            Ok(Dialed::Socket(backend, headers)) => {
-                let BackendLeg { upgraded, compression, picked } = backend;
-                let limit = self.handle.limit.saturating_add(1024);
-                self.backend = Some(Leg::new(upgraded, Role::Server, compression, limit).await);
-                self.picked = Some(picked);
-                self.cookies = headers.get_all(SET_COOKIE).iter().cloned().collect();
-                self.session.dialed(now);
+            Ok(Reached::Polling(polling, headers)) => {
+                self.backend = Some(Behind::Polling(polling));
+                self.connected(now, &headers);
             }
-            Ok(Dialed::Refused(response)) => {
+            Ok(Reached::Socket(backend, headers)) => {
+                let BackendLeg { upgraded, compression, picked } = *backend;
+                let limit = self.handle.limit.saturating_add(1024);
+                let leg = Leg::new(upgraded, Role::Server, compression, limit).await;
+                self.backend = Some(Behind::Socket(Box::new(leg)));
+                self.picked = Some(picked);
+                self.connected(now, &headers);
+            }
+            Ok(Reached::Refused(response)) => {
                 let status = response.status();
                 self.not_opened(NotOpened::Refused(Box::new(response)));
                 if status.is_client_error() {
@@ -341,6 +348,11 @@ impl Driver {
                 self.session.unreachable(now);
             }
         }
+    }
+
+    fn connected(&mut self, now: Duration, answer: &HeaderMap) {
+        self.cookies = answer.get_all(SET_COOKIE).iter().cloned().collect();
+        self.session.dialed(now);
     }
 
     fn not_opened(&mut self, why: NotOpened) {
@@ -454,12 +466,13 @@ impl Driver {
         };
         let (exchange, lease) = (Arc::clone(&self.exchange), self.lease.take());
         let extensions = std::mem::replace(&mut self.extensions, ws::Extensions::None);
+        let (plane, generation) = (Arc::clone(&self.plane), self.session.backend_generation());
         self.dialing = Some(Box::pin(async move {
             let lease = match lease {
                 Some(lease) => lease,
                 None => ws::reserve(&exchange).await?,
             };
-            ws::dial(&exchange, lease, outgoing?, extensions).await
+            reach(&plane, exchange, generation, lease, outgoing?, extensions).await
         }));
     }
 
@@ -474,13 +487,45 @@ impl Driver {
             self.not_opened(NotOpened::Failed(Box::new(failure.clone())));
         }
         let sent = self.sent + self.client.as_ref().map_or(0, |leg| leg.sent);
-        for leg in [self.client.take(), self.probe.take(), self.backend.take()].into_iter().flatten() {
+        for leg in [self.client.take(), self.probe.take()].into_iter().flatten() {
             self.plane.tasks.spawn(leg.close());
+        }
+        if let Some(backend) = self.backend.take() {
+            self.plane.tasks.spawn(backend.close());
         }
         if let Some(mut recorder) = self.recorder.take() {
             recorder.bytes(usize::try_from(sent).unwrap_or(usize::MAX));
             recorder.end(failure.as_ref().map_or(Ok(()), Err));
         }
+    }
+}
+
+/// What came of connecting to the backend: what else it said, or its refusal.
+enum Reached {
+    Socket(Box<BackendLeg>, HeaderMap),
+    Polling(Polling, HeaderMap),
+    Refused(Response<Body>),
+}
+
+/// Connects to the backend with a WebSocket; by polling where it takes none.
+async fn reach(
+    plane: &Plane,
+    exchange: Arc<Exchange>,
+    generation: Generation,
+    lease: Lease,
+    outgoing: Outgoing,
+    extensions: ws::Extensions,
+) -> Result<Reached, Failure> {
+    let refusal = match ws::dial(&exchange, lease, outgoing.clone(), extensions).await? {
+        Dialed::Socket(backend, headers) => return Ok(Reached::Socket(Box::new(backend), headers)),
+        Dialed::Refused(refusal) => refusal,
+    };
+    match polling::is_wanted(refusal).await {
+        Ok(()) => {
+            let (polling, headers) = Polling::open(plane, exchange, generation, outgoing).await?;
+            Ok(Reached::Polling(polling, headers))
+        }
+        Err(refusal) => Ok(Reached::Refused(refusal)),
     }
 }
 
@@ -510,6 +555,13 @@ fn failure(ending: Ending) -> Option<Failure> {
 async fn event(leg: &mut Option<Leg>, reads: bool) -> Event {
     match leg {
         Some(leg) => leg.event(reads).await,
+        None => pending().await,
+    }
+}
+
+async fn behind(backend: &mut Option<Behind>, reads: bool) -> Event {
+    match backend {
+        Some(backend) => backend.event(reads).await,
         None => pending().await,
     }
 }

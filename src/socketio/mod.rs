@@ -7,6 +7,7 @@
 //! 3. With a `sid` it is for a session in the [`Table`], which all workers share; the session itself lives on the worker
 //!    that began it and is reached by a bounded channel. It keeps the snapshot, the version and the endpoint of its
 //!    first request.
+//!    A backend that takes no WebSocket is polled (`polling`).
 //! 4. The driver tells the session what came on its `leg`s (the client's WebSocket, one that the client may go on on, the
 //!    backend's), what was posted, and what time it is, and sends what it takes out. A side whose other side is slow is
 //!    not read from.
@@ -14,9 +15,11 @@
 
 mod asked;
 mod begin;
+mod behind;
 mod cors;
 mod driver;
 mod leg;
+mod polling;
 mod polls;
 mod table;
 mod world;

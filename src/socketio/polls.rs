@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use crate::backend::Body;
 use crate::failure::{Failure, Side};
 use crate::framing::Generation;
-use crate::framing::engineio::payload::{Dialect, Form};
-use crate::framing::engineio::{Binary, Packet, jsonp};
+use crate::framing::engineio::payload::Form;
+use crate::framing::engineio::{Packet, jsonp};
 use crate::http::body;
 use crate::http::respond::{self, EngineIoError};
 
@@ -36,7 +36,7 @@ pub(super) async fn answer(
                 return Ok(respond::engineio(EngineIoError::UnknownSession));
             }
             Ok(match polled.await {
-                Ok(Some(packets)) => batch(&packets, handle.generation, handle.binary, asked.callback.as_deref()),
+                Ok(Some(packets)) => batch(handle, &packets, asked.callback.as_deref()),
                 Ok(None) => respond::engineio(EngineIoError::BadRequest),
                 Err(_) => respond::engineio(EngineIoError::UnknownSession),
             })
@@ -47,13 +47,8 @@ pub(super) async fn answer(
 }
 
 /// The answer to a poll.
-pub(super) fn batch(
-    packets: &[Packet],
-    generation: Generation,
-    binary: Binary,
-    callback: Option<&str>,
-) -> Response<Body> {
-    let form = Form::of(packets, generation, binary, Dialect::Once);
+pub(super) fn batch(handle: &Handle, packets: &[Packet], callback: Option<&str>) -> Response<Body> {
+    let form = Form::of(packets, handle.generation, handle.binary, handle.dialect);
     let payload = form.write(packets);
     let payload = callback.map_or(payload.clone(), |callback| jsonp::wrap(callback, &payload));
     let mut response = Response::new(body::full(payload));
@@ -68,7 +63,7 @@ async fn post(handle: &Handle, asked: &Asked, head: &Parts, body: Incoming) -> R
     let form = match (handle.generation, kind.starts_with("application/octet-stream")) {
         (Generation::Eio3, true) => Form::Bytes,
         (Generation::Eio4, true) => return Ok(respond::engineio(EngineIoError::BadRequest)),
-        (generation, false) => Form::Text(generation, Dialect::Once),
+        (generation, false) => Form::Text(generation, handle.dialect),
     };
     let payload = match Limited::new(body, handle.limit).collect().await {
         Ok(body) => body.to_bytes(),

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::framing::Generation;
 use crate::framing::engineio::Binary;
-use crate::framing::engineio::payload::Form;
+use crate::framing::engineio::payload::{Dialect, Form};
 use crate::http::record::Recorder;
 use crate::telemetry::access_log::Record;
 use crate::ws::Accepted;
@@ -37,6 +37,7 @@ pub(crate) struct Handle {
     pub(super) path: Arc<str>,
     pub(super) generation: Generation,
     pub(super) binary: Binary,
+    pub(super) dialect: Dialect,
     /// Bytes that a body may have.
     pub(super) limit: usize,
     /// Bytes that contexts of compressed sockets may take, all together.

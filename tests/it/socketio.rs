@@ -1,10 +1,12 @@
 //! Socket.IO through the proxy, byte by byte: what clients of one generation see of a backend of the other.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use legato_proxy::config::{SocketIo, SocketIoBackend};
+use legato_proxy::config::{PollingText, SocketIo, SocketIoBackend};
+use tokio::sync::{Mutex, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::backend::Backend;
@@ -149,6 +151,67 @@ async fn sessions_are_bounded_and_their_places_given_back() {
     assert_eq!(get(&proxy, "EIO=4&transport=polling").await.problem(), "overloaded");
     post(&proxy, &format!("{THREE}&sid=ROOT"), "1:1").await;
     crate::support::eventually("a free place", || async { get(&proxy, THREE).await.status() == 200 }).await;
+}
+
+/// A backend of Engine.IO 4 that takes no WebSocket, lets everybody in and sends every event back.
+async fn polled() -> Backend {
+    let (say, said) = mpsc::channel::<String>(10);
+    let said = Arc::new(Mutex::new(said));
+    Backend::scripted(move |mut wire| {
+        let (say, said) = (say.clone(), Arc::clone(&said));
+        async move {
+            while let Some(request) = wire.try_message().await {
+                let [has_sid, is_poll] = ["sid=E", "transport=polling"].map(|part| request.start.contains(part));
+                let (status, text) = match request.text() {
+                    _ if !is_poll => ("400 Bad Request", "Transport unknown".to_owned()),
+                    "" if !has_sid => {
+                        ("200 OK", r#"0{"sid":"E","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#.to_owned())
+                    }
+                    "" => ("200 OK", said.lock().await.recv().await.unwrap()),
+                    packets => {
+                        for packet in packets.split('\u{1e}') {
+                            let answer = if packet == "40" { r#"40{"sid":"ROOT"}"# } else { packet };
+                            say.send(answer.to_owned()).await.unwrap();
+                        }
+                        ("200 OK", "ok".to_owned())
+                    }
+                };
+                wire.send(format!(
+                    "HTTP/1.1 {status}\r\nset-cookie: at=1; path=/\r\ncontent-length: {}\r\n\r\n{text}",
+                    text.len()
+                ))
+                .await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_backend_that_takes_no_websocket_is_polled() {
+    let backend = polled().await;
+    let proxy = proxy(backend.address, SocketIoBackend::Eio4, |_| {}).await;
+    let opened = get(&proxy, THREE).await;
+    assert!(opened.text().contains(r#"0{"sid":"ROOT""#), "{}", opened.text());
+    let session = format!("{THREE}&sid=ROOT");
+    for said in ["421[\"echo\",\"é日🙂\"]", "422[\"echo\",\"second\"]"] {
+        let packet = format!("{}:{said}", said.encode_utf16().count());
+        assert_eq!(post(&proxy, &session, &packet).await.text(), "ok");
+        assert_eq!(get(&proxy, &session).await.text(), packet);
+    }
+    assert_eq!(post(&proxy, &session, "1:1").await.text(), "ok");
+}
+
+#[tokio::test]
+async fn text_of_packages_1_is_encoded_twice() {
+    let backend = eio4().await;
+    let proxy = proxy(backend.address, SocketIoBackend::Eio4, |config| config.polling_text = PollingText::Twice).await;
+    get(&proxy, THREE).await;
+    let session = format!("{THREE}&sid=ROOT");
+    let twice: String = "421[\"echo\",\"é\"]".bytes().map(char::from).collect();
+    let packet = format!("{}:{twice}", twice.chars().count());
+    assert_eq!(post(&proxy, &session, &packet).await.text(), "ok");
+    assert_eq!(get(&proxy, &session).await.text(), packet);
 }
 
 #[tokio::test]
