@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Drives `legato demo` with real clients: curl, Node's ws, and both again through nginx; then HTTP with all its protocols
-# and codings (peers/http.sh) and Socket.IO (peers/socketio.sh).
-# Installs what is missing (Debian packages as root; ws from npm into target/peers). LEGATO=path tests another binary.
+# and codings (peers/http.sh), WebSocket (peers/websocket.sh), Socket.IO (peers/socketio.sh) and a page in Chromium
+# (peers/browser.sh, which BROWSER=no leaves out).
+# Installs what is missing (Debian packages as root; what comes from npm and PyPI into target/peers). LEGATO=path tests
+# another binary.
 set -euo pipefail
 # Whatever hangs, ends.
 [[ -n ${LEGATO_PEERS_BOUNDED:-} ]] || LEGATO_PEERS_BOUNDED=yes exec timeout 1500 "$0" "$@"
@@ -30,6 +32,7 @@ main() {
     others http.sh
     others websocket.sh
     others socketio.sh
+    others browser.sh
 
     printf '%d passed, %d failed\n' "$passed" "$failed"
     ((failed == 0))

@@ -1,11 +1,13 @@
-// Real Socket.IO clients of two generations against the proxy. Usage: node socketio.js http://HOST:PORT 2|4 BACKEND
+// Real Socket.IO clients of all generations against the proxy. Usage: node socketio.js http://HOST:PORT 1|2|4 BACKEND
 // The backend is socketio-backend.js of generation BACKEND. Prints a line per check, tab-separated: ok NAME, or
 // failed NAME EXPECTED FOUND; then done.
 'use strict';
 const assert = require('node:assert');
 
 const [, , base, generation, backend] = process.argv;
-const io = generation === '2' ? require('socket.io-client-2') : require('socket.io-client-4').io;
+const io = generation === '4' ? require('socket.io-client-4').io : require(`socket.io-client-${generation}`);
+/** Whether the client is of Engine.IO 3. */
+const isOlder = generation !== '4';
 const PATIENCE_MS = 10_000;
 const TRANSPORTS = { websocket: ['websocket'], polling: ['polling'], upgrade: ['polling', 'websocket'] };
 const VERSION = 'version 2: ';
@@ -26,7 +28,7 @@ const ask = (socket, event, ...values) =>
   within(`an answer to ${event}`, new Promise((resolve) => socket.emit(event, ...values, (...answer) => resolve(answer))));
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 /** What a refused namespace is told: an event of its own name in each generation. */
-const refusal = (socket) => once(socket, generation === '2' ? 'error' : 'connect_error').then(([error]) => error);
+const refusal = (socket) => once(socket, isOlder ? 'error' : 'connect_error').then(([error]) => error);
 
 async function check(name, body) {
   try {
@@ -131,7 +133,7 @@ async function all(how, transports, query, v2) {
   });
 
   const namespace = (name, said, options = {}) => {
-    const own = generation === '2' ? { query: said } : { auth: said };
+    const own = isOlder ? { query: said } : { auth: said };
     return io(`${base}${name}`, { transports, forceNew: true, query, ...options, ...own });
   };
 
@@ -149,7 +151,7 @@ async function all(how, transports, query, v2) {
       const socket = namespace('/guarded', { token: 'wrong', data });
       const error = await refusal(socket);
       socket.disconnect();
-      if (generation === '2') assert.deepStrictEqual(error, data ? { code: 'E_AUTH' } : 'not authorized');
+      if (isOlder) assert.deepStrictEqual(error, data ? { code: 'E_AUTH' } : 'not authorized');
       else if (backend === '4' || !data) assert.strictEqual(error.message, 'not authorized');
       if (generation === '4' && data) assert.deepStrictEqual(error.data, { code: 'E_AUTH' });
     }
@@ -159,7 +161,7 @@ async function all(how, transports, query, v2) {
     const socket = namespace('/nowhere', {});
     const error = await refusal(socket);
     socket.disconnect();
-    assert.strictEqual(generation === '2' ? error : error.message, 'Invalid namespace');
+    assert.strictEqual(isOlder ? error : error.message, 'Invalid namespace');
   });
 }
 
