@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Values;
 use super::convert::{Conversion, Way};
 use super::jq::Filter;
+pub use super::renames::Renames;
 use super::text::quoted;
 use super::valid::{Items, Kind};
 
@@ -62,7 +63,7 @@ pub enum Edit {
         /// The objects.
         at: Path,
         /// Old and new name.
-        pairs: Vec<(String, String)>,
+        pairs: Renames,
     },
     /// A member goes elsewhere in the same scope; parents are made, emptied ones taken away.
     Move {

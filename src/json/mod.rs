@@ -18,6 +18,7 @@
 
 mod apply;
 mod blocks;
+mod by_value;
 mod convert;
 mod cost;
 pub mod edit;
@@ -31,6 +32,7 @@ mod jq;
 mod jq;
 mod output;
 mod program;
+mod renames;
 mod scanner;
 mod stencil;
 mod text;
@@ -45,6 +47,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub(crate) use apply::{is_bound, written};
+pub(crate) use by_value::ByValue;
 pub use convert::{Conversion, Way, instant};
 pub use error::{Code, Error};
 pub use jq::{Filter, Mistake};

@@ -218,7 +218,7 @@ pub(crate) fn compare_numbers(a: &[u8], b: &[u8]) -> Option<std::cmp::Ordering> 
 
 /// A number as sign, significant digits without zeros at either end, and the power of ten of the last digit.
 /// Exponents too large for 64 bits are told apart by their text alone.
-fn decimal(text: &[u8]) -> (bool, Vec<u8>, Result<i64, &[u8]>) {
+pub(super) fn decimal(text: &[u8]) -> (bool, Vec<u8>, Result<i64, &[u8]>) {
     let negative = text.first() == Some(&b'-');
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let (mantissa, exponent) = match text.iter().position(|b| b | 0x20 == b'e') {

@@ -5,6 +5,7 @@
 //! splits a segment, parameters are handed on as they were written, and literals are compared in the one spelling
 //! that RFC 3986, section 6.2.2, makes equal to all others. Dot segments are not resolved.
 
+mod index;
 mod normal;
 mod parse;
 mod router;
@@ -13,6 +14,7 @@ use std::fmt;
 
 use http::Method;
 
+pub use index::Index;
 pub use router::{Found, Router};
 
 /// A set of calls.

@@ -306,6 +306,11 @@ pub struct Before {
 }
 
 impl HttpBlock {
+    /// How many ops it has.
+    pub(super) fn count(&self) -> usize {
+        self.request.len() + self.response.iter().map(|(_, ops)| ops.len()).sum::<usize>()
+    }
+
     /// Whether only the newer version has its calls, which are then spelled as it does.
     #[must_use]
     pub fn is_added(&self) -> bool {

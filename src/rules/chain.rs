@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::json::Program;
 use crate::json::edit::Entry;
-use crate::route::{Router, Segment, Template};
+use crate::route::{Index, Router, Segment, Template};
 use crate::version::VersionId;
 
 use super::ast::{Change, HttpBlock, PatchMode};
@@ -15,18 +15,19 @@ use super::path::Part;
 use super::plan::{Absent, CallPlan, MessagePlan, Pair, ResponsePlans};
 use super::stage::{Cause, Stage, bodies};
 use super::step::{Side, Step, by_place, literals, renamed};
+use super::steps::{Hop, Steps};
 use super::{Api, Direction, StatusRange, socket, socketio};
 
 /// The way of requests from a client's version to a backend's.
-pub(super) fn steps(api: &Api, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
-    let Some(direction) = Direction::between(client, backend) else { return Vec::new() };
+pub(super) fn steps(api: &Api, client: VersionId, backend: VersionId) -> Steps<'_> {
+    let Some(direction) = Direction::between(client, backend) else { return Steps::default() };
     let (older, newer) = (client.min(backend), client.max(backend));
     let between = api.changes.iter().filter(|change| change.since > older && change.since <= newer);
     let mut steps: Vec<Step<'_>> = between.map(|change| Step { change, direction }).collect();
     if direction == Direction::Down {
         steps.reverse();
     }
-    steps
+    Steps::new(steps)
 }
 
 /// Compiles everything between a client's version and a backend's.
@@ -35,7 +36,7 @@ pub(super) fn pair(api: &Api, client: VersionId, backend: VersionId) -> Pair {
 }
 
 /// Compiles what some steps do, for clients of one version before a backend of another.
-pub(super) fn compile(api: &Api, steps: &[Step<'_>], (client, backend): (VersionId, VersionId)) -> Pair {
+pub(super) fn compile(api: &Api, steps: &Steps<'_>, (client, backend): (VersionId, VersionId)) -> Pair {
     let arrays = |version: VersionId| api.query_arrays.get(usize::from(version.0)).copied().unwrap_or_default();
     let mut calls = Vec::new();
     let mut router = Router::new();
@@ -48,15 +49,16 @@ pub(super) fn compile(api: &Api, steps: &[Step<'_>], (client, backend): (Version
         router,
         calls,
         default: call(api, steps, &every),
-        sockets: socket::compile(steps),
-        namespaces: socketio::compile(steps),
+        sockets: socket::compile(&steps.all),
+        namespaces: socketio::compile(&steps.all),
         arrays: (arrays(client), arrays(backend)),
     }
 }
 
 /// A call of one version, as another spells it; the first of those that it may be there.
 pub(super) fn spelled(api: &Api, call: &Template, backend: VersionId, client: VersionId) -> Template {
-    steps(api, client, backend).iter().rev().fold(call.clone(), |template, step| step.route(&template, Side::Far))
+    let steps = steps(api, client, backend);
+    steps.back(steps.all.len(), call.clone()).0
 }
 
 /// Overlapping templates meet in others. Real APIs have a few such meetings; files made to have very many are refused.
@@ -64,24 +66,31 @@ const MOST_MEETINGS: usize = 2000;
 
 /// Every call that some change on the way touches, as the client spells it, and where two such templates overlap,
 /// what they have in common: there the rules of both apply. `more` are further calls, as the client spells them.
-/// `None` if these are too many.
-pub(super) fn templates(steps: &[Step<'_>], more: Vec<Template>) -> Option<Vec<Template>> {
+/// `None` if these are too many, or become others too often.
+pub(super) fn templates(steps: &Steps<'_>, more: Vec<Template>) -> Option<Vec<Template>> {
     let mut all = Distinct::default();
-    for (at, step) in steps.iter().enumerate() {
+    let mut hops = 0;
+    for (at, step) in steps.all.iter().enumerate() {
         for (block, call) in step.change.http.iter().flat_map(|block| block.calls.iter().map(move |call| (block, call)))
         {
             let is_near = block.is_added() == (step.direction == Direction::Down);
             let near = if is_near { call.clone() } else { step.route(call, Side::Far) };
-            all.add(steps[..at].iter().rev().fold(near, |template, earlier| earlier.route(&template, Side::Far)));
+            let (first, count) = steps.back(at, near);
+            all.add(first);
+            hops += count;
+            if hops > MOST_OPS {
+                return None;
+            }
         }
     }
     for call in more {
         all.add(call);
     }
     let named = all.templates.len();
-    let mut at = 1;
+    let mut before: Index<usize> = Index::default();
+    let mut at = 0;
     while at < all.templates.len() {
-        for other in 0..at {
+        for other in before.meeting(&all.templates[at]) {
             if let Some(meeting) = meet(&all.templates[at], &all.templates[other]) {
                 all.add(meeting);
             }
@@ -89,14 +98,37 @@ pub(super) fn templates(steps: &[Step<'_>], more: Vec<Template>) -> Option<Vec<T
         if all.templates.len() > named + MOST_MEETINGS {
             return None;
         }
+        before.insert(&all.templates[at], at);
         at += 1;
     }
     Some(all.templates)
 }
 
-/// Whether the calls of an API's changes overlap in too many ways.
-pub(super) fn overlaps_too_much(api: &Api) -> bool {
-    templates(&steps(api, VersionId(0), api.versions.latest()), Vec::new()).is_none()
+/// What changes say too much of to be looked at in a bearable time.
+pub(super) enum TooMuch {
+    /// Calls overlap, or become others, in too many ways.
+    Overlaps,
+    /// Too many calls meet too many ops.
+    Ops,
+}
+
+/// Ops that all calls meet on their way through all changes. A thousand calls that each meet a hundred ops are far below
+/// this.
+const MOST_OPS: usize = 500_000;
+
+/// What the changes of an API say too much of.
+pub(super) fn too_much(api: &Api) -> Option<TooMuch> {
+    let steps = steps(api, VersionId(0), api.versions.latest());
+    let Some(templates) = templates(&steps, Vec::new()) else { return Some(TooMuch::Overlaps) };
+    let mut ops = 0;
+    for hop in templates.iter().flat_map(|template| steps.follow(template)) {
+        let blocks = hop.step.blocks(&hop.near);
+        ops += 1 + blocks.iter().map(|block| block.count()).sum::<usize>();
+        if ops > MOST_OPS {
+            return Some(TooMuch::Ops);
+        }
+    }
+    None
 }
 
 /// Templates of different shapes, in the order in which they came.
@@ -140,7 +172,7 @@ pub(super) fn meet(a: &Template, b: &Template) -> Option<Template> {
 }
 
 /// Compiles one call.
-fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
+fn call(api: &Api, steps: &Steps<'_>, template: &Template) -> CallPlan {
     let way = match way(api, steps, template) {
         Ok(way) => way,
         Err(absence) => return CallPlan::absent(label(template), absence),
@@ -159,7 +191,7 @@ fn call(api: &Api, steps: &[Step<'_>], template: &Template) -> CallPlan {
 }
 
 /// The plan of the requests with PATCH among those of any method, if it is another.
-fn partial(api: &Api, steps: &[Step<'_>], template: &Template, whole: &Message<'_>) -> Option<MessagePlan> {
+fn partial(api: &Api, steps: &Steps<'_>, template: &Template, whole: &Message<'_>) -> Option<MessagePlan> {
     let way = way(api, steps, &as_patch(template).filter(|_| api.patch == PatchMode::Merge)?).ok()?;
     (!way.request.edits().eq(whole.edits())).then(|| way.request.compile())
 }
@@ -184,15 +216,11 @@ struct Way<'s> {
 }
 
 /// The way of a call, or why it ends before a backend.
-fn way<'s>(api: &Api, steps: &[Step<'s>], template: &Template) -> Result<Way<'s>, Absent> {
-    let mut here = template.clone();
+fn way<'s>(api: &Api, steps: &Steps<'s>, template: &Template) -> Result<Way<'s>, Absent> {
     let (mut concerned, mut blocks) = (Vec::new(), Vec::new());
     let (mut request, mut patch) = (Message::default(), Message::default());
-    for step in steps {
-        if !step.concerns(&here) {
-            continue;
-        }
-        let next = step.route(&here, Side::Near);
+    let mut hops = steps.follow(template);
+    for Hop { step, near: here, far: next } in &mut hops {
         let (older, newer) = step.spellings(&here, &next);
         let found = step.blocks(older);
         if let Some(absence) = step.absence(older, newer, &found) {
@@ -216,11 +244,10 @@ fn way<'s>(api: &Api, steps: &[Step<'s>], template: &Template) -> Result<Way<'s>
         if step.direction == Direction::Up {
             request.rename_params(renamed(&here, &next, way));
         }
-        concerned.push(*step);
+        concerned.push(step);
         blocks.push(found);
-        here = next;
     }
-    Ok(Way { request, patch, steps: concerned, blocks, far: here })
+    Ok(Way { request, patch, steps: concerned, blocks, far: hops.here })
 }
 
 /// One message of a call, for reports: of the request, or of the response with this status.
@@ -236,7 +263,7 @@ pub(super) struct Stages<'s> {
 /// What the request of a call, or its response with this status, meets on its way.
 pub(super) fn stages<'s>(
     api: &Api,
-    steps: &[Step<'s>],
+    steps: &Steps<'s>,
     method: &http::Method,
     path: &str,
     status: Option<u16>,
@@ -392,9 +419,10 @@ pub(super) fn older_status(ops: &[Op], direction: Direction, status: u16) -> u16
 }
 
 /// What the edits of a message make of a status, as far as that depends on nothing else.
-pub(super) fn status_after(lowered: &[Lowered], status: u16) -> u16 {
-    let head = lowered.iter().filter(|lowered| lowered.part == Part::Head);
-    HeadPlan::status_after(head.map(|lowered| lowered.entry.clone()).collect(), status)
+pub(super) fn status_after<'l>(lowered: impl IntoIterator<Item = &'l Lowered>, status: u16) -> u16 {
+    let head = lowered.into_iter().filter(|lowered| lowered.part == Part::Head);
+    let head: Vec<Entry> = head.map(|lowered| lowered.entry.clone()).collect();
+    if head.is_empty() { status } else { HeadPlan::status_after(head, status) }
 }
 
 /// What a block says of responses with this status: the narrowest range that fits decides.
@@ -415,8 +443,7 @@ fn response_step<'s>(
     for block in in_order(blocks, direction) {
         message.extend(step.change, response_ops(block, direction, status), direction, Mode::Full);
     }
-    let edits: Vec<Lowered> = message.stages[before..].iter().flat_map(|stage| stage.edits.clone()).collect();
-    status_after(&edits, status)
+    status_after(message.stages[before..].iter().flat_map(|stage| &stage.edits), status)
 }
 
 /// The status that the older version has where the newer has this one.

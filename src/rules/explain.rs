@@ -101,7 +101,7 @@ pub fn explain(api: &Api, client: VersionId, backend: VersionId, about: About) -
             Explained { api, from: backend, to: client, title, stages, ends: answered(absence), is_list: false }
         }
         About::Message { path, side, name } => {
-            let stages = socket::stages(&steps, side, &path, &name);
+            let stages = socket::stages(&steps.all, side, &path, &name);
             let (from, to) = if side == Side::Client { (client, backend) } else { (backend, client) };
             let title = format!("message `{name}` of the {} on {path}", side.name());
             let dropped = || format!("dropped: {} has no such message", api.versions.get(to).label);
@@ -109,7 +109,7 @@ pub fn explain(api: &Api, client: VersionId, backend: VersionId, about: About) -
             Explained { api, from, to, title, stages: stages.unwrap_or_default(), ends, is_list: false }
         }
         About::Event { namespace, side, name, list } => {
-            let found = socketio::stages(&steps, (&namespace, side, &name), list);
+            let found = socketio::stages(&steps.all, (&namespace, side, &name), list);
             // An acknowledgement goes to the side that sent the event.
             let is_to_backend = (side == Side::Client) == (list == ArgumentList::Event);
             let (from, to) = if is_to_backend { (client, backend) } else { (backend, client) };
@@ -127,13 +127,13 @@ pub fn explain(api: &Api, client: VersionId, backend: VersionId, about: About) -
 /// The names, as the sender spells them, of the messages of a socket that have rules.
 #[must_use]
 pub fn names(api: &Api, client: VersionId, backend: VersionId, path: &str, side: Side) -> Vec<String> {
-    socket::names(&chain::steps(api, client, backend), side, path)
+    socket::names(&chain::steps(api, client, backend).all, side, path)
 }
 
 /// The names, as the sender spells them, of the events of a Socket.IO namespace that have rules.
 #[must_use]
 pub fn event_names(api: &Api, client: VersionId, backend: VersionId, namespace: &str, side: Side) -> Vec<String> {
-    socketio::names(&chain::steps(api, client, backend), side, namespace)
+    socketio::names(&chain::steps(api, client, backend).all, side, namespace)
 }
 
 impl Explained<'_> {

@@ -168,7 +168,7 @@ impl HeadPlan {
     pub(super) fn rename_params(pairs: Vec<(String, String)>) -> Entry {
         Entry {
             guard: Vec::new(),
-            edit: Edit::Rename { at: vec![Token::Key(Location::Path.name().to_owned())], pairs },
+            edit: Edit::Rename { at: vec![Token::Key(Location::Path.name().to_owned())], pairs: pairs.into() },
             change: None,
         }
     }

@@ -9,7 +9,7 @@ use crate::version::VersionId;
 use super::ast::{Change, Frame, HttpBlock};
 use super::chain;
 use super::lens::{Mode, Op, lower_ops};
-use super::step::{self, Step};
+use super::step::Step;
 use super::{Api, Direction, Side};
 
 /// One kind of message.
@@ -43,23 +43,19 @@ fn calls<'a>(api: &'a Api, messages: &mut Vec<Message<'a>>) {
     let steps = chain::steps(api, VersionId(0), api.versions.latest());
     let every = Template { method: None, segments: vec![Segment::Rest] };
     for call in chain::templates(&steps, Vec::new()).unwrap_or_default().into_iter().chain([every]) {
-        let mut here = call.clone();
-        let mut blocks = Vec::new();
-        for step in &steps {
-            blocks.push(step.blocks(&here));
-            here = step.route(&here, step::Side::Near);
-        }
+        let (met, blocks): (Vec<_>, Vec<_>) =
+            steps.follow(&call).map(|hop| (hop.step, hop.step.blocks(&hop.near))).unzip();
         let of_step = |(step, blocks): (&Step<'a>, &Vec<&'a HttpBlock>)| {
             let change = step.change;
             blocks.iter().map(move |block| (change, block.request.as_slice())).collect::<Vec<_>>()
         };
-        let requests = steps.iter().zip(&blocks).flat_map(of_step);
+        let requests = met.iter().zip(&blocks).flat_map(of_step);
         messages.push(Message { name: format!("requests of `{call}`"), is_response: false, lists: requests.collect() });
         for status in chain::starts(blocks.iter().flatten().copied()) {
             messages.push(Message {
                 name: format!("responses to `{call}`"),
                 is_response: true,
-                lists: responses(&steps, &blocks, status),
+                lists: responses(&met, &blocks, status),
             });
         }
     }
@@ -73,7 +69,9 @@ fn responses<'a>(steps: &[Step<'a>], blocks: &[Vec<&'a HttpBlock>], mut status: 
         for block in blocks {
             let ops = chain::response_ops(block, Direction::Up, before);
             lists.push((step.change, ops));
-            status = chain::status_after(&lower_ops(ops, Direction::Up, Mode::Full), status);
+            if ops.iter().any(Op::touches_status) {
+                status = chain::status_after(&lower_ops(ops, Direction::Up, Mode::Full), status);
+            }
         }
     }
     lists

@@ -8,6 +8,7 @@
 //! write files. Nothing here does I/O.
 
 pub mod ast;
+mod by_path;
 mod chain;
 mod check;
 pub mod contracts;
@@ -40,6 +41,7 @@ mod socketio;
 mod stage;
 mod status;
 mod step;
+mod steps;
 mod target;
 pub mod test;
 

@@ -50,20 +50,30 @@ pub(super) fn order(files: ApiFiles, diagnostics: &mut Vec<Diagnostic>) -> Api {
 }
 
 fn check_names(changes: &[Change], diagnostics: &mut Vec<Diagnostic>) {
-    for (at, change) in changes.iter().enumerate() {
-        if let Some(first) = changes[..at].iter().find(|other| other.id == change.id) {
+    let mut by_name: HashMap<&str, &Change> = HashMap::new();
+    for change in changes {
+        by_name.entry(&change.id).or_insert(change);
+    }
+    for change in changes {
+        let first = by_name[&*change.id];
+        if !std::ptr::eq(first, change) {
             let message = format!("the change `{}` stands in `{}` already", change.id, first.file);
             let mut diagnostic = Diagnostic::error(code::ORDER, &change.file, change.span, message);
             diagnostic.help("every change of an API has a name of its own");
             diagnostics.push(diagnostic);
         }
-        check_after(changes, change, diagnostics);
+        check_after(changes, &by_name, change, diagnostics);
     }
 }
 
-fn check_after(changes: &[Change], change: &Change, diagnostics: &mut Vec<Diagnostic>) {
+fn check_after(
+    changes: &[Change],
+    by_name: &HashMap<&str, &Change>,
+    change: &Change,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     for (name, span) in &change.after {
-        let (message, help) = match changes.iter().find(|other| *other.id == **name) {
+        let (message, help) = match by_name.get(name.as_str()) {
             None => {
                 let names: Vec<&str> =
                     changes.iter().map(|change| &*change.id).filter(|id| *id != &*change.id).collect();

@@ -56,8 +56,11 @@ impl Location {
     }
 }
 
+/// Documents that are nested deeper than by default allowed have deeper places; nobody names them.
+const MOST_TOKENS: usize = 512;
+
 /// A parsed path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Where it begins.
     pub location: Location,
@@ -77,6 +80,9 @@ impl Place {
             return Err(format!("expected a path such as `{before}/{pointer}`, found `{text}`"));
         }
         let tokens = pointer.split('/').skip(1).map(|token| parse_token(token, text)).collect::<Result<Path, _>>()?;
+        if tokens.len() > MOST_TOKENS {
+            return Err(format!("a path has at most {MOST_TOKENS} names, found {}", tokens.len()));
+        }
         let place = Self { location, tokens: lower_header(location, tokens) };
         place.check_name(text)?;
         place.check_depth(text)?;

@@ -11,12 +11,19 @@ use super::{Api, Side};
 
 /// Reports every block about what its older version does not have.
 pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
-    for (at, change) in api.changes.iter().enumerate() {
-        let earlier = &api.changes[..at];
-        calls(change, earlier, diagnostics);
-        frames(change, earlier, diagnostics);
-        events(change, earlier, diagnostics);
+    // The changes so far that move, make or remove calls, and those about messages.
+    let (mut about_calls, mut about_messages) = (Vec::new(), Vec::new());
+    for change in &api.changes {
+        calls(change, &about_calls, diagnostics);
+        frames(change, &about_messages, diagnostics);
+        events(change, &about_messages, diagnostics);
         namespaces(change, diagnostics);
+        if change.http.iter().any(|block| block.route.is_some() || block.absence.is_some()) {
+            about_calls.push(change);
+        }
+        if !change.ws.is_empty() || !change.socketio.is_empty() {
+            about_messages.push(change);
+        }
     }
 }
 
@@ -62,7 +69,7 @@ fn report(change: &Change, span: Span, what: &str, fate: Option<Fate>, diagnosti
     diagnostics.push(diagnostic);
 }
 
-fn calls(change: &Change, earlier: &[Change], diagnostics: &mut Vec<Diagnostic>) {
+fn calls(change: &Change, earlier: &[&Change], diagnostics: &mut Vec<Diagnostic>) {
     for block in change.http.iter().filter(|block| block.origin == Origin::File && !block.is_added()) {
         for call in &block.calls {
             let steps = earlier.iter().rev().map(|change| (Arc::clone(&change.id), call_step(change, call)));
@@ -96,7 +103,7 @@ fn frame_step<'f>(frames: &(impl Iterator<Item = &'f Frame> + Clone), name: &str
     }
 }
 
-fn frames(change: &Change, earlier: &[Change], diagnostics: &mut Vec<Diagnostic>) {
+fn frames(change: &Change, earlier: &[&Change], diagnostics: &mut Vec<Diagnostic>) {
     for block in change.ws.iter().filter(|block| block.origin == Origin::File) {
         for side in [Side::Client, Side::Server] {
             for frame in block.side(side).iter().flat_map(|frames| &frames.frames) {
@@ -112,7 +119,7 @@ fn frames(change: &Change, earlier: &[Change], diagnostics: &mut Vec<Diagnostic>
     }
 }
 
-fn events(change: &Change, earlier: &[Change], diagnostics: &mut Vec<Diagnostic>) {
+fn events(change: &Change, earlier: &[&Change], diagnostics: &mut Vec<Diagnostic>) {
     for block in change.socketio.iter().filter(|block| block.origin == Origin::File) {
         for side in [Side::Client, Side::Server] {
             for event in block.side(side) {

@@ -1,5 +1,6 @@
 //! Hostile rule files: a named error at a place, or rules, within bounds that no count of anything escapes.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use legato_proxy::diagnostic::Source;
@@ -7,6 +8,9 @@ use legato_proxy::rules::compile;
 
 const API: &str = "legato: 1\napi: chat\nversions: [{id: \"1\"}, {id: \"2\"}]\nclient_version: [{default: \"1\"}]\ncheck: {LS101: off}\n";
 const CHANGE: &str = "chat/changes/2/20250101_a.yaml";
+
+/// Enough for what takes time by the square of it, or worse, to be noticed.
+const MANY: usize = 1500;
 
 /// The codes of what is wrong with a file among others that are right.
 fn codes(file: &str, text: &str) -> Vec<&'static str> {
@@ -83,9 +87,9 @@ fn windows_line_ends_are_line_ends() {
 
 #[test]
 fn very_many_of_anything_take_their_time_only() {
-    let names = many(2000, |n| format!("k{n}"));
-    let renames = many(2000, |n| format!("/k{n}: n{n}"));
-    let pairs = many(2000, |n| format!("[{n}, v{n}]"));
+    let names = many(MANY, |n| format!("k{n}"));
+    let renames = many(MANY, |n| format!("/k{n}: n{n}"));
+    let pairs = many(MANY, |n| format!("[{n}, v{n}]"));
     for ops in [
         format!("[{{rename: {{{renames}}}}}]"),
         format!("[{{tuple: {{keys: [{names}]}}}}]"),
@@ -107,4 +111,122 @@ fn ops_within_ops_end_somewhere() {
         let found = codes(CHANGE, &change(&ops));
         assert!(found.is_empty() || found.iter().all(|code| ["YM001", "YM007"].contains(code)), "{depth}: {found:?}");
     }
+}
+
+/// A change with one op on the responses of one call, and the name of its file.
+fn one_of_many(number: usize, head: &str, op: &str) -> Source {
+    Source {
+        file: format!("chat/changes/2/20250101_{number:05}.yaml"),
+        text: format!(
+            "change: c{number}\nsince: \"2\"\nsummary: a\n{head}apply:\n  - http: GET /a\n    response: {{2xx: [{op}], 4xx-5xx: []}}\n"
+        ),
+    }
+}
+
+/// The codes of what is wrong with very many changes about one call, each once.
+fn codes_of_many(count: usize, head: impl Fn(usize) -> String, op: impl Fn(usize) -> String) -> BTreeSet<&'static str> {
+    let mut sources: Vec<Source> = (0..count).map(|n| one_of_many(n, &head(n), &op(n))).collect();
+    sources.push(Source { file: "chat/api.yaml".into(), text: API.into() });
+    compile(&sources).diagnostics.iter().map(|finding| finding.code).collect()
+}
+
+/// Of one call: the head of a change by its number, its op, and the codes of what is wrong.
+type OfOneCall<'a> = (&'a str, &'a dyn Fn(usize) -> String, &'a dyn Fn(usize) -> String, &'a [&'a str]);
+
+fn check_many(cases: &[OfOneCall<'_>]) {
+    for (name, head, op, want) in cases {
+        assert_eq!(codes_of_many(MANY, head, op).into_iter().collect::<Vec<_>>(), *want, "{name}");
+    }
+}
+
+/// No order is said.
+fn alone(_: usize) -> String {
+    String::new()
+}
+
+fn after_the_one_before(number: usize) -> String {
+    number.checked_sub(1).map(|before| format!("after: [c{before}]\n")).unwrap_or_default()
+}
+
+#[test]
+fn very_many_changes_of_one_call_take_their_time_only() {
+    check_many(&[
+        ("renames", &alone, &|n| format!("{{rename: {{/k{n}: n{n}}}}}"), &[]),
+        ("adds", &alone, &|n| format!("{{add: {{at: /d/k{n}, default: {{value: 1}}}}}}"), &[]),
+        ("chained", &after_the_one_before, &|n| format!("{{rename: {{/k{n}: n{n}}}}}"), &[]),
+    ]);
+}
+
+#[test]
+fn very_many_changes_of_one_place_take_their_time_only() {
+    let map = |n: usize| format!("{{map: {{at: /a, pairs: [[{n}, {}]]}}}}", n + 1);
+    let moves = |n: usize| format!("{{move: {{from: /k{n}, to: /k{}}}}}", n + 1);
+    check_many(&[
+        ("other values", &alone, &map, &["CF201", "YM007"]),
+        ("one value", &alone, &|n| format!("{{map: {{at: /a, pairs: [[0, {n}]]}}}}"), &["CF201", "LS102"]),
+        ("other values, chained", &after_the_one_before, &map, &["YM007"]),
+        ("envelopes", &after_the_one_before, &|n| format!("{{envelope: {{key: k{n}}}}}"), &["YM007"]),
+        ("moves", &after_the_one_before, &moves, &["YM007"]),
+    ]);
+}
+
+#[test]
+fn very_many_ops_of_one_change_take_their_time_only() {
+    for (name, ops, want) in [
+        ("renames", many(MANY, |n| format!("{{rename: {{/k{n}: n{n}}}}}")), &[][..]),
+        ("removes", many(MANY, |n| format!("{{remove: {{at: /k{n}, restore: absent}}}}")), &[]),
+        ("envelopes", many(MANY, |n| format!("{{envelope: {{key: k{n}}}}}")), &["YM007"]),
+        ("wraps", many(MANY, |_| "{wrap: {at: /a, into: {key: a}}}".into()), &["YM007"]),
+        (
+            "inside",
+            format!("{{each: {{at: /a/*, ops: [{}]}}}}", many(MANY, |n| format!("{{rename: {{/k{n}: n{n}}}}}"))),
+            &["YM007"],
+        ),
+        ("deep", format!("{{map: {{at: {}, pairs: [[1, 2]]}}}}", "/a".repeat(MANY)), &["RL002"]),
+    ] {
+        let found: BTreeSet<_> = codes(CHANGE, &change(&format!("[{ops}]"))).into_iter().collect();
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), want, "{name}");
+    }
+}
+
+/// The codes of what is wrong with very many changes, each with one block.
+fn codes_of_blocks(count: usize, block: impl Fn(usize) -> String) -> BTreeSet<&'static str> {
+    let one = |number: usize| Source {
+        file: format!("chat/changes/2/20250101_{number:05}.yaml"),
+        text: format!("change: c{number}\nsince: \"2\"\nsummary: a\napply:\n  - {}\n", block(number)),
+    };
+    let mut sources: Vec<Source> = (0..count).map(one).collect();
+    sources.push(Source { file: "chat/api.yaml".into(), text: format!("{API}shapes: shapes.yaml\n") });
+    let places = many(50, |n| format!("{{http: GET /s{n}, response: 2xx}}"));
+    sources.push(Source { file: "chat/shapes.yaml".into(), text: format!("User: [{places}]\n") });
+    compile(&sources).diagnostics.iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn very_many_blocks_take_their_time_only() {
+    let ops = |n: usize| format!("response: {{2xx: [{{rename: {{/k{n}: n{n}}}}}], 4xx-5xx: []}}");
+    let of_some_calls = |n: usize| match n % 2 {
+        0 => format!("{{http: \"*\", {}}}", ops(n)),
+        _ => format!("{{http: GET /a{n}, {}}}", ops(n)),
+    };
+    let of_shapes =
+        |n: usize| format!("{{shape: User, ops: [{{rename: {{/k{n}: n{n}}}}}, {{rename: {{/n{n}: m{n}}}}}]}}");
+    let check = |name: &str, block: &dyn Fn(usize) -> String, want: &[&str]| {
+        assert_eq!(codes_of_blocks(MANY, block).into_iter().collect::<Vec<_>>(), *want, "{name}");
+    };
+    check("calls", &|n| format!("{{http: \"GET /a{n}/{{id}}\", {}}}", ops(n)), &[]);
+    check("routes", &|n| format!("{{http: GET /a{n}, route: GET /b{n}}}"), &[]);
+    check("routes after routes", &|n| format!("{{http: GET /a{n}, route: GET /a{}}}", n + 1), &["CF208"]);
+    check("every call", &of_some_calls, &["YM007"]);
+    check("shapes", &of_shapes, &["YM007"]);
+    let blocks = many(MANY * 2, |n| format!("{{http: GET /a{n}, response: {{2xx: []}}}}"));
+    let text = format!("change: a\nsince: \"2\"\nsummary: a\napply: [{blocks}]\n");
+    assert!(codes(CHANGE, &text).contains(&"YM007"));
+}
+
+#[test]
+fn losses_that_are_taken_along_too_often_are_refused() {
+    let losses = many(MANY, |n| format!("{{limit: {{at: /d/k{n}, max: 1, over: clamp}}}}"));
+    let moves = many(MANY, |n| format!("{{rename: {{/d: e{n}}}}}, {{rename: {{/e{n}: d}}}}"));
+    assert!(codes(CHANGE, &change(&format!("[{losses}, {moves}]"))).contains(&"YM007"));
 }

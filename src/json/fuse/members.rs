@@ -75,9 +75,12 @@ impl Members {
 
     /// Takes in the next edit; `None` if it cannot be done while members stream by.
     pub(super) fn take_in(&mut self, entry: &Entry) -> Option<()> {
-        if !entry.guard.is_empty() {
-            return self.step_into(entry);
-        }
+        if entry.guard.is_empty() { self.take_in_unguarded(entry) } else { self.step_into(entry) }?;
+        // Every name that was looked at is a slot of the document's member in the end.
+        (self.now.len() <= Object::MOST && self.captures.len() <= Object::MOST).then_some(())
+    }
+
+    fn take_in_unguarded(&mut self, entry: &Entry) -> Option<()> {
         match &entry.edit {
             Edit::Rename { at, pairs } if at.is_empty() => self.rename(pairs),
             Edit::Put { scope, at, value, if_present: Occupied::Keep, .. } if scope.is_empty() && at.len() == 1 => {
@@ -95,6 +98,9 @@ impl Members {
     }
 
     fn rename(&mut self, pairs: &[(String, String)]) -> Option<()> {
+        if pairs.len() > Object::MOST {
+            return None;
+        }
         let mut moved = Vec::with_capacity(pairs.len());
         for (old, _) in pairs {
             self.read(old);
@@ -132,6 +138,8 @@ impl Members {
             return None;
         }
         match value {
+            // A literal stands in for whatever is missing, so nothing after it is ever wanted.
+            Source::Literal(_) if matches!(self.at(name).last(), Some(Candidate::Literal(_))) => {}
             Source::Literal(literal) => self.at(name).push(Candidate::Literal(literal.clone())),
             Source::Absent => {}
             Source::Copy(_) | Source::Refuse => return None,

@@ -20,7 +20,7 @@ impl Program {
     /// Fuses edits, which run in order, to one program.
     #[must_use]
     pub fn fuse(entries: Vec<Entry>) -> Self {
-        let mut builder = Builder { steps: vec![Step::Copy] };
+        let mut builder = Builder { steps: vec![Step::Copy], depth: 0 };
         let root = builder.fuse(flatten(entries));
         Self { steps: builder.steps, root, kits: Kits::default() }
     }
@@ -45,7 +45,12 @@ impl Program {
 
 struct Builder {
     steps: Vec<Step>,
+    /// Within how many scopes the one at hand is.
+    depth: usize,
 }
+
+/// Scopes within so many others are held. Each is gone into by a call of its own, and takes the edits along.
+const MOST_SCOPES: usize = 64;
 
 impl Builder {
     fn push(&mut self, step: Step) -> StepId {
@@ -63,12 +68,19 @@ impl Builder {
         if entries.is_empty() {
             return StepId::COPY;
         }
-        let streams = self
-            .envelope(&entries)
-            .or_else(|| self.open(&entries))
-            .or_else(|| self.each(&entries))
-            .or_else(|| self.object(&entries));
+        let streams = if self.depth < MOST_SCOPES { self.stream(&entries) } else { None };
         streams.unwrap_or_else(|| self.push(Step::Hold(entries.into())))
+    }
+
+    fn stream(&mut self, entries: &[Entry]) -> Option<StepId> {
+        self.depth += 1;
+        let streams = self
+            .envelope(entries)
+            .or_else(|| self.open(entries))
+            .or_else(|| self.each(entries))
+            .or_else(|| self.object(entries));
+        self.depth -= 1;
+        streams
     }
 
     /// Edits, an envelope, and edits of what is inside it: the inner ones run as one within the envelope's text.

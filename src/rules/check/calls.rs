@@ -1,11 +1,16 @@
 //! Calls and sockets that overlap, meet, or are translated by half.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::route::Template;
+use crate::rules::Api;
 use crate::rules::ast::{Change, Frames, HttpBlock, Origin, WsBlock};
+use crate::rules::chain::{self, TooMuch};
 use crate::rules::diagnostics as code;
-use crate::rules::{Api, chain};
 use crate::version::VersionId;
+use crate::yaml::code as yaml_code;
 
 /// Reports what is wrong with the blocks of each change.
 pub(super) fn check_changes(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
@@ -17,14 +22,25 @@ pub(super) fn check_changes(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Reports what is wrong with the changes together; `false` if their calls overlap too much to look further.
+/// Reports what is wrong with the changes together; `false` if they are too much to look further.
 pub(super) fn check_pairs(api: &Api, diagnostics: &mut Vec<Diagnostic>) -> bool {
     api.changes.iter().for_each(|change| applies_to_nothing(change, diagnostics));
     api.changes.iter().for_each(|change| incompatible(change, diagnostics));
-    if let (true, Some(change)) = (chain::overlaps_too_much(api), api.changes.last()) {
-        let message = "the calls of this change and those before it overlap in too many ways";
-        let mut diagnostic = Diagnostic::error(code::AMBIGUOUS, &change.file, change.span, message);
-        diagnostic.help("write calls with fewer parameters and `*`");
+    if let (Some(what), Some(change)) = (chain::too_much(api), api.changes.last()) {
+        let (code, what, help) = match what {
+            TooMuch::Overlaps => (
+                code::AMBIGUOUS,
+                "the calls of this change and those before it overlap in too many ways",
+                "write calls with fewer parameters and `*`, and fewer `route` after each other",
+            ),
+            TooMuch::Ops => (
+                yaml_code::LIMIT,
+                "this change and those before it have too many ops on too many calls",
+                "write fewer ops about every call, and about shapes that many calls have",
+            ),
+        };
+        let mut diagnostic = Diagnostic::error(code, &change.file, change.span, what);
+        diagnostic.help(help);
         diagnostics.push(diagnostic);
         return false;
     }
@@ -163,6 +179,7 @@ fn frames(change: &Change, block: &WsBlock, diagnostics: &mut Vec<Diagnostic>) {
 fn untranslated_errors(api: &Api, version: VersionId, diagnostics: &mut Vec<Diagnostic>) {
     let older = VersionId(version.0 - 1);
     let pair = api.pair(version, older);
+    let changes: HashMap<&Arc<str>, &Change> = api.changes.iter().map(|change| (&change.id, change)).collect();
     for call in pair.calls.iter().chain([&pair.default]) {
         let plan = |status: u16| {
             let plans = &call.responses.0;
@@ -175,10 +192,12 @@ fn untranslated_errors(api: &Api, version: VersionId, diagnostics: &mut Vec<Diag
         {
             continue;
         }
-        let block = api
+        // They are in the order of the way down.
+        let block = call
             .changes
             .iter()
-            .filter(|change| change.since == version)
+            .rev()
+            .filter_map(|id| changes.get(id).copied())
             .find_map(|change| Some((change, success_block(change, call.route.as_ref(), &call.label)?)));
         if let Some((change, block)) = block {
             let message = format!("the success bodies of `{}` are translated and its errors are not", call.label);

@@ -50,7 +50,7 @@ fn keeps_truth(leaf: &Leaf, path: &Path, test: &Test) -> bool {
         (ValueEdit::Map { otherwise, .. } | ValueEdit::Convert { otherwise, .. }, Test::Exists(_)) => {
             *otherwise != Otherwise::Drop
         }
-        (ValueEdit::Map { .. }, Test::In(listed) | Test::NotIn(listed)) => {
+        (ValueEdit::Map { .. }, Test::In(listed) | Test::NotIn(listed)) if are_few(&[how], listed) => {
             let is_listed = |value: &[u8]| listed.iter().any(|literal| same(literal, value));
             values(&[how], listed).iter().all(|value| match mapped(how, Found::Value(value.clone())) {
                 Found::Value(new) => is_listed(&new) == is_listed(value),
@@ -73,7 +73,11 @@ fn maps_commute(one: &Leaf, other: &Leaf) -> bool {
             .map(Found::Value)
             .all(|value| mapped(second, mapped(first, value.clone())).is(&mapped(first, mapped(second, value))))
     };
-    are_maps && at == other_at && alike(first, second) && alike(&lenient(first), &lenient(second))
+    are_maps
+        && at == other_at
+        && are_few(&[first, second], &[])
+        && alike(first, second)
+        && alike(&lenient(first), &lenient(second))
 }
 
 /// What is in a place.
@@ -114,6 +118,14 @@ fn lenient(how: &ValueEdit) -> ValueEdit {
         }
         how => how.clone(),
     }
+}
+
+/// Of more values than this, nothing is shown: each would have to be looked up among all.
+const MOST_VALUES: usize = 1000;
+
+fn are_few(maps: &[&ValueEdit], listed: &[Vec<u8>]) -> bool {
+    let of = |how: &&ValueEdit| if let ValueEdit::Map { pairs, .. } = how { pairs.len() } else { 0 };
+    maps.iter().map(of).sum::<usize>() + listed.len() <= MOST_VALUES
 }
 
 /// A value of each kind that `map`s and conditions tell apart: those that they name, null, and one that none names.

@@ -1,42 +1,56 @@
 //! Ops that contradict each other: found by walking every kind of message from the oldest version to the newest.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::json::edit::{Edit, Path, Token};
 use crate::rules::ast::Change;
+use crate::rules::by_path::{ByPath, MOST_LOOKS};
 use crate::rules::lens::{Effect, Making, Op, Stage};
 use crate::rules::messages::Message;
 use crate::rules::{Place, diagnostics as code};
 
 use super::marks::Texts;
-use super::skeleton::{By, Gone, Known, Made, Skeleton, follow, is_in};
+use super::skeleton::{By, Gone, Known, Made, Skeleton, follow, is_in, pass};
 
-/// Reports every op of every message that contradicts one before it.
-pub(super) fn check(messages: &[Message<'_>], texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// Reports every op of every message that contradicts one before it; `false` if they are too many to compare.
+pub(super) fn check(messages: &[Message<'_>], texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) -> bool {
     let mut found = Found { texts, diagnostics, seen: HashSet::new() };
     for message in messages {
-        let mut walk = Walk { skeleton: Skeleton::default(), written: Vec::new() };
-        for (change, ops) in &message.lists {
-            if walk.written.first().is_some_and(|(_, by)| by.change.id != change.id) {
-                walk.written.clear();
-            }
-            for op in *ops {
-                walk.step(By { change, op }, &mut found);
+        let mut walk = Walk { skeleton: Skeleton::default(), written: ByPath::default(), change: None };
+        for by in message.lists.iter().flat_map(|(change, ops)| ops.iter().map(|op| By { change, op })) {
+            walk.step(by, &mut found);
+            if walk.skeleton.looks() + walk.written.looks() > MOST_LOOKS {
+                return too_many(by.change, message, found.diagnostics);
             }
         }
     }
+    true
+}
+
+/// Reports a message whose ops are too many to compare; always `false`.
+pub(super) fn too_many(change: &Change, message: &Message<'_>, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let text = format!("the ops on {} up to this change meet in too many places to be checked", message.name);
+    let mut diagnostic = Diagnostic::error(crate::yaml::code::LIMIT, &change.file, change.span, text);
+    diagnostic.help("write fewer ops about the same values, or put some of the changes together");
+    diagnostics.push(diagnostic);
+    false
 }
 
 /// One message on its way.
 struct Walk<'a> {
     skeleton: Skeleton<'a>,
     /// What the ops of the change at hand wrote.
-    written: Vec<(Path, By<'a>)>,
+    written: ByPath<(Path, By<'a>)>,
+    change: Option<&'a Change>,
 }
 
 impl<'a> Walk<'a> {
     fn step(&mut self, by: By<'a>, found: &mut Found<'_, '_>) {
+        if self.change.replace(by.change).is_some_and(|change| change.id != by.change.id) {
+            self.written = ByPath::default();
+        }
         for stage in &by.op.stages() {
             let is_dangling = self.look(by, stage, found);
             for (path, kind) in &stage.effect.expects {
@@ -59,12 +73,12 @@ impl<'a> Walk<'a> {
         let mut is_dangling = false;
         for path in stage.effect.reads.iter().chain(stage.guard.iter().map(|(path, _)| path)) {
             // The locations of the whole message come before a place's own tokens.
-            let place = Place::of_message(path);
-            let unwritten = found.texts.unwritten(&by.change.file, by.op.span, &place);
-            let is_authors = |at: &Path| unwritten == 0 || at.len() > unwritten + 1;
+            let unwritten =
+                LazyCell::new(|| found.texts.unwritten(&by.change.file, by.op.span, &Place::of_message(path)));
+            let is_authors = |at: &Path| *unwritten == 0 || at.len() > *unwritten + 1;
             if let Some(gone) = self.skeleton.gone(path).filter(|gone| is_authors(&gone.at)) {
                 is_dangling = true;
-                found.dangling(by, path, gone);
+                found.dangling(by, path, gone, &self.skeleton.became(gone));
             } else if let Some(known) = self.skeleton.blocked(path).filter(|known| is_authors(&known.at)) {
                 found.no_such_part(by, path, known);
             }
@@ -79,15 +93,17 @@ impl<'a> Walk<'a> {
         let arrives = effect.makes.iter().filter(|made| made.how != Making::Becomes).map(|made| &made.at);
         let arrives: Vec<&Path> = arrives.collect();
         self.compare(by, effect.changes.iter(), found);
-        self.written.retain_mut(|(path, _)| follow(stage, path));
+        pass(&mut self.written, &stage.reach(), |(path, _)| path, |path| follow(stage, path));
         self.compare(by, arrives.iter().copied(), found);
-        self.written.extend(effect.changes.iter().chain(arrives).map(|path| (path.clone(), by)));
+        for path in effect.changes.iter().chain(arrives) {
+            self.written.push(path, (path.clone(), by));
+        }
     }
 
     fn compare<'p>(&self, by: By<'a>, paths: impl Iterator<Item = &'p Path>, found: &mut Found<'_, '_>) {
         for path in paths {
             let is_rival = |other: &Path| other.len() == path.len() && other != path && is_in(other, path);
-            if let Some((other, first)) = self.written.iter().find(|(other, _)| is_rival(other)) {
+            if let Some((other, first)) = self.written.above(path).into_iter().find(|(other, _)| is_rival(other)) {
                 found.overlap(by, &Place::of_message(path), &Place::of_message(other), *first);
             }
         }
@@ -113,10 +129,10 @@ impl Found<'_, '_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn dangling(&mut self, by: By<'_>, path: &[Token], gone: &Gone<'_>) {
+    fn dangling(&mut self, by: By<'_>, path: &[Token], gone: &Gone<'_>, became: &[&Path]) {
         let here = &Place::of_message(path);
         let (file, span) = self.place(by, here);
-        let now: Vec<Place> = gone.became.iter().map(|path| Place::of_message(path)).collect();
+        let now: Vec<Place> = became.iter().map(|path| Place::of_message(path)).collect();
         let went = match now.as_slice() {
             [] => format!("`{}`{} took it away", gone.by.op.lens.name(), of_change(gone.by, by)),
             now => format!("`{}`{} made {} of it", gone.by.op.lens.name(), of_change(gone.by, by), listed(now)),
@@ -131,7 +147,7 @@ impl Found<'_, '_> {
             )
         };
         let mut diagnostic = Diagnostic::error(code::DANGLING, file, span, message);
-        if let [became] = gone.became.as_slice() {
+        if let [became] = became {
             let rest = Place::of_message(&[became.as_slice(), &path[gone.at.len()..]].concat());
             let line = self.texts.with_path(file, span, here, &rest);
             diagnostic.help(match line {

@@ -4,6 +4,7 @@
 //! The hash is against accidents, not against people: XXH3 with 128 bits, over the parsed file without its tests, so
 //! that neither comments nor layout nor a new test count.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -95,16 +96,24 @@ pub(super) fn check(api: &Api, files: &[(&str, &Source)], diagnostics: &mut Vec<
     let file: Arc<str> = source.file.as_str().into();
     let locked = lines(&source.text);
     let before = diagnostics.len();
+    let mut by_name: HashMap<&str, &Locked<'_>> = HashMap::new();
+    for line in &locked {
+        by_name.entry(line.name).or_insert(line);
+    }
+    let is_behind = |change: &&Change| {
+        is_released(api, &api.versions.get(change.since).label) && by_name.contains_key(name(api, change).as_str())
+    };
+    let released: Vec<&Change> = api.changes.iter().filter(is_behind).collect();
+    let names: HashSet<String> = api.changes.iter().map(|change| name(api, change)).collect();
     for change in &api.changes {
-        let name = name(api, change);
-        match locked.iter().find(|line| line.name == name) {
+        match by_name.get(name(api, change).as_str()) {
             Some(found) if found.text != line(api, change) => diagnostics.push(edited(api, change, &file, found)),
             Some(_) => {}
-            None => diagnostics.push(unlocked(api, change, &locked, &file, &source.text)),
+            None => diagnostics.push(unlocked(api, change, &released, &file, &source.text)),
         }
     }
     for found in locked.iter().filter(|line| line.name != ALL) {
-        if !api.changes.iter().any(|change| name(api, change) == found.name) {
+        if !names.contains(found.name) {
             diagnostics.push(gone(api, &file, found));
         }
     }
@@ -148,13 +157,8 @@ fn edited(api: &Api, change: &Change, lock: &Arc<str>, found: &Locked<'_>) -> Di
 }
 
 /// A change that the lock does not have: new, or put before one that was released.
-fn unlocked(api: &Api, change: &Change, locked: &[Locked<'_>], lock: &Arc<str>, text: &str) -> Diagnostic {
-    let is_locked = |other: &Change| locked.iter().any(|line| line.name == name(api, other));
-    let later = api.changes.iter().find(|other| {
-        (other.since, &other.file) > (change.since, &change.file)
-            && is_released(api, &api.versions.get(other.since).label)
-            && is_locked(other)
-    });
+fn unlocked(api: &Api, change: &Change, released: &[&Change], lock: &Arc<str>, text: &str) -> Diagnostic {
+    let later = released.iter().find(|other| (other.since, &other.file) > (change.since, &change.file));
     if let Some(later) = later {
         let message = format!("`{}` comes before `{}`, which was released without it", change.id, later.id);
         let mut diagnostic = Diagnostic::error(code::NOT_LINEAR, &change.file, change.span, message);

@@ -42,12 +42,13 @@ pub(super) fn check(api: &Api, files: &[(&str, &Source)], contracts: Option<Read
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         return;
     }
-    if calls::check_pairs(api, diagnostics) {
-        check_ops(api, Texts(files), diagnostics);
+    let texts = files.iter().map(|(_, source)| (source.file.as_str(), source.text.as_str())).collect();
+    let texts = Texts::new(&texts);
+    if calls::check_pairs(api, diagnostics) && check_ops(api, texts, diagnostics) {
         cost::check(api, diagnostics);
         lock::check(api, files, diagnostics);
         if let Some(read) = contracts {
-            check_contracts(api, read, files, diagnostics);
+            check_contracts(api, read, files, texts, diagnostics);
         }
     }
     policy.settle(diagnostics);
@@ -64,17 +65,25 @@ pub(super) fn settle(rules: &RuleSet, files: &[Source], found: &mut Vec<Diagnost
     }
 }
 
-fn check_contracts(api: &Api, read: Read, files: &[(&str, &Source)], diagnostics: &mut Vec<Diagnostic>) {
+fn check_contracts(
+    api: &Api,
+    read: Read,
+    files: &[(&str, &Source)],
+    texts: Texts<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let contracts = read(api, files);
-    known::check(api, &contracts.calls, Texts(files), diagnostics);
-    required::check(&contracts, Texts(files), diagnostics);
+    known::check(api, &contracts.calls, texts, diagnostics);
+    required::check(&contracts, texts, diagnostics);
     diagnostics.extend(contracts.diagnostics);
 }
 
-fn check_ops(api: &Api, texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// Whether the ops are few enough to look further.
+fn check_ops(api: &Api, texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) -> bool {
     let messages = messages(api);
-    conflicts::check(&messages, texts, diagnostics);
-    order::check(&api.changes, &messages, diagnostics);
+    if !conflicts::check(&messages, texts, diagnostics) || !order::check(&api.changes, &messages, diagnostics) {
+        return false;
+    }
     values::check(&messages, texts, diagnostics);
     for change in &api.changes {
         let ops = || written(change).into_iter().flatten();
@@ -82,6 +91,7 @@ fn check_ops(api: &Api, texts: Texts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         hygiene::whole_bodies(change, ops(), texts, diagnostics);
         loss::check(change, diagnostics);
     }
+    true
 }
 
 /// The lists of ops of a change, as its author wrote them: those of a shape once, not in each of its places.

@@ -3,9 +3,12 @@
 //!
 //! A place of which nothing is known is unknown, not empty. What a guard may prevent is not known either.
 
+use std::collections::HashSet;
+
 use crate::json::Kind;
 use crate::json::edit::{Path, Token};
 use crate::rules::ast::Change;
+use crate::rules::by_path::ByPath;
 use crate::rules::lens::{Carried, Effect, Making, Op, Stage};
 
 /// An op and the change it stands in.
@@ -18,17 +21,19 @@ pub(super) struct By<'a> {
 /// What is known of a message.
 #[derive(Debug, Default)]
 pub(super) struct Skeleton<'a> {
-    gone: Vec<Gone<'a>>,
-    made: Vec<Made<'a>>,
-    kinds: Vec<Known<'a>>,
+    gone: ByPath<Gone<'a>>,
+    /// Where what was in a place that is empty is by now, and the number of that place.
+    became: ByPath<(usize, Path)>,
+    empty: usize,
+    made: ByPath<Made<'a>>,
+    kinds: ByPath<Known<'a>>,
 }
 
 /// A place where nothing is.
 #[derive(Debug)]
 pub(super) struct Gone<'a> {
     pub(super) at: Path,
-    /// Where what was there is by now.
-    pub(super) became: Vec<Path>,
+    number: usize,
     pub(super) by: By<'a>,
 }
 
@@ -48,26 +53,40 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Skeleton<'a> {
+    /// How much was looked at so far.
+    pub(super) fn looks(&self) -> usize {
+        self.gone.looks() + self.became.looks() + self.made.looks() + self.kinds.looks()
+    }
+
     /// What took away the value at a path, if it is certain that nothing is there.
     pub(super) fn gone(&self, path: &[Token]) -> Option<&Gone<'a>> {
-        let is_there =
-            |gone: &Gone<'_>| self.made.iter().any(|made| meets(&made.at, path) && is_in(&made.at, &gone.at));
-        self.gone.iter().rev().find(|gone| covers(&gone.at, path) && !is_there(gone))
+        let gone = self.gone.above(path).into_iter().rev().filter(|gone| covers(&gone.at, path));
+        let mut gone = gone.peekable();
+        gone.peek()?;
+        let made = self.made.meeting(path);
+        gone.find(|gone| !made.iter().any(|made| is_in(&made.at, &gone.at)))
+    }
+
+    /// Where what was in an empty place is by now.
+    pub(super) fn became(&self, gone: &Gone<'_>) -> Vec<&Path> {
+        let became = self.became.inside(&[]).into_iter().filter(|(number, _)| *number == gone.number);
+        became.map(|(_, path)| path).collect()
     }
 
     /// What was made at a path or inside.
     pub(super) fn made(&self, path: &[Token]) -> Option<&Made<'a>> {
-        self.made.iter().rev().find(|made| is_in(&made.at, path))
+        self.made.inside(path).pop()
     }
 
     /// The value at a path, if it is known to be of another kind.
     pub(super) fn other_kind(&self, path: &[Token], kind: Kind) -> Option<&Known<'a>> {
-        self.kinds.iter().find(|known| known.at.len() == path.len() && covers(&known.at, path) && known.kind != kind)
+        let mut above = self.kinds.above(path).into_iter();
+        above.find(|known| known.at.len() == path.len() && covers(&known.at, path) && known.kind != kind)
     }
 
     /// A value on the way to a path that is known to have no such parts.
     pub(super) fn blocked(&self, path: &[Token]) -> Option<&Known<'a>> {
-        self.kinds.iter().find(|known| {
+        self.kinds.above(path).into_iter().find(|known| {
             let next = if covers(&known.at, path) { path.get(known.at.len()) } else { None };
             match (known.kind, next) {
                 (_, None) | (Kind::Object, _) | (Kind::Array, Some(Token::Any)) => false,
@@ -80,13 +99,12 @@ impl<'a> Skeleton<'a> {
     /// Goes through an edit.
     pub(super) fn apply(&mut self, stage: &Stage, by: By<'a>) {
         let effect = &stage.effect;
-        self.gone.retain_mut(|gone| {
-            gone.became.retain_mut(|became| follow(stage, became));
-            follow(stage, &mut gone.at)
-        });
-        self.made.retain_mut(|made| follow(stage, &mut made.at));
-        let changed = |at: &Path| effect.changes.iter().any(|path| is_in(at, path));
-        self.kinds.retain_mut(|known| !changed(&known.at) && follow(stage, &mut known.at));
+        let reach = stage.reach();
+        pass(&mut self.became, &reach, |(_, at)| at, |at| follow(stage, at));
+        pass(&mut self.gone, &reach, |gone| &mut gone.at, |at| follow(stage, at));
+        pass(&mut self.made, &reach, |made| &mut made.at, |at| follow(stage, at));
+        drop(self.kinds.take(&effect.changes));
+        pass(&mut self.kinds, &reach, |known| &mut known.at, |at| follow(stage, at));
         if !stage.guard.is_empty() {
             return;
         }
@@ -96,14 +114,42 @@ impl<'a> Skeleton<'a> {
                 Carried::Same | Carried::Gone => Vec::new(),
                 Carried::Unknown => arriving(effect),
             };
-            self.gone.push(Gone { at: at.clone(), became, by });
+            self.empty += 1;
+            let number = self.empty;
+            self.gone.push(at, Gone { at: at.clone(), number, by });
+            for path in became {
+                self.became.push(&path.clone(), (number, path));
+            }
         }
+        let takes: HashSet<&Path> = effect.takes.iter().collect();
         for made in &effect.makes {
-            self.gone
-                .retain(|gone| !is_in(&gone.at, &made.at) || effect.takes.contains(&gone.at) && gone.at != made.at);
-            self.made.push(Made { at: made.at.clone(), by });
+            let at = &made.at;
+            for (number, gone) in self.gone.take(std::slice::from_ref(at)) {
+                if takes.contains(&gone.at) && gone.at != *at {
+                    self.gone.put(&gone.at.clone(), (number, gone));
+                }
+            }
+            self.made.push(at, Made { at: at.clone(), by });
         }
-        self.kinds.extend(effect.kinds.iter().map(|(at, kind)| Known { at: at.clone(), kind: *kind, by }));
+        for (at, kind) in &effect.kinds {
+            self.kinds.push(at, Known { at: at.clone(), kind: *kind, by });
+        }
+    }
+}
+
+/// Takes the things that an edit reaches along, and leaves out those that lead nowhere certain.
+pub(super) fn pass<T>(
+    things: &mut ByPath<T>,
+    reach: &[Path],
+    at: impl Fn(&mut T) -> &mut Path,
+    follow: impl Fn(&mut Path) -> bool,
+) {
+    for (number, mut thing) in things.take(reach) {
+        let path = at(&mut thing);
+        if follow(path) {
+            let path = path.clone();
+            things.put(&path, (number, thing));
+        }
     }
 }
 

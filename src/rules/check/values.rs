@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::json::edit::{Edit, Literal, Path, Source, ValueEdit};
-use crate::json::same;
+use crate::json::{ByValue, same};
 use crate::rules::Direction;
 use crate::rules::lens::{Carried, Leaf, Lens, Op};
 use crate::rules::messages::Message;
@@ -94,8 +94,15 @@ impl<'m> Walk<'m> {
                     self.values.push(value);
                 }
             }
-            let reached = pairs.iter().filter(|(from, to)| is_certain && target(pairs, from) == Some(to));
-            let made = reached.map(|(_, to)| Value { at: at.clone(), text: to.clone(), by, is_default: false });
+            let mut known = ByValue::default();
+            let mut made: Vec<&Vec<u8>> = Vec::new();
+            for (number, (from, to)) in pairs.iter().enumerate().filter(|_| is_certain) {
+                if known.first(number, from) == number {
+                    made.push(to);
+                }
+            }
+            made.drain(..made.len().saturating_sub(MOST));
+            let made = made.into_iter().map(|to| Value { at: at.clone(), text: to.clone(), by, is_default: false });
             self.values.extend(made);
         } else {
             self.values.retain_mut(|value| !changed(value) && follow(leaf, &mut value.at));

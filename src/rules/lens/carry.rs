@@ -5,7 +5,7 @@
 //! is asked for, and about documents in which the op finds what it expects. A token `*` of a path stands for every
 //! element or member value, an index or name for one.
 
-use crate::json::edit::{Case, Edit, Entry, Keys, Nest, Order, Path, Token, ValueEdit};
+use crate::json::edit::{Case, Edit, Entry, Keys, Nest, Order, Path, Renames, Token, ValueEdit};
 use crate::json::written;
 use crate::rules::Direction;
 use crate::rules::path::Part;
@@ -61,6 +61,31 @@ pub(in crate::rules) fn carry(entry: &Entry, path: &[Token]) -> Carried {
     match edit(&entry.edit, path) {
         Carried::To(_) | Carried::Gone if !entry.guard.is_empty() => Carried::Unknown,
         carried => carried,
+    }
+}
+
+/// The paths that an edit may take elsewhere: every path that is not one of these, or inside, stays the same.
+pub(super) fn reach(edit: &Edit) -> Vec<Path> {
+    let members = |scope: &[Token], names: &mut dyn Iterator<Item = &String>| {
+        names.map(|member| join(scope, std::slice::from_ref(member))).collect()
+    };
+    match edit {
+        Edit::Rename { at, pairs } => members(at, &mut pairs.iter().flat_map(|(old, new)| [old, new])),
+        Edit::Move { scope, from, to, .. } => vec![join(scope, from), join(scope, to)],
+        Edit::Put { .. } | Edit::Presence { .. } | Edit::DropMessage { .. } => Vec::new(),
+        Edit::Take { scope, at, .. } => vec![join(scope, at)],
+        Edit::Change { at, .. } | Edit::DropElements { at, .. } | Edit::Recurse { at, .. } => vec![at.clone()],
+        Edit::Envelope { .. } | Edit::Open { .. } => vec![Path::new()],
+        Edit::Split { scope, key, into: parts, .. } | Edit::Join { scope, from: parts, key, .. } => {
+            members(scope, &mut parts.iter().chain([key]))
+        }
+        Edit::Spread { from: one, to: many, key, .. } | Edit::Collapse { from: many, key, to: one, .. } => {
+            vec![join(&[], one), join(many, std::slice::from_ref(key))]
+        }
+        Edit::Each { at, entries } => {
+            let inner = entries.iter().flat_map(|entry| reach(&entry.edit));
+            inner.map(|path| [at.as_slice(), &path].concat()).collect()
+        }
     }
 }
 
@@ -189,17 +214,17 @@ fn uncertain(places: impl IntoIterator<Item = Path>, path: &[Token]) -> Carried 
     if touched { Carried::Unknown } else { Carried::Same }
 }
 
-fn rename(at: &[Token], pairs: &[(String, String)], path: &[Token]) -> Carried {
+fn rename(at: &[Token], pairs: &Renames, path: &[Token]) -> Carried {
     let (member, rest) = match fit(at, path) {
         Fit::Inside([Token::Key(member), rest @ ..]) => (member, rest),
         // Some of the values may have the name that changes.
         Fit::Inside([Token::Any, ..]) | Fit::Partly => return Carried::Unknown,
         Fit::Inside([]) | Fit::Outside => return Carried::Same,
     };
-    match pairs.iter().find(|(old, _)| old == member) {
-        Some((_, new)) => splice(path, path.len() - rest.len() - 1, [name(new)], rest),
+    match pairs.new_name(member) {
+        Some(new) => splice(path, path.len() - rest.len() - 1, [name(new)], rest),
         // What has a name that another takes over is shadowed where that one is there.
-        None if pairs.iter().any(|(_, new)| new == member) => Carried::Unknown,
+        None if pairs.makes(member) => Carried::Unknown,
         None => Carried::Same,
     }
 }

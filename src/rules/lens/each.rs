@@ -41,6 +41,9 @@ pub struct Each {
     nest: Option<(Arc<Nest>, usize)>,
 }
 
+/// More ops inside each other and one after the other are too many to look at each for each.
+const MOST_OPS: usize = 1000;
+
 impl Each {
     /// Ops within each value at a path of the body.
     pub(super) fn new(at: Path, ops: Vec<Op>, nest: Option<(Arc<Nest>, usize)>) -> Self {
@@ -53,6 +56,13 @@ impl Each {
         let ops = fields.require(reader, "ops").map(|node| parse_ops(reader, node));
         fields.finish(reader);
         let (at, ops) = (at?, ops?);
+        let count: usize = ops.iter().map(Op::count).sum();
+        if count > MOST_OPS {
+            reader
+                .error(crate::yaml::code::LIMIT, args.span, format!("`each` has at most {MOST_OPS} ops, found {count}"))
+                .help("write several `each`");
+            return None;
+        }
         if let Some(op) = ops.iter().find(|op| op.reaches(Part::Head)) {
             reader.error(code::PARTS, op.span, "an op inside `each` has paths of the body only");
             return None;
@@ -69,9 +79,10 @@ impl Each {
         &self.ops
     }
 
-    pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
-        let lost = super::lost_by(&self.ops, direction);
-        lost.into_iter().map(|(_, place)| self.at.inside(&place)).collect()
+    /// See [`super::lost_by`].
+    pub(super) fn loses(&self, direction: Direction) -> Option<Vec<Place>> {
+        let lost = super::lost_by(&self.ops, direction)?;
+        Some(lost.into_iter().map(|(_, place)| self.at.inside(&place)).collect())
     }
 
     /// See [`super::unknown_losses`].

@@ -159,6 +159,11 @@ impl Stage {
         self.lowered.carry(path)
     }
 
+    /// Every path that goes elsewhere is one of these or inside.
+    pub(in crate::rules) fn reach(&self) -> Vec<Path> {
+        self.lowered.reach()
+    }
+
     /// Where a path goes if the guard lets the edit run.
     pub(in crate::rules) fn carry_unguarded(&self, path: &[Token]) -> Carried {
         let entry = Entry { guard: Vec::new(), edit: self.edit().clone(), change: None };
@@ -167,6 +172,12 @@ impl Stage {
 }
 
 impl Lowered {
+    /// Every path of the whole message's document that goes elsewhere is one of these or inside.
+    pub(super) fn reach(&self) -> Vec<Path> {
+        let start = start_of(self.part);
+        carry::reach(&self.entry.edit).into_iter().map(|path| [start.as_slice(), &path].concat()).collect()
+    }
+
     /// Where a path of the whole message's document goes.
     pub(super) fn carry(&self, path: &[Token]) -> Carried {
         match (self.part, path.split_first()) {

@@ -1,7 +1,7 @@
 //! `map`: values correspond, pair by pair.
 
+use crate::json::ByValue;
 use crate::json::edit::{Edit, ValueEdit};
-use crate::json::same;
 use crate::rules::Direction;
 use crate::rules::path::{Location, Place};
 use crate::yaml::{Node, Reader};
@@ -69,13 +69,11 @@ impl Map {
     /// The value, where two that are told apart become one, or where `else` makes one value of all others.
     pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
         let pairs = self.pairs_of(direction);
-        let reached = pairs
-            .iter()
-            .enumerate()
-            .filter(|(at, (from, _))| !pairs[..*at].iter().any(|(other, _)| same(other, from)))
-            .map(|(_, (_, to))| to)
-            .collect::<Vec<_>>();
-        let merges = reached.iter().enumerate().any(|(at, to)| reached[..at].iter().any(|other| same(other, to)));
+        let (mut from_known, mut to_known) = (ByValue::default(), ByValue::default());
+        let mut merges = false;
+        for (at, (from, to)) in pairs.iter().enumerate() {
+            merges |= from_known.first(at, from) == at && to_known.first(at, to) != at;
+        }
         let loses = merges || loses_value(&self.fallback.of(direction));
         if loses { vec![self.at.clone()] } else { Vec::new() }
     }

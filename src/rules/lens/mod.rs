@@ -179,6 +179,11 @@ impl Op {
     /// The ops' names, in the order of the reference.
     pub const NAMES: &'static [&'static str] = &names::<{ Self::DEFINITIONS.len() }>(Self::DEFINITIONS);
 
+    /// How many ops it is, with those inside.
+    fn count(&self) -> usize {
+        if let Lens::Each(op) = &self.lens { 1 + op.ops().iter().map(Self::count).sum::<usize>() } else { 1 }
+    }
+
     fn parse(reader: &mut Reader, node: &Node) -> Option<Self> {
         let entries = reader.mapping(node, "an op")?;
         let (name, args) = Self::only_one(reader, node, entries)?;

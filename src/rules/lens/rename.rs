@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::json::edit::{Edit, Path, Token};
 use crate::rules::Direction;
-use crate::rules::path::{Place, is_cookie_name, is_framing, is_header_name};
+use crate::rules::path::{Part, Place, is_cookie_name, is_framing, is_header_name};
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example};
@@ -32,6 +32,9 @@ pub struct Rename {
     entries: Vec<(Place, String)>,
 }
 
+/// The objects whose members have new names.
+type Scope = (Part, Path);
+
 impl Rename {
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
         let nodes = reader.mapping(args, "`rename`")?;
@@ -51,7 +54,9 @@ impl Rename {
     }
 
     pub(super) fn lower(&self, direction: Direction) -> Edits {
-        let mut edits: Edits = Vec::new();
+        // The scopes in their order, and their numbers.
+        let mut scopes: Vec<(Scope, Vec<(String, String)>)> = Vec::new();
+        let mut known: HashMap<Scope, usize> = HashMap::new();
         for (place, new) in &self.entries {
             let mut at = place.in_part();
             let Some(Token::Key(old)) = at.pop() else { continue };
@@ -59,16 +64,14 @@ impl Rename {
                 Direction::Up => (old, new.clone()),
                 Direction::Down => (new.clone(), old),
             };
-            let same = edits.iter_mut().find_map(|(part, edit)| match edit {
-                Edit::Rename { at: other, pairs } if *part == place.part() && *other == at => Some(pairs),
-                _ => None,
-            });
-            match same {
-                Some(pairs) => pairs.push(pair),
-                None => edits.push((place.part(), Edit::Rename { at, pairs: vec![pair] })),
+            let scope = (place.part(), at);
+            let number = *known.entry(scope.clone()).or_insert(scopes.len());
+            if number == scopes.len() {
+                scopes.push((scope, Vec::new()));
             }
+            scopes[number].1.push(pair);
         }
-        edits
+        scopes.into_iter().map(|((part, at), pairs)| (part, Edit::Rename { at, pairs: pairs.into() })).collect()
     }
 }
 

@@ -23,6 +23,17 @@ pub(super) struct Blocks {
     pub(super) shapes: Vec<ShapeBlock>,
 }
 
+impl Blocks {
+    /// How many calls, frames and events they name, and sockets and namespaces.
+    pub(super) fn count(&self) -> usize {
+        let frames = |frames: &Option<Frames>| frames.as_ref().map_or(0, |frames| frames.frames.len());
+        let calls = self.http.iter().map(|block| 1 + block.calls.len());
+        let sockets = self.ws.iter().map(|block| 1 + frames(&block.client) + frames(&block.server));
+        let namespaces = self.socketio.iter().map(|block| 1 + block.client.len() + block.server.len());
+        calls.chain(sockets).chain(namespaces).sum::<usize>() + self.shapes.len()
+    }
+}
+
 /// Parses the blocks of a change that leads to the version `since`.
 pub(super) fn parse(reader: &mut Reader, node: &Node, since: Option<&str>) -> Blocks {
     let mut blocks = Blocks::default();

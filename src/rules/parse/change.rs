@@ -5,9 +5,10 @@ use crate::rules::ast::Change;
 use crate::rules::check::lock;
 use crate::rules::diagnostics as code;
 use crate::version::{VersionId, Versions};
-use crate::yaml::{Node, Reader};
+use crate::yaml::{Node, Reader, code as yaml_code};
 
-use super::{blocks, tests, version};
+use super::blocks::{self, Blocks};
+use super::{tests, version};
 
 pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, versions: &Versions) -> Option<Change> {
     check_name(reader, node, file);
@@ -17,7 +18,7 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
     let summary = fields.require(reader, "summary").and_then(|node| reader.string(node, "`summary`"));
     let after = fields.get("after").map(|node| after(reader, node)).unwrap_or_default();
     let label = since.map(|since| &*versions.get(since).label);
-    let apply = fields.require(reader, "apply").map(|node| blocks::parse(reader, node, label));
+    let apply = fields.require(reader, "apply").and_then(|node| apply(reader, node, label));
     let losses = fields.entry("accept_loss");
     let accept_loss_span = losses.map(|(key, node)| Span { start: key.span.start, end: node.span.end });
     let accept_loss = losses.and_then(|(_, node)| accept_loss(reader, node)).unwrap_or_default();
@@ -45,6 +46,20 @@ pub(super) fn parse(reader: &mut Reader, node: &Node, folder: &str, file: &str, 
         file: reader.file().clone(),
         span,
     })
+}
+
+/// What each change says of one call is looked for among all that it says; more are for several changes.
+const MOST_BLOCKS: usize = 4000;
+
+fn apply(reader: &mut Reader, node: &Node, since: Option<&str>) -> Option<Blocks> {
+    let blocks = blocks::parse(reader, node, since);
+    let count = blocks.count();
+    if count > MOST_BLOCKS {
+        let message = format!("a change has at most {MOST_BLOCKS} blocks, calls, frames and events, found {count}");
+        reader.error(yaml_code::LIMIT, node.span, message).help("write several changes");
+        return None;
+    }
+    Some(blocks)
 }
 
 /// Changes of one version apply in the order of their dates, so the date must be there.

@@ -5,6 +5,7 @@ use crate::rules::ast::{Host, HttpBlock, Origin, ShapeBlock};
 use crate::rules::chain;
 use crate::rules::lens::Op;
 use crate::rules::step::{Side, Step};
+use crate::rules::steps::Steps;
 use crate::rules::{Api, Direction, StatusRange};
 use crate::version::VersionId;
 
@@ -55,7 +56,7 @@ struct Family {
 impl Family {
     /// The messages in the oldest version. The most specific call of an occurrence decides, and those about every
     /// call are beside it.
-    fn new(api: &Api, expansion: &Expansion, steps: &[Step<'_>], call: Template) -> Self {
+    fn new(api: &Api, expansion: &Expansion, steps: &Steps<'_>, call: Template) -> Self {
         let about = || hosts(api).filter_map(calls).flatten().filter(|template| template.covers(&call));
         let best = about().reduce(|a, b| if b.more_specific(a) { b } else { a });
         let fits = |calls: &[Template]| {
@@ -76,8 +77,8 @@ impl Family {
 
     /// Follows the places up the chain. Every block about a shape becomes one about this call, also where the call has
     /// no such shape: a more general call that has it must not reach there.
-    fn walk(mut self, expansion: &mut Expansion, steps: &[Step<'_>]) {
-        for (index, step) in steps.iter().enumerate() {
+    fn walk(mut self, expansion: &mut Expansion, steps: &Steps<'_>) {
+        for (index, step) in steps.all.iter().enumerate() {
             let about = step.blocks(&self.call);
             if about.iter().any(|block| block.is_gone()) {
                 return;
@@ -163,14 +164,8 @@ impl Family {
 }
 
 /// The lowest statuses of groups that occurrences and blocks treat alike, wherever on the way a block is.
-fn starts(api: &Api, steps: &[Step<'_>], call: &Template) -> Vec<u16> {
-    let mut here = call.clone();
-    let mut blocks = Vec::new();
-    for step in steps {
-        blocks.extend(step.blocks(&here));
-        here = step.route(&here, Side::Near);
-    }
-    let mut starts = chain::starts(blocks.into_iter());
+fn starts(api: &Api, steps: &Steps<'_>, call: &Template) -> Vec<u16> {
+    let mut starts = chain::starts(steps.follow(call).flat_map(|hop| hop.step.blocks(&hop.near)));
     for host in hosts(api) {
         if let Host::Response(_, range) = host {
             starts.extend([range.first, range.last + 1].into_iter().filter(|start| *start < 600));

@@ -9,9 +9,11 @@ mod messages;
 mod places;
 mod uneven;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::yaml::code as yaml_code;
 use crate::yaml::reader::suggestion;
 
 use super::Api;
@@ -27,6 +29,10 @@ pub(super) fn expand(api: &mut Api, diagnostics: &mut Vec<Diagnostic>) {
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         return;
     }
+    if let Some(block) = too_many(api) {
+        diagnostics.push(block);
+        return;
+    }
     let mut expansion = Expansion::new(api);
     http::expand(api, &mut expansion);
     messages::sockets(api, &mut expansion);
@@ -40,6 +46,29 @@ pub(super) fn expand(api: &mut Api, diagnostics: &mut Vec<Diagnostic>) {
         insert(&mut change.ws, made.ws);
         insert(&mut change.socketio, made.socketio);
     }
+}
+
+/// Ops on shapes in all the places where they occur. A shape in a hundred calls with a hundred ops is far below this.
+const MOST_OPS: usize = 100_000;
+
+/// Reports the block about a shape from which on there are too many ops in too many places.
+fn too_many(api: &Api) -> Option<Diagnostic> {
+    let mut occurrences: HashMap<&str, usize> = HashMap::new();
+    for shape in &api.shapes {
+        *occurrences.entry(&*shape.name).or_default() += shape.occurrences.len();
+    }
+    let mut ops = 0;
+    for (change, block) in api.changes.iter().flat_map(|change| change.shapes.iter().map(move |block| (change, block)))
+    {
+        ops += block.ops.len().max(1) * occurrences.get(&*block.name).copied().unwrap_or_default();
+        if ops > MOST_OPS {
+            let message = "the shapes of this change and those before it occur in too many places for so many ops";
+            let mut diagnostic = Diagnostic::error(yaml_code::LIMIT, &change.file, block.name_span, message);
+            diagnostic.help("write fewer ops about shapes, or list fewer places");
+            return Some(diagnostic);
+        }
+    }
+    None
 }
 
 /// Blocks for one change, each with the number of the author's blocks that stand before it.

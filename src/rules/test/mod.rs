@@ -21,6 +21,7 @@ use super::chain;
 use super::event_test::EventTest;
 use super::plan::Pair;
 use super::step::Step;
+use super::steps::Steps;
 use super::{Api, Direction, Outcome, RuleSet, Side};
 
 use coverage::Coverage;
@@ -61,7 +62,7 @@ pub(super) fn each_test(rules: &RuleSet, mut visit: impl FnMut(&dyn Plans, &Test
             let (older, newer) = (VersionId(change.since.0 - 1), change.since);
             let compile = |direction| {
                 let versions = if direction == Direction::Up { (older, newer) } else { (newer, older) };
-                chain::compile(api, &[Step { change, direction }], versions)
+                chain::compile(api, &Steps::new(vec![Step { change, direction }]), versions)
             };
             let alone = Alone { api, change, up: compile(Direction::Up), down: compile(Direction::Down) };
             change.tests.iter().for_each(|test| visit(&alone, test));
@@ -76,7 +77,7 @@ pub(super) trait Plans {
     /// The change that is tested alone.
     fn change(&self) -> Option<&Change>;
     fn pair(&self, client: VersionId, backend: VersionId) -> &Pair;
-    fn steps(&self, client: VersionId, backend: VersionId) -> Vec<Step<'_>>;
+    fn steps(&self, client: VersionId, backend: VersionId) -> Steps<'_>;
     /// The version in whose words a test names its call, its status and its headers.
     fn oldest(&self) -> VersionId;
     /// The last version there is: the one of `new_target`, `new_status` and `new_header`.
@@ -107,9 +108,9 @@ impl Plans for Alone<'_> {
         Some(self.change)
     }
 
-    fn steps(&self, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
+    fn steps(&self, client: VersionId, backend: VersionId) -> Steps<'_> {
         let direction = Direction::between(client, backend);
-        direction.map(|direction| Step { change: self.change, direction }).into_iter().collect()
+        Steps::new(direction.map(|direction| Step { change: self.change, direction }).into_iter().collect())
     }
 
     fn oldest(&self) -> VersionId {
@@ -136,7 +137,7 @@ impl Plans for Whole<'_> {
         None
     }
 
-    fn steps(&self, client: VersionId, backend: VersionId) -> Vec<Step<'_>> {
+    fn steps(&self, client: VersionId, backend: VersionId) -> Steps<'_> {
         chain::steps(self.0, client, backend)
     }
 

@@ -240,7 +240,7 @@ impl<'a> Ways<'a> {
         let values = self.values(to);
         let name =
             socket.translate(test.side, &Bytes::copy_from_slice(message), &values, Limits::default()).0?.to_owned();
-        let stages = socket::stages(&self.plans.steps(client, backend), test.side, &test.path, &name)?;
+        let stages = socket::stages(&self.plans.steps(client, backend).all, test.side, &test.path, &name)?;
         let program = Arc::new(Program::fuse(bodies(&stages)));
         Some((name, Track { program, stages, values, is_united: false, is_list: false }))
     }
@@ -261,7 +261,7 @@ impl<'a> Ways<'a> {
         let (oldest, pair) = (self.plans.oldest(), &|client, backend| self.plans.pair(client, backend));
         let name = EventTest { test, oldest, pair }.name_in(sender).ok()?.to_owned();
         let steps = self.plans.steps(client, backend);
-        let (stages, _) = socketio::stages(&steps, (&test.namespace, test.side, &name), test.list)?;
+        let (stages, _) = socketio::stages(&steps.all, (&test.namespace, test.side, &name), test.list)?;
         let program = Arc::new(Program::fuse(bodies(&stages)));
         Some(Track { program, stages, values: self.values(to), is_united: false, is_list: true })
     }
