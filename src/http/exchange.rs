@@ -317,16 +317,18 @@ pub(crate) fn values(now: jiff::Timestamp, version: &ApiVersion, on_error: OnErr
         OnError::Reject => json::OnError::Reject,
         OnError::BestEffort => json::OnError::BestEffort,
     };
-    Values { now: instant(now), version: Arc::clone(&version.label), uuids: Uuids::new(random()), on_error }
+    Values {
+        now: json::Now::Millis(now.as_millisecond()),
+        version: Arc::clone(&version.label),
+        uuids: Uuids::new(random()),
+        on_error,
+    }
 }
 
 /// The same for the next document of a stream.
 pub(crate) fn renewed(values: &Values) -> Values {
-    Values { now: instant(jiff::Timestamp::now()), uuids: Uuids::new(random()), ..values.clone() }
-}
-
-fn instant(time: jiff::Timestamp) -> Arc<str> {
-    json::instant(time.as_millisecond()).unwrap_or_else(|| format!("{time:.3}")).into()
+    let now = json::Now::Millis(jiff::Timestamp::now().as_millisecond());
+    Values { now, uuids: Uuids::new(random()), ..values.clone() }
 }
 
 /// 128 random bits: the standard library keeps a key from the operating system for hashing, and another hasher each

@@ -62,23 +62,13 @@ impl Conversion {
         }
     }
 
-    /// Appends a JSON text converted; `false` where the value cannot be expressed exactly in the other format.
-    pub(crate) fn append(&self, way: Way, value: &[u8], out: &mut Vec<u8>) -> bool {
-        let millis = match (self, way) {
-            (Self::UnixMillisRfc3339, Way::There) => integer(value),
-            (Self::UnixSecondsRfc3339, Way::There) => integer(value).and_then(|seconds| seconds.checked_mul(1000)),
-            // Times are made where they go: of all conversions, lists are full of these.
-            _ => {
-                return self.run(way, value).is_some_and(|made| {
-                    out.extend_from_slice(&made);
-                    true
-                });
-            }
-        };
-        millis.and_then(rfc3339).is_some_and(|text| {
-            out.extend_from_slice(text.bytes());
-            true
-        })
+    /// The unit that a number of this format counts, where what comes out is a time.
+    pub(super) fn counts(&self, way: Way) -> Option<Unit> {
+        match (self, way) {
+            (Self::UnixMillisRfc3339, Way::There) => Some(Unit::Millisecond),
+            (Self::UnixSecondsRfc3339, Way::There) => Some(Unit::Second),
+            _ => None,
+        }
     }
 
     /// Converts a JSON text; `None` where the value cannot be expressed exactly in the other format.
@@ -103,11 +93,12 @@ impl Conversion {
                 (kind == Kind::Number && is_integer(value)).then(|| to_decimal(value, *scale))
             }
             (Self::MinorUnitsDecimal(scale), Way::Back) => to_minor_units(&text_of(value)?, *scale),
-            (Self::UnixSecondsRfc3339, Way::There) => {
-                Some(rfc3339(integer(value)?.checked_mul(1000)?)?.bytes().to_vec())
-            }
             (Self::UnixSecondsRfc3339, Way::Back) => Some(parse_rfc3339(&text_of(value)?)?.0.to_string().into_bytes()),
-            (Self::UnixMillisRfc3339, Way::There) => Some(rfc3339(integer(value)?)?.bytes().to_vec()),
+            (Self::UnixSecondsRfc3339 | Self::UnixMillisRfc3339, Way::There) => {
+                let mut time = [0; TIME];
+                let len = self.counts(way)?.write(value, &mut time)?;
+                Some(time[..len].to_vec())
+            }
             (Self::UnixMillisRfc3339, Way::Back) => {
                 let (seconds, millis) = parse_rfc3339(&text_of(value)?)?;
                 Some((seconds * 1000 + millis).to_string().into_bytes())
@@ -212,38 +203,42 @@ fn array_to_csv(value: &[u8], separator: &str) -> Option<Vec<u8>> {
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
-/// A time as a JSON string.
-struct Time {
-    text: [u8; 26],
-    len: usize,
+/// The most bytes that a time has as a JSON string.
+pub(super) const TIME: usize = 26;
+
+/// What Unix time is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Second,
+    Millisecond,
 }
 
-impl Time {
-    fn bytes(&self) -> &[u8] {
-        &self.text[..self.len]
+impl Unit {
+    /// Writes the time that a JSON integer is, counted from 1970, in RFC 3339 and UTC, as a JSON string; without a fraction
+    /// where that is zero. How many bytes that are; `None` outside the years 1 to 9999.
+    pub(super) fn write(self, value: &[u8], out: &mut [u8; TIME]) -> Option<usize> {
+        let count = integer(value)?;
+        let millis = match self {
+            Self::Second => count.checked_mul(1000)?,
+            Self::Millisecond => count,
+        };
+        if write_time(millis, out)? == 0 {
+            out[20..22].copy_from_slice(b"Z\"");
+            return Some(22);
+        }
+        Some(TIME)
     }
 }
 
-/// RFC 3339 in UTC from Unix milliseconds, as a JSON string; without a fraction where that is zero.
-/// Only the years 1 to 9999 have a text.
-fn rfc3339(millis: i64) -> Option<Time> {
-    let mut time = Time { text: with_millis(millis)?, len: 26 };
-    if &time.text[20..24] == b".000" {
-        time.text[20..22].copy_from_slice(b"Z\"");
-        time.len = 22;
-    }
-    Some(time)
-}
-
-/// The same with three digits of a fraction, also where they are zero.
-fn with_millis(millis: i64) -> Option<[u8; 26]> {
+/// Writes Unix milliseconds in RFC 3339 with three digits of a fraction; which that is.
+fn write_time(millis: i64, out: &mut [u8; TIME]) -> Option<u32> {
     let (days, in_day) = (millis.div_euclid(MILLIS_PER_DAY), millis.rem_euclid(MILLIS_PER_DAY));
     let (year, month, day) = civil(days)?;
     // Less than a day.
     let in_day = u32::try_from(in_day).ok()?;
     let (seconds, fraction) = (in_day / 1000, in_day % 1000);
     let minutes = seconds / 60;
-    let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
+    *out = *b"\"0000-00-00T00:00:00.000Z\"";
     let fields = [
         (1, year / 100),
         (3, year % 100),
@@ -255,17 +250,18 @@ fn with_millis(millis: i64) -> Option<[u8; 26]> {
         (22, fraction % 100),
     ];
     for (at, number) in fields {
-        text[at..at + 2].copy_from_slice(&two_digits(number));
+        out[at..at + 2].copy_from_slice(&two_digits(number));
     }
-    text[21] = two_digits(fraction / 100)[1];
-    Some(text)
+    out[21] = two_digits(fraction / 100)[1];
+    Some(fraction)
 }
 
-/// RFC 3339 in UTC with milliseconds, of the years 1 to 9999.
-#[must_use]
-pub fn instant(millis: i64) -> Option<String> {
-    let text = with_millis(millis)?;
-    std::str::from_utf8(&text[1..25]).ok().map(str::to_owned)
+/// RFC 3339 in UTC with milliseconds, as a JSON string. What is outside the years 1 to 9999 is the start of 1970.
+pub(super) fn instant(millis: i64) -> [u8; TIME] {
+    let mut text = *b"\"1970-01-01T00:00:00.000Z\"";
+    // Nothing is written where there is no text.
+    let _ = write_time(millis, &mut text);
+    text
 }
 
 /// A number below 100.
@@ -351,12 +347,44 @@ fn offset(zone: &[u8]) -> Option<i64> {
 }
 
 fn digits(text: &[u8]) -> Option<i64> {
-    text.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
+    let (eights, rest) = text.as_chunks::<8>();
+    let number = eights.iter().try_fold(0, |n, eight| Some(n * 100_000_000 + i64::from(eight_digits(*eight)?)))?;
+    rest.iter().try_fold(number, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
+}
+
+/// Eight digits: neighbours are added up in one word, first as tens and ones, then as hundreds, then as thousands.
+fn eight_digits(text: [u8; 8]) -> Option<u32> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(text);
+    // A digit has 3 in its upper half, and so has what is six above it.
+    let upper = 0xf0 * EACH;
+    if word & upper != 0x30 * EACH || (word + 6 * EACH) & upper != 0x30 * EACH {
+        return None;
+    }
+    let ones = word - 0x30 * EACH;
+    let pairs = (ones * 10 + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    u32::try_from((fours * 10_000 + (fours >> 32)) & 0xffff_ffff).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn eight_digits_are_the_number_that_they_spell() {
+        for text in [*b"00000000", *b"12345678", *b"99999999", *b"10000000", *b"00000001", *b"90817263"] {
+            let spelt = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            assert_eq!(eight_digits(text), spelt, "{text:?}");
+            for at in 0..8 {
+                for byte in (0..=255_u8).filter(|byte| !byte.is_ascii_digit()) {
+                    let mut other = text;
+                    other[at] = byte;
+                    assert_eq!(eight_digits(other), None, "{other:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn exact_or_not_at_all() {

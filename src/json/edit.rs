@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Values;
-use super::convert::{Conversion, Way};
+use super::convert::{Conversion, Way, instant};
 use super::jq::Filter;
 pub use super::renames::Renames;
 use super::text::quoted;
 use super::valid::{Items, Kind};
+use super::{Now, Values};
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -551,12 +551,24 @@ impl Literal {
         }
     }
 
+    /// The text, if it is the same for every message.
+    pub(super) fn constant(&self) -> Option<&[u8]> {
+        match self.0.as_slice() {
+            [] => Some(&[]),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// The text for one message.
     pub(super) fn render(&self, values: &Values, out: &mut Vec<u8>) {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
-                Piece::Now => super::text::quote(values.now.as_bytes(), out),
+                Piece::Now => match &values.now {
+                    Now::Millis(millis) => out.extend_from_slice(&instant(*millis)),
+                    Now::Text(text) => super::text::quote(text.as_bytes(), out),
+                },
                 Piece::Version => super::text::quote(values.version.as_bytes(), out),
                 Piece::Uuid => super::text::quote(values.uuids.next().as_bytes(), out),
             }

@@ -31,6 +31,7 @@ mod jq;
 #[path = "no_jq.rs"]
 mod jq;
 mod output;
+mod page;
 mod program;
 mod renames;
 mod scanner;
@@ -48,7 +49,7 @@ use bytes::Bytes;
 
 pub(crate) use apply::{is_bound, written};
 pub(crate) use by_value::ByValue;
-pub use convert::{Conversion, Way, instant};
+pub use convert::{Conversion, Way};
 pub use error::{Code, Error};
 pub use jq::{Filter, Mistake};
 pub use program::{Class, Program};
@@ -86,14 +87,41 @@ pub enum OnError {
 /// What a program's literals refer to, fixed for one message.
 #[derive(Debug, Clone, Default)]
 pub struct Values {
-    /// `$now`: RFC 3339.
-    pub now: Arc<str>,
+    /// `$now`.
+    pub now: Now,
     /// `$version`: the label of the version that receives the document.
     pub version: Arc<str>,
     /// Each `$uuid` is another of these.
     pub uuids: Uuids,
     /// What to do with values that have no translation.
     pub on_error: OnError,
+}
+
+/// A point in time, as literals say it: RFC 3339.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Now {
+    /// Milliseconds since 1970-01-01T00:00:00Z, of the years 1 to 9999. They become text where a literal says them.
+    Millis(i64),
+    /// As it is to be said.
+    Text(Arc<str>),
+}
+
+impl Default for Now {
+    fn default() -> Self {
+        Self::Millis(0)
+    }
+}
+
+impl From<&str> for Now {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Now {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
 }
 
 /// A whole document's translation.
@@ -115,6 +143,9 @@ pub fn translate(
     limits: Limits,
     document: Bytes,
 ) -> Result<Translated, Error> {
+    if let Some(done) = Translator::whole(program, values, limits, &document) {
+        return Ok(done);
+    }
     let mut translator = Translator::new(Arc::clone(program), values.clone(), limits);
     translator.expect_whole(document.len());
     translator.push(document)?;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::Values;
 use super::edit::Literal;
+use super::page::{BLOCK, Page};
 use super::program::StepId;
 
 /// From this many bytes on, a slice that shares the chunk is cheaper than a copy.
@@ -15,7 +16,7 @@ const PIECE: usize = 32 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Output {
     ready: Vec<Bytes>,
-    tail: Vec<u8>,
+    tail: Page,
     /// How many attempts are under way, each of which may take back what it wrote.
     attempts: usize,
     /// How much room to make for what is copied.
@@ -68,7 +69,7 @@ impl Output {
                 self.seal();
                 self.ready.push(chunk.slice(from..to));
             }
-            _ => self.tail().extend_from_slice(&buf[from..to]),
+            _ => self.tail().extend(&buf[from..to]),
         }
     }
 
@@ -76,18 +77,21 @@ impl Output {
     #[inline]
     pub(super) fn write(&mut self, text: &[u8]) {
         self.note(|| Piece::Written(text.to_vec()));
-        self.tail().extend_from_slice(text);
+        self.tail().extend(text);
     }
 
     /// Appends a literal of the program.
     pub(super) fn render(&mut self, literal: &Literal, values: &Values) {
+        if let Some(text) = literal.constant() {
+            return self.write(text);
+        }
         self.note(|| Piece::Rendered(literal.clone()));
-        literal.render(values, self.tail());
+        self.tail().with(|tail| literal.render(values, tail));
     }
 
     /// Where text is appended if it is short, and nobody wants to know.
     #[inline]
-    pub(super) fn short_tail(&mut self, span: usize) -> Option<&mut Vec<u8>> {
+    pub(super) fn short_page(&mut self, span: usize) -> Option<&mut Page> {
         (self.record.is_none() && span < SLICE_FROM).then(|| self.tail())
     }
 
@@ -111,7 +115,7 @@ impl Output {
 
     /// Where text is appended.
     #[inline]
-    pub(super) fn tail(&mut self) -> &mut Vec<u8> {
+    pub(super) fn tail(&mut self) -> &mut Page {
         if self.tail.len() >= PIECE && self.attempts == 0 {
             self.seal();
         }
@@ -123,12 +127,12 @@ impl Output {
 
     /// Says that about this many bytes are about to leave.
     pub(super) fn expect(&mut self, bytes: usize) {
-        self.room = (bytes + bytes / 8 + 64).min(PIECE + SLICE_FROM);
+        self.room = (bytes + bytes / 8 + 4 * BLOCK).min(PIECE + 2 * SLICE_FROM);
     }
 
     /// Says that about this many bytes are about to leave, all of them as one text.
     pub(super) fn expect_whole(&mut self, bytes: usize) {
-        self.tail.reserve(bytes + bytes / 8 + 64);
+        self.tail.reserve(bytes + bytes / 8 + 4 * BLOCK);
         // What may be taken back stays together.
         self.attempts += 1;
     }
@@ -136,15 +140,15 @@ impl Output {
     /// Takes everything as one text.
     pub(super) fn take_all(&mut self) -> Vec<u8> {
         if self.ready.is_empty() {
-            return std::mem::take(&mut self.tail);
+            return self.tail.take();
         }
         self.seal();
         self.ready.drain(..).collect::<Vec<_>>().concat()
     }
 
     fn seal(&mut self) {
-        if !self.tail.is_empty() {
-            self.ready.push(Bytes::from(std::mem::take(&mut self.tail)));
+        if self.tail.len() > 0 {
+            self.ready.push(Bytes::from(self.tail.take()));
         }
     }
 
@@ -185,24 +189,4 @@ impl Output {
         }
         self.ready.drain(..)
     }
-}
-
-/// Appends `bytes[from..to]` in blocks, which is faster for short spans than to ask how long they are.
-#[inline]
-pub(super) fn append_short(out: &mut Vec<u8>, bytes: &[u8], from: usize, to: usize) {
-    let len = to.saturating_sub(from);
-    let end = out.len() + len;
-    let mut rest = bytes.get(from..).unwrap_or_default();
-    if len > 64 {
-        return out.extend_from_slice(&rest[..len.min(rest.len())]);
-    }
-    while out.len() < end {
-        let Some((block, after)) = rest.split_first_chunk::<16>() else {
-            let left = (end - out.len()).min(rest.len());
-            return out.extend_from_slice(&rest[..left]);
-        };
-        out.extend_from_slice(block);
-        rest = after;
-    }
-    out.truncate(end);
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use legato_proxy::json::{Limits, OnError, Program, Translator, Uuids, Values};
+use legato_proxy::json::{self, Limits, OnError, Program, Translator, Uuids, Values};
 use legato_proxy::rules::{Direction, Mode, Ops};
 use serde_json::{Value, json};
 
@@ -39,10 +39,18 @@ fn feed(program: &Arc<Program>, text: &str, mut next: impl FnMut() -> usize) -> 
     Ok(String::from_utf8(out).expect("UTF-8"))
 }
 
+/// Translates a document that is there as a whole.
+fn at_once(program: &Arc<Program>, text: &str) -> Result<String, Failed> {
+    let done = json::translate(program, &values(), Limits::default(), Bytes::copy_from_slice(text.as_bytes()));
+    let done = done.map_err(|e| (e.code.name(), e.offset, e.pointer))?;
+    Ok(String::from_utf8(done.body).expect("UTF-8"))
+}
+
 /// Translates at every kind of chunking; all must agree to the byte, errors to the offset.
 pub(crate) fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result<String, Failed> {
     let whole = feed(program, text, || usize::MAX);
     assert_eq!(feed(program, text, || 1), whole, "byte by byte: {text} under\n{program}");
+    assert_eq!(at_once(program, text), whole, "at once: {text} under\n{program}");
     let mut random = Random(seed);
     // Few bytes at a time, and a few pieces of any size.
     for most in [9, text.len().max(1)] {

@@ -2,57 +2,58 @@
 
 use std::borrow::Cow;
 
+use super::super::convert::Unit;
 use super::super::edit::{Edit, Entry, Otherwise, Over, ValueEdit};
 use super::super::valid::{Kind, same};
 use super::limit::{Limited, limit};
 
-/// Appends what the edits make of a value, if they are only about the value itself and all of them succeed. Says
-/// whether it did; if not, nothing is appended.
-pub(crate) fn edit_alone(entries: &[Entry], text: &[u8], out: &mut Vec<u8>) -> bool {
-    let [first @ .., last] = entries else {
-        out.extend_from_slice(text);
-        return true;
-    };
-    let mut value = Cow::Borrowed(text);
-    for entry in first {
-        let mut made = Vec::new();
-        if !change(entry, &value, &mut made) {
-            return false;
-        }
-        value = Cow::Owned(made);
-    }
-    change(last, &value, out)
+/// What edits make of a value, if they are only about the value itself and all of them succeed.
+pub(crate) fn edited<'a>(entries: &'a [Entry], text: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    entries.iter().try_fold(Cow::Borrowed(text), changed)
 }
 
-/// Appends what one edit makes of a value, if it is only about the value itself and succeeds.
-fn change(entry: &Entry, text: &[u8], out: &mut Vec<u8>) -> bool {
-    let Edit::Change { at, how } = &entry.edit else { return false };
-    if !at.is_empty() || !entry.guard.is_empty() {
-        return false;
+/// The unit of numbers that edits make times of, if they do nothing else.
+pub(crate) fn counted(entries: &[Entry]) -> Option<Unit> {
+    let [entry] = entries else { return None };
+    match of_the_value(entry)? {
+        ValueEdit::Convert { conversion, way, .. } => conversion.counts(*way),
+        _ => None,
     }
-    let otherwise = match how {
+}
+
+/// What an edit does, if it is only about the value itself.
+fn of_the_value(entry: &Entry) -> Option<&ValueEdit> {
+    match &entry.edit {
+        Edit::Change { at, how } if at.is_empty() && entry.guard.is_empty() => Some(how),
+        _ => None,
+    }
+}
+
+/// What one edit makes of a value, if it is only about the value itself and succeeds.
+fn changed<'a>(value: Cow<'a, [u8]>, entry: &'a Entry) -> Option<Cow<'a, [u8]>> {
+    match value {
+        Cow::Borrowed(text) => changed_text(text, entry),
+        Cow::Owned(text) => changed_text(&text, entry).map(|made| Cow::Owned(made.into_owned())),
+    }
+}
+
+fn changed_text<'a>(text: &'a [u8], entry: &'a Entry) -> Option<Cow<'a, [u8]>> {
+    let otherwise = match of_the_value(entry)? {
         ValueEdit::Map { pairs, otherwise } => {
             if let Some((from, to)) = pairs.iter().find(|(from, _)| same(text, from)) {
-                out.extend_from_slice(if same(from, to) { text } else { to });
-                return true;
+                return Some(Cow::Borrowed(if same(from, to) { text } else { to }));
             }
             otherwise
         }
         ValueEdit::Convert { conversion, way, otherwise } => {
-            if Kind::of(text) != Kind::Null && conversion.append(*way, text, out) {
-                return true;
+            if let Some(made) = conversion.run(*way, text) {
+                return Some(Cow::Owned(made));
             }
             otherwise
         }
         ValueEdit::Limit { bound, over } => match (limit(bound, text), over) {
-            (Limited::Within, _) => {
-                out.extend_from_slice(text);
-                return true;
-            }
-            (Limited::Over { cut, .. }, Over::Cut) => {
-                out.extend_from_slice(&cut);
-                return true;
-            }
+            (Limited::Within, _) => return Some(Cow::Borrowed(text)),
+            (Limited::Over { cut, .. }, Over::Cut) => return Some(Cow::Owned(cut)),
             (Limited::Over { .. }, Over::Otherwise(over)) => over,
         },
         ValueEdit::ToArray { .. }
@@ -64,13 +65,12 @@ fn change(entry: &Entry, text: &[u8], out: &mut Vec<u8>) -> bool {
         | ValueEdit::ToObject { .. }
         | ValueEdit::ToTuple { .. }
         | ValueEdit::Recase { .. }
-        | ValueEdit::Jq { .. } => return false,
+        | ValueEdit::Jq { .. } => return None,
     };
     match otherwise {
-        _ if Kind::of(text) == Kind::Null => out.extend_from_slice(text),
-        Otherwise::Keep => out.extend_from_slice(text),
-        Otherwise::Value(value) => out.extend_from_slice(value),
-        Otherwise::Fail | Otherwise::Drop => return false,
+        _ if Kind::of(text) == Kind::Null => Some(Cow::Borrowed(text)),
+        Otherwise::Keep => Some(Cow::Borrowed(text)),
+        Otherwise::Value(value) => Some(Cow::Borrowed(value)),
+        Otherwise::Fail | Otherwise::Drop => None,
     }
-    true
 }

@@ -42,7 +42,7 @@ pub(super) fn apply<'a>(
     }
 }
 
-pub(super) use alone::edit_alone;
+pub(super) use alone::{counted, edited};
 pub(crate) use limit::is_bound;
 pub(crate) use names::written;
 

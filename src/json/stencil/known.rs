@@ -27,13 +27,14 @@ impl<T> Known<T> {
     /// as the buffer goes.
     #[inline]
     pub(in super::super) fn lay(&mut self, bytes: &[u8], start: usize, room: usize, laid: &mut Laid) -> Option<usize> {
-        if let Some((stencil, _)) = self.outlines.get(self.last) {
-            let end = stencil.lay(bytes, start, room, laid);
-            if end.is_some() || laid.cut.is_some() {
-                return end;
-            }
-        }
-        self.lay_others(bytes, start, room, laid)
+        let end = self.lay_last(bytes, start, room, laid);
+        if end.is_some() || laid.cut.is_some() { end } else { self.lay_others(bytes, start, room, laid) }
+    }
+
+    /// The same of the outline that fitted last alone.
+    #[inline]
+    pub(in super::super) fn lay_last(&self, bytes: &[u8], start: usize, room: usize, laid: &mut Laid) -> Option<usize> {
+        self.outlines.get(self.last)?.0.lay(bytes, start, room, laid)
     }
 
     #[inline(never)]

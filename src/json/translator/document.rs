@@ -7,7 +7,7 @@ use bytes::{Buf as _, Bytes};
 use super::super::error::Error;
 use super::super::program::Program;
 use super::super::scanner::{Expected, Syntax};
-use super::super::{Limits, Values};
+use super::super::{Limits, Translated, Values};
 use super::{At, Failing, Machine};
 
 /// How much of a chunk is put after what is kept of earlier ones at first.
@@ -31,6 +31,20 @@ impl Translator {
         let kit = program.kits.take();
         let machine = Machine::new(program.root, values, limits, kit);
         Self { program, machine, kept: Vec::new(), cut: Vec::new() }
+    }
+
+    /// Translates a document that is there as a whole, if it has the outline that the last one of its program had.
+    pub(in super::super) fn whole(
+        program: &Program,
+        values: &Values,
+        limits: Limits,
+        document: &[u8],
+    ) -> Option<Translated> {
+        simdutf8::basic::from_utf8(document).ok()?;
+        let mut kit = program.kits.take();
+        let done = kit.replay.whole(program, values, limits, document);
+        program.kits.give_back(kit);
+        done
     }
 
     /// Takes the next chunk of the document.

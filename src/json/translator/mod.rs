@@ -5,6 +5,7 @@
 //! because a name, a held scope or an undecided member begins there, is pinned; what lies behind the pin when a
 //! chunk ends is kept and put before the next one. Nothing else is ever kept.
 
+mod acts;
 mod ahead;
 mod attempt;
 mod document;
@@ -15,7 +16,7 @@ mod replay;
 
 use bytes::Bytes;
 
-use super::apply::{apply, edit_alone};
+use super::apply::{apply, edited};
 use super::edit::Entry;
 use super::error::{Code, Error};
 use super::output::{Mark, Output, Piece};
@@ -394,10 +395,12 @@ impl Machine {
 
     /// Appends what edits make of a held value; `false`: it goes.
     fn edit(&mut self, entries: &[Entry], text: &[u8]) -> Result<bool, Error> {
-        if edit_alone(entries, text, self.out.tail()) {
+        if let Some(made) = edited(entries, text) {
+            self.out.tail().extend(&made);
             return Ok(true);
         }
-        apply(entries, text, &self.values, &mut self.arena, &mut self.partial, self.out.tail())
+        let Self { out, values, arena, partial, .. } = self;
+        out.tail().with(|out| apply(entries, text, values, arena, partial, out))
     }
 
     /// What bounds memory: no more than the limit is ever held.
@@ -455,7 +458,7 @@ impl Machine {
             }
         }
         if self.replay.is_watching() {
-            self.end_trace(buf);
+            self.end_trace(program, buf);
         }
     }
 

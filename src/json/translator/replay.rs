@@ -5,12 +5,17 @@
 //! same [outline](Stencil), the same is done without a step for each token. An edit of a held value runs as ever; if
 //! it fails, what was done is taken back and the machine has to say what is wrong.
 
-use super::super::apply::{apply, edit_alone};
-use super::super::edit::Literal;
+use bytes::Bytes;
+
 use super::super::elements::next_element;
-use super::super::output::{Piece, append_short};
+use super::super::output::Piece;
+use super::super::page::Page;
 use super::super::program::{Program, Step, StepId};
-use super::super::stencil::{Ends, Gaps, Known, Laid, MOST_CUT, Read, Stencil};
+use super::super::scanner::skip_space;
+use super::super::stencil::{Ends, Known, Laid, MOST_CUT, Read, Stencil};
+use super::super::tree::Arena;
+use super::super::{Limits, Translated, Values};
+use super::acts::{Act, Actor, Recipe, Scene, Seen};
 use super::{At, Buf, Failing, Flow, FrameKind, Machine};
 
 /// What has been seen of objects in each place, and the object that is watched.
@@ -36,38 +41,6 @@ struct Trace {
     copied: usize,
 }
 
-/// What to do with an object of some outline.
-#[derive(Debug, Clone)]
-struct Recipe {
-    acts: Vec<Act>,
-    /// Whether an act may fail.
-    fails: bool,
-    /// How far everything has left afterwards, if further than to the object's start.
-    copied: Option<Spot>,
-    /// The object's end.
-    end: Spot,
-}
-
-/// A position in an object of some outline: from the end of the value in a gap, or from the start.
-#[derive(Debug, Clone, Copy)]
-struct Spot {
-    end: usize,
-    offset: usize,
-}
-
-#[derive(Debug, Clone)]
-enum Act {
-    /// Everything up to here leaves.
-    Flush(Spot),
-    /// A span leaves.
-    Copy(Spot, Spot),
-    /// Text of the program: so many bytes, which are followed by others up to a whole block.
-    Write(usize, Vec<u8>),
-    Render(Literal),
-    /// What a step that holds makes of a value leaves.
-    Edit(StepId, Spot, Spot),
-}
-
 impl Replay {
     pub(super) fn is_watching(&self) -> bool {
         self.trace.is_some()
@@ -78,6 +51,31 @@ impl Replay {
         if let Some(laid) = &mut self.laid {
             laid.rebase(keep);
         }
+    }
+
+    /// Translates a document that is there as a whole, if it has the outline that the last one had.
+    pub(super) fn whole(
+        &mut self,
+        program: &Program,
+        values: &Values,
+        limits: Limits,
+        bytes: &[u8],
+    ) -> Option<Translated> {
+        let (_, known) = self.places.iter_mut().find(|(step, _)| *step == program.root)?;
+        let laid = self.laid.get_or_insert_default();
+        let Some(end) = known.lay_last(bytes, 0, limits.depth as usize, laid) else {
+            laid.forget();
+            return None;
+        };
+        if skip_space(bytes, end) != bytes.len() || end > limits.buffer {
+            return None;
+        }
+        let (mut page, mut partial) = (Page::default(), false);
+        let scene = Scene { program, bytes, ends: &laid.ends };
+        let actor = Actor { values, arena: &mut Arena::default(), partial: &mut partial };
+        let copied = known.fitting()?.carry_out(scene, 0, actor, &mut page)?;
+        page.extend(&bytes[copied..]);
+        Some(Translated { body: page.take(), partial })
     }
 
     fn place(&mut self, step: StepId) -> usize {
@@ -216,17 +214,20 @@ impl Machine {
     /// Does what the outline that fitted says; `false` if an edit failed, and nothing has been done.
     #[inline]
     fn follow(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
-        if recipe.fails {
-            self.try_acts(program, recipe, buf, ends)
-        } else {
-            self.carry_out_acts(program, recipe, buf, ends)
-        }
+        let scene = Scene { program, bytes: buf.bytes, ends };
+        let Some(page) = self.out.short_page(recipe.span(scene, self.copied)) else {
+            return self.follow_long(recipe, scene, buf.chunk);
+        };
+        let actor = Actor { values: &self.values, arena: &mut self.arena, partial: &mut self.partial };
+        let copied = recipe.carry_out(scene, self.copied, actor, page);
+        self.copied = copied.unwrap_or(self.copied);
+        copied.is_some()
     }
 
-    fn try_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
+    fn follow_long(&mut self, recipe: &Recipe, scene: Scene<'_>, chunk: Option<&Bytes>) -> bool {
         let (copied, partial, uuids) = (self.copied, self.partial, self.values.uuids.taken());
         let mark = self.out.begin_attempt();
-        let done = self.carry_out_acts(program, recipe, buf, ends);
+        let done = self.act(recipe, scene, chunk);
         if !done {
             self.out.take_back(mark);
             self.copied = copied;
@@ -237,49 +238,16 @@ impl Machine {
         done
     }
 
-    #[inline]
-    fn carry_out_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
-        let end = recipe.end.at(ends);
-        let Some(tail) = self.out.short_tail(end - self.copied) else {
-            return self.carry_out_long_acts(program, recipe, buf, ends);
-        };
+    fn act(&mut self, recipe: &Recipe, Scene { program, bytes, ends }: Scene<'_>, chunk: Option<&Bytes>) -> bool {
         for act in &recipe.acts {
             match act {
-                Act::Flush(to) => {
-                    let to = to.at(ends);
-                    append_short(tail, buf.bytes, self.copied, to);
-                    self.copied = to;
-                }
-                Act::Copy(from, to) => append_short(tail, buf.bytes, from.at(ends), to.at(ends)),
-                Act::Write(len, text) => append_short(tail, text, 0, *len),
-                Act::Render(literal) => literal.render(&self.values, tail),
-                Act::Edit(step, from, to) => {
-                    let Step::Hold(entries) = program.step(*step) else { return false };
-                    let text = &buf.bytes[from.at(ends)..to.at(ends)];
-                    if !edit_alone(entries, text, tail)
-                        && apply(entries, text, &self.values, &mut self.arena, &mut self.partial, tail) != Ok(true)
-                    {
-                        return false;
-                    }
-                }
-            }
-        }
-        if let Some(copied) = recipe.copied {
-            self.copied = copied.at(ends);
-        }
-        true
-    }
-
-    fn carry_out_long_acts(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
-        for act in &recipe.acts {
-            match act {
-                Act::Flush(to) => self.flush(buf, to.at(ends)),
-                Act::Copy(from, to) => self.out.copy(buf.bytes, from.at(ends), to.at(ends), buf.chunk),
+                Act::Flush(to) => self.flush(Buf { bytes, chunk }, to.at(ends)),
+                Act::Copy(from, to) => self.out.copy(bytes, from.at(ends), to.at(ends), chunk),
                 Act::Write(len, text) => self.out.write(&text[..*len]),
                 Act::Render(literal) => self.out.render(literal, &self.values),
-                Act::Edit(step, from, to) => {
+                Act::Edit(step, from, to, _) => {
                     let Step::Hold(entries) = program.step(*step) else { return false };
-                    if self.edit(entries, &buf.bytes[from.at(ends)..to.at(ends)]) != Ok(true) {
+                    if self.edit(entries, &bytes[from.at(ends)..to.at(ends)]) != Ok(true) {
                         return false;
                     }
                 }
@@ -309,7 +277,7 @@ impl Machine {
     }
 
     /// After a value: learns from the object that is watched, if it was that.
-    pub(super) fn end_trace(&mut self, buf: Buf<'_>) {
+    pub(super) fn end_trace(&mut self, program: &Program, buf: Buf<'_>) {
         let Some(trace) = self.replay.trace.take_if(|trace| trace.frames == self.frames.len()) else { return };
         let Some(pieces) = self.out.end_record() else { return };
         let read = |pos: usize| match pieces
@@ -321,87 +289,11 @@ impl Machine {
             None => Read::Either,
         };
         let Some((stencil, gaps)) = Stencil::of(buf.bytes, trace.start, self.pos, &read) else { return };
-        if let Some(recipe) = Recipe::of(&pieces, buf.bytes, &trace, &gaps, self.pos, self.copied)
+        let seen = Seen { start: trace.start, end: self.pos, copied: (trace.copied, self.copied) };
+        if let Some(recipe) = Recipe::of(program, &pieces, buf.bytes, &gaps, seen)
             && let Some((_, known)) = self.replay.places.get_mut(trace.place)
         {
             known.learn(stencil, recipe);
         }
-    }
-}
-
-impl Recipe {
-    /// From what was done with the object that begins where `trace` says and ends at `end`.
-    fn of(pieces: &[Piece], bytes: &[u8], trace: &Trace, gaps: &Gaps, end: usize, copied: usize) -> Option<Self> {
-        let spot = |pos| Spot::of(pos, trace.start, end, gaps);
-        // What is copied from between two values is in every object of this outline.
-        let is_outline = |from, to| {
-            let is_inside = from >= trace.start && from != trace.copied;
-            is_inside && spot(from).zip(spot(to)).is_some_and(|(from, to)| from.end == to.end)
-        };
-        let mut acts = Vec::new();
-        let mut flushed = trace.copied;
-        for piece in &joined(pieces, bytes, is_outline) {
-            acts.push(match piece {
-                Piece::Copied { from, to } if *from == flushed && *from <= trace.start => {
-                    flushed = *to;
-                    Act::Flush(spot(*to)?)
-                }
-                Piece::Copied { from, to } => Act::Copy(spot(*from)?, spot(*to)?),
-                Piece::Written(text) => {
-                    let mut blocks = text.clone();
-                    blocks.resize(text.len().next_multiple_of(16), 0);
-                    Act::Write(text.len(), blocks)
-                }
-                Piece::Rendered(literal) => Act::Render(literal.clone()),
-                Piece::Edited { step, from, to } => Act::Edit(*step, spot(*from)?, spot(*to)?),
-                Piece::Whole(_) | Piece::Inside(_) => continue,
-            });
-        }
-        // What stands before the object leaves first, or it would be lost.
-        if !acts.is_empty() && !matches!(acts[0], Act::Flush(_)) {
-            return None;
-        }
-        let fails = acts.iter().any(|act| matches!(act, Act::Edit(..)));
-        let copied = if copied == trace.copied { None } else { Some(spot(copied)?) };
-        Some(Self { acts, fails, copied, end: spot(end)? })
-    }
-}
-
-/// The pieces of output, as few as they can be: spans that follow each other are one, a span of the outline is a text,
-/// and so are texts that follow each other.
-fn joined(pieces: &[Piece], bytes: &[u8], is_outline: impl Fn(usize, usize) -> bool) -> Vec<Piece> {
-    let mut spans: Vec<Piece> = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        match (spans.last_mut(), piece) {
-            (_, Piece::Whole(_) | Piece::Inside(_)) => {}
-            (Some(Piece::Copied { to, .. }), Piece::Copied { from, to: end }) if to == from => *to = *end,
-            _ => spans.push(piece.clone()),
-        }
-    }
-    let mut joined: Vec<Piece> = Vec::with_capacity(spans.len());
-    for piece in spans {
-        let piece = match piece {
-            Piece::Copied { from, to } if is_outline(from, to) => Piece::Written(bytes[from..to].to_vec()),
-            other => other,
-        };
-        match (joined.last_mut(), piece) {
-            (Some(Piece::Written(text)), Piece::Written(more)) => text.extend_from_slice(&more),
-            (_, piece) => joined.push(piece),
-        }
-    }
-    joined
-}
-
-impl Spot {
-    fn of(pos: usize, start: usize, end: usize, gaps: &Gaps) -> Option<Self> {
-        let before = gaps.partition_point(|gap| gap.end <= pos);
-        let base = before.checked_sub(1).and_then(|at| gaps.get(at)).map_or(start, |gap| gap.end);
-        let next = gaps.get(before).map_or(end, |gap| gap.start);
-        (base <= pos && pos <= next).then(|| Self { end: before, offset: pos - base })
-    }
-
-    #[inline]
-    fn at(self, ends: &Ends) -> usize {
-        ends.0.get(self.end).map_or(0, |end| end + self.offset)
     }
 }

@@ -1,0 +1,137 @@
+//! Text that grows at its end, with room there for what is written in blocks.
+
+use super::convert::{TIME, Unit};
+
+/// As many bytes as are copied at once, however few are wanted.
+pub(super) const BLOCK: usize = 64;
+
+/// Room that is made beside what is asked for.
+const AHEAD: usize = 1024;
+
+/// A text, and room after it.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    /// The text up to `end`, and bytes that mean nothing.
+    text: Vec<u8>,
+    end: usize,
+}
+
+impl Page {
+    /// How long the text is.
+    pub(super) fn len(&self) -> usize {
+        self.end
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.text.capacity()
+    }
+
+    /// Says that about so many bytes will be appended.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.text.reserve((self.end + bytes).saturating_sub(self.text.len()));
+    }
+
+    /// Makes room, so that so many bytes can be written in blocks.
+    #[inline]
+    pub(super) fn make_room(&mut self, bytes: usize) {
+        if self.text.len() - self.end < bytes {
+            self.make_more_room(bytes);
+        }
+    }
+
+    #[inline(never)]
+    fn make_more_room(&mut self, bytes: usize) {
+        let wanted = self.end + bytes;
+        self.reserve(bytes);
+        self.text.resize(wanted.max(self.text.capacity().min(wanted + AHEAD)), 0);
+    }
+
+    /// Appends a text.
+    #[inline]
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len());
+        let end = self.end + bytes.len();
+        self.text[self.end..end].copy_from_slice(bytes);
+        self.end = end;
+    }
+
+    /// Appends `bytes[from..to]`: in blocks if it is short, which is faster than to ask how long it is.
+    #[inline]
+    pub(super) fn append(&mut self, bytes: &[u8], from: usize, to: usize) {
+        let len = to.saturating_sub(from);
+        let source = bytes.get(from..).and_then(<[u8]>::first_chunk::<BLOCK>);
+        let room = self.text.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut::<BLOCK>);
+        match (source, room) {
+            (Some(source), Some(room)) if len <= BLOCK => {
+                room[..16].copy_from_slice(&source[..16]);
+                if len > 16 {
+                    room[16..32].copy_from_slice(&source[16..32]);
+                }
+                if len > 32 {
+                    room[32..].copy_from_slice(&source[32..]);
+                }
+                self.end += len;
+            }
+            _ => self.extend(bytes.get(from..from + len).unwrap_or_default()),
+        }
+    }
+
+    /// Appends the time that a number is, where it is one: times are written where they stay, since lists are full of
+    /// them.
+    #[inline]
+    pub(super) fn append_time(&mut self, unit: Unit, value: &[u8]) -> bool {
+        self.make_room(TIME);
+        let room = self.text.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut::<TIME>);
+        let len = room.and_then(|room| unit.write(value, room));
+        self.end += len.unwrap_or(0);
+        len.is_some()
+    }
+
+    /// Lets something append to the text.
+    pub(super) fn with<T>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        self.text.truncate(self.end);
+        let done = append(&mut self.text);
+        self.end = self.text.len();
+        done
+    }
+
+    /// Takes back all but so many bytes.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.end = self.end.min(len);
+    }
+
+    /// Takes the text.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        let mut text = std::mem::take(&mut self.text);
+        text.truncate(std::mem::take(&mut self.end));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_appended_stands_in_its_order_whatever_its_length() {
+        let source: Vec<u8> = (0..=255).chain(0..=255).collect();
+        let (mut page, mut want) = (Page::default(), Vec::new());
+        for len in (0..=200).chain([64, 63, 65]) {
+            page.make_room(if len % 3 == 0 { BLOCK } else { 0 });
+            page.append(&source, len / 2, len / 2 + len);
+            want.extend_from_slice(&source[len / 2..len / 2 + len]);
+            if len % 7 == 0 {
+                page.with(|text| text.push(b'|'));
+                want.push(b'|');
+            }
+            if len % 11 == 0 {
+                let kept = page.len() - page.len() / 3;
+                page.truncate(kept);
+                want.truncate(kept);
+            }
+            assert_eq!(page.len(), want.len(), "{len}");
+        }
+        assert_eq!(page.take(), want);
+        assert_eq!(page.take(), b"");
+    }
+}
