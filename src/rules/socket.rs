@@ -130,6 +130,13 @@ impl Socket {
             Side::Client => &self.client,
             Side::Server => &self.server,
         };
+        // A message that is well-formed says what it is where it seems to, and its program finds out whether it is. All
+        // else is looked at closely, and for a second time.
+        if let Some((name, program)) = events.guess(message, values)
+            && let Ok(done) = translate(program, values, limits, message.clone())
+        {
+            return (Some(name), Ok(Outcome::Translated(done.body)));
+        }
         let (name, event) = match events.find(message, limits) {
             Ok(Some(found)) => found,
             Ok(None) => return (None, Ok(Outcome::Pass)),
@@ -149,6 +156,19 @@ impl Socket {
 }
 
 impl Events {
+    /// The event that a message seems to be, and its program, which refuses messages that are not well-formed or say
+    /// twice what they are.
+    fn guess(&self, message: &[u8], values: &Values) -> Option<(&str, &Arc<Program>)> {
+        let [discriminator] = self.discriminators.as_slice() else { return None };
+        let strict = values.on_error == OnError::Reject;
+        let name = guess_at(discriminator, message).filter(|_| strict)?;
+        let (name, event) = self.by_name.get_key_value(name)?;
+        match &event.plan {
+            Plan::Translate(program) if !program.is_identity() => Some((name, program)),
+            Plan::Translate(_) | Plan::Drop => None,
+        }
+    }
+
     /// The event with rules that a message says it is.
     fn find(&self, message: &[u8], limits: Limits) -> Result<Option<(&str, &Event)>, Error> {
         if self.by_name.is_empty() || Kind::of(message.trim_ascii_start()) != Kind::Object {
@@ -168,6 +188,23 @@ impl Events {
         }
         Ok(None)
     }
+}
+
+/// The string that seems to be at a discriminator, in text that may be anything.
+fn guess_at<'m>(discriminator: &Keys, message: &'m [u8]) -> Option<&'m str> {
+    let mut at = message;
+    for key in discriminator {
+        let mut items = Items::new(at, 0);
+        let hit = items.find(|item| at.get(item.name.clone()).and_then(unquoted) == Some(key.as_bytes()))?;
+        at = at.get(hit.value)?;
+    }
+    std::str::from_utf8(unquoted(at)?).ok()
+}
+
+/// What is between the quotes of a string without escapes.
+fn unquoted(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    (!text.contains(&b'\\')).then_some(text)
 }
 
 /// The string at a discriminator, if there is one.
@@ -384,7 +421,19 @@ fn name_before<'f>(
 }
 
 fn plan(steps: &Steps<'_>, name: &str) -> Plan {
-    stages_of(steps, name).map_or(Plan::Drop, |stages| Plan::Translate(Arc::new(Program::fuse(bodies(&stages)))))
+    let Some(stages) = stages_of(steps, name) else { return Plan::Drop };
+    let mut entries = bodies(&stages);
+    let keys = discriminator(steps, name);
+    let is_read = |entry: &Entry| matches!(&entry.edit, Edit::Change { at, .. } if is_at(at, &keys));
+    if entries.first().is_some_and(|first| !is_read(first)) {
+        // A program sees what it reads, and so whether it stands there twice.
+        entries.insert(0, Entry { guard: Vec::new(), edit: named(&keys, name, name), change: None });
+    }
+    Plan::Translate(Arc::new(Program::fuse(entries)))
+}
+
+fn is_at(at: &[Token], keys: &Keys) -> bool {
+    at.len() == keys.len() && at.iter().zip(keys).all(|(token, key)| matches!(token, Token::Key(name) if name == key))
 }
 
 fn stages_of<'a>(steps: &Steps<'a>, name: &str) -> Option<Vec<Stage<'a>>> {
@@ -409,13 +458,18 @@ fn stages_of<'a>(steps: &Steps<'a>, name: &str) -> Option<Vec<Stage<'a>>> {
 }
 
 fn rename<'a>(change: &'a Change, discriminator: &Keys, from: &str, to: &str) -> Stage<'a> {
+    let edit = named(discriminator, from, to);
+    let entry = Entry { guard: Vec::new(), edit, change: Some(Arc::clone(&change.id)) };
+    Stage { cause: Cause::Name { change }, edits: vec![Lowered { part: Part::Body, entry }] }
+}
+
+/// Messages of one name get another.
+fn named(discriminator: &Keys, from: &str, to: &str) -> Edit {
     let json = |text: &str| {
         let mut out = Vec::new();
         quote(text.as_bytes(), &mut out);
         out
     };
     let how = ValueEdit::Map { pairs: vec![(json(from), json(to))], otherwise: Otherwise::Keep };
-    let edit = Edit::Change { at: discriminator.iter().cloned().map(Token::Key).collect(), how };
-    let entry = Entry { guard: Vec::new(), edit, change: Some(Arc::clone(&change.id)) };
-    Stage { cause: Cause::Name { change }, edits: vec![Lowered { part: Part::Body, entry }] }
+    Edit::Change { at: discriminator.iter().cloned().map(Token::Key).collect(), how }
 }

@@ -31,7 +31,11 @@ const PONGS: usize = 32 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Where messages come from.
-pub(super) struct Incoming(SplitStream<WebSocketStream<Wire>>);
+pub(super) struct Incoming {
+    stream: SplitStream<WebSocketStream<Wire>>,
+    /// Whether the last message had to be waited for.
+    has_waited: bool,
+}
 
 /// Where messages go.
 pub(super) struct Outgoing {
@@ -61,7 +65,7 @@ pub(super) async fn open(
 ) -> (Incoming, Outgoing) {
     let (stream, packer) = stream(upgraded, with, compression, limit).await;
     let (sink, stream) = stream.split();
-    (Incoming(stream), Outgoing { sink, packer, is_dirty: false })
+    (Incoming { stream, has_waited: true }, Outgoing { sink, packer, is_dirty: false })
 }
 
 /// The messages of such a connection, and what compresses those that are sent.
@@ -84,14 +88,21 @@ impl Incoming {
     /// The next message. What waits to be sent on is written when no further message is there: messages that come
     /// together leave together. [`Error::WriteBufferFull`] is the fault of who they are sent to.
     pub(super) async fn next(&mut self, to: &mut Outgoing) -> Option<Result<Message, Error>> {
+        self.has_waited = false;
         poll_fn(|cx| {
-            let next = self.0.poll_next_unpin(cx);
+            let next = self.stream.poll_next_unpin(cx);
+            self.has_waited |= next.is_pending();
             match next.is_pending().then(|| to.poll_written(cx)) {
                 Some(Err(full)) => Poll::Ready(Some(Err(full))),
                 Some(Ok(())) | None => next,
             }
         })
         .await
+    }
+
+    /// Whether the last message had to be waited for: if not, it came with the one before.
+    pub(super) fn has_waited(&self) -> bool {
+        self.has_waited
     }
 }
 
@@ -130,6 +141,19 @@ impl Outgoing {
     }
 }
 
+/// A message of text that is known to be UTF-8.
+pub(super) fn text(text: Bytes) -> Message {
+    Message::Frame(Frame::from_payload(data(Data::Text), text))
+}
+
+/// How many bytes a message has, without those that frame it.
+pub(super) fn payload_len(message: &Message) -> usize {
+    match message {
+        Message::Frame(frame) => frame.payload().len(),
+        other => other.len(),
+    }
+}
+
 /// A message as it is sent: a large one as several frames.
 pub(crate) fn pieces(message: Message) -> impl Iterator<Item = Message> {
     let mut rest = Some(message);
@@ -164,6 +188,7 @@ pub(crate) fn packed(packer: &mut Option<Packer>, message: Message) -> Message {
     let (kind, payload): (Data, &[u8]) = match &message {
         Message::Text(text) => (Data::Text, text.as_bytes()),
         Message::Binary(bytes) => (Data::Binary, bytes),
+        Message::Frame(frame) if frame.header().opcode == OpCode::Data(Data::Text) => (Data::Text, frame.payload()),
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return message,
     };
     let Some(shorter) = wire::pack(packer, payload) else { return message };
@@ -173,7 +198,7 @@ pub(crate) fn packed(packer: &mut Option<Packer>, message: Message) -> Message {
 
 /// Ends a leg so that its last frame arrives: a socket closed with unread bytes resets the connection.
 pub(super) async fn linger(from: Incoming, to: Outgoing) {
-    let Ok(leg) = from.0.reunite(to.sink) else { return };
+    let Ok(leg) = from.stream.reunite(to.sink) else { return };
     let mut io = leg.into_inner();
     let _ = io.shutdown().await;
     let mut void = [0; 4096];

@@ -249,6 +249,8 @@ struct Pump {
     /// What has been read already.
     first: Option<Message>,
     counts: metrics::Messages,
+    /// What literals refer to.
+    values: json::Values,
 }
 
 /// How a side is told something beside what comes from the other one.
@@ -316,6 +318,7 @@ impl<'a> Talk<'a> {
             is_shut: false,
             first,
             counts: self.counts(Side::Client),
+            values: self.values(Side::Client),
         };
         let down = Pump {
             side: Side::Server,
@@ -326,6 +329,7 @@ impl<'a> Talk<'a> {
             is_shut: false,
             first: None,
             counts: self.counts(Side::Server),
+            values: self.values(Side::Server),
         };
         let both = async { tokio::join!(self.pump(up), self.pump(down)) };
         tokio::select! {
@@ -339,6 +343,11 @@ impl<'a> Talk<'a> {
 
     fn counts(&self, side: Side) -> metrics::Messages {
         metrics::Messages::new(Arc::clone(&self.rules.route.name), side.name())
+    }
+
+    fn values(&self, sender: Side) -> json::Values {
+        let version = self.rules.api.versions.get(self.rules.receiver(sender));
+        exchange::values(jiff::Timestamp::now(), version, OnError::Reject)
     }
 
     fn pulse(&self, side: Side) -> &Pulse {
@@ -374,9 +383,9 @@ impl<'a> Talk<'a> {
             self.forward(&mut pump, first).await;
         }
         loop {
+            // Messages that are there come first: the runtime makes a side wait that always has some.
             tokio::select! {
-                Some(order) = pump.orders.close.recv() => self.shut(&mut pump, Some(order)).await,
-                Some(told) = pump.orders.tell.recv() => self.tell(&mut pump, told).await,
+                biased;
                 message = pump.from.next(&mut pump.to) => match message {
                     Some(Ok(Message::Close(frame))) => self.shut(&mut pump, relayed(frame)).await,
                     Some(Ok(message)) => {
@@ -390,6 +399,8 @@ impl<'a> Talk<'a> {
                         return pump;
                     }
                 },
+                Some(order) = pump.orders.close.recv() => self.shut(&mut pump, Some(order)).await,
+                Some(told) = pump.orders.tell.recv() => self.tell(&mut pump, told).await,
             }
         }
     }
@@ -404,10 +415,14 @@ impl<'a> Talk<'a> {
     }
 
     async fn forward(&self, pump: &mut Pump, message: Message) {
-        self.activity.touch();
+        // Messages that come together come at the same time.
+        if pump.from.has_waited() {
+            self.activity.touch();
+            pump.values.now = json::Now::Millis(jiff::Timestamp::now().as_millisecond());
+        }
         let message = match message {
             Message::Text(text) => match self.translate(pump, text) {
-                Some(text) => Message::Text(text),
+                Some(message) => message,
                 None => return,
             },
             Message::Binary(bytes) => Message::Binary(bytes),
@@ -422,7 +437,7 @@ impl<'a> Talk<'a> {
             return;
         }
         if pump.side == Side::Server {
-            self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+            self.bytes.fetch_add(leg::payload_len(&message) as u64, Ordering::Relaxed);
         }
         if let Err(error) = pump.to.send(message).await {
             self.unsent(pump, &error);
@@ -440,11 +455,9 @@ impl<'a> Talk<'a> {
     }
 
     /// What the receiver gets to see of a text message; `None`: nothing.
-    fn translate(&self, pump: &mut Pump, text: Utf8Bytes) -> Option<Utf8Bytes> {
-        let version = self.rules.api.versions.get(self.rules.receiver(pump.side));
-        let values = exchange::values(jiff::Timestamp::now(), version, OnError::Reject);
+    fn translate(&self, pump: &mut Pump, text: Utf8Bytes) -> Option<Message> {
         let message = Bytes::from(text.clone());
-        let (event, outcome) = self.socket.translate(pump.side, &message, &values, self.limits);
+        let (event, outcome) = self.socket.translate(pump.side, &message, &pump.values, self.limits);
         pump.counts.count(
             event,
             match &outcome {
@@ -455,9 +468,9 @@ impl<'a> Talk<'a> {
             },
         );
         match outcome {
-            Ok(Outcome::Pass) => Some(text),
+            Ok(Outcome::Pass) => Some(Message::Text(text)),
             // JSON in, JSON out: what is translated is UTF-8 as the original was.
-            Ok(Outcome::Translated(bytes)) => Utf8Bytes::try_from(Bytes::from(bytes)).ok(),
+            Ok(Outcome::Translated(text)) => Some(leg::text(text.into())),
             Ok(Outcome::Dropped) => None,
             Err(error) => {
                 if pump.side == Side::Client {
@@ -491,9 +504,7 @@ impl<'a> Talk<'a> {
             Ok(Outcome::Translated(text)) => text.into(),
             Ok(Outcome::Dropped) | Err(_) => return,
         };
-        if let Ok(text) = Utf8Bytes::try_from(text) {
-            pump.sender.tell(Message::Text(text));
-        }
+        pump.sender.tell(leg::text(text));
     }
 
     fn close_both(&self, pump: &Pump, reason: &'static str) {

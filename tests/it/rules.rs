@@ -144,7 +144,10 @@ impl Case<'_> {
 
     fn socket(&self, side: Side, path: &str, message: &str) -> Result<String, Error> {
         let Some(socket) = self.api.pair(self.pair.0, self.pair.1).socket(path) else { return Ok(message.to_owned()) };
-        Ok(match socket.translate(side, &message.to_owned().into(), &self.values(), Limits::default()).1? {
+        let translate = || socket.translate(side, &message.to_owned().into(), &self.values(), Limits::default());
+        let first = translate();
+        assert_eq!(translate(), first, "{message}, of which the outline is known then");
+        Ok(match first.1? {
             Outcome::Pass => message.to_owned(),
             Outcome::Dropped => "dropped".to_owned(),
             Outcome::Translated(bytes) => String::from_utf8(bytes).expect("UTF-8"),
