@@ -3,8 +3,8 @@ WORKDIR /build
 
 # The dependencies, in a layer that only a change of the manifest or the lock file renews.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src bench/proxy \
-    && echo 'fn main() {}' | tee src/main.rs bench/translate.rs bench/proxy/main.rs > src/lib.rs \
+RUN mkdir -p src bench/proxy bench/ws \
+    && echo 'fn main() {}' | tee src/main.rs bench/translate.rs bench/proxy/main.rs bench/ws/main.rs > src/lib.rs \
     && cargo build --locked --profile dist --bin legato \
     && rm -r src bench
 

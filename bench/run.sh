@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs bench/proxy and bench/ws and prints their tables: bench/run.sh. What the peers need is installed first: packages of the system
 # where they are missing (as root), Envoy and the packages of Node below target/bench.
-# BENCH_SECONDS sets the length of a turn, BENCH_ONLY=Legato leaves all others out.
+# BENCH_SECONDS sets the length of a turn, BENCH_ONLY=Legato leaves all others out, BENCH_LEGATO is another build of Legato.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 peers="$PWD/target/bench"
@@ -24,6 +24,9 @@ cp bench/proxy/node/package.json "$BENCH_NODE"
     npm install --silent --prefix "$peers/ws"
 }
 ulimit -n "$(ulimit -Hn)"
+# What is shipped is what is measured, unless there is something else to compare.
+[ -n "${BENCH_LEGATO:-}" ] || cargo build --profile dist --bin legato
+export BENCH_LEGATO=${BENCH_LEGATO:-$PWD/target/dist/legato}
 cargo bench --bench proxy
 # A proxy has two descriptors for each socket, and load and backend together too.
 room=$((($(ulimit -n) - 1000) / 2))
