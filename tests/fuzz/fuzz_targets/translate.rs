@@ -5,7 +5,7 @@
 #![no_main]
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use legato_fuzz::{Outcome, translate};
+use legato_fuzz::{Outcome, at_once, translate};
 use legato_proxy::json::{Limits, validate};
 use legato_proxy::rules::{Direction, Mode, Ops};
 use libfuzzer_sys::fuzz_target;
@@ -46,8 +46,18 @@ const OPS: &[&str] = &[
 ];
 
 const NAMES: &[&str] = &["a", "b", "c", "a_b", "", "d"];
-const SCALARS: &[&str] =
-    &["1", "\"x\"", "null", "true", "12.50", "-0", "1e400", "\"caf\\u00e9\"", "\"\\ud800\"", "\"1970-01-01T00:00:00Z\""];
+const SCALARS: &[&str] = &[
+    "1",
+    "\"x\"",
+    "null",
+    "true",
+    "12.50",
+    "-0",
+    "1e400",
+    "\"caf\\u00e9\"",
+    "\"\\ud800\"",
+    "\"1970-01-01T00:00:00Z\"",
+];
 
 #[derive(Debug)]
 struct Input {
@@ -136,6 +146,7 @@ fn run(ops: &Ops, direction: Direction, document: &[u8], sizes: &[usize]) -> Out
     let program = ops.program(direction, Mode::Full);
     let whole = translate(&program, document, &[]);
     assert_eq!(translate(&program, document, sizes), whole, "in pieces of {sizes:?}, {direction:?}:\n{program}");
+    assert_eq!(at_once(&program, document), whole, "at once, {direction:?}:\n{program}");
     let single = ops
         .programs(direction, Mode::Full)
         .iter()
