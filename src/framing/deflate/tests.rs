@@ -275,3 +275,31 @@ fn answers_are_checked() {
     let own = offer(false);
     assert!(super::answer(std::iter::once(own), |_| true).is_some_and(|(agreed, _)| agreed.client_memory() == 0));
 }
+
+/// A sender that ends a stream for each message, which refers to the messages before it all the same.
+#[test]
+fn streams_that_end_know_of_those_before_them() {
+    let noise = texts()[8].clone();
+    let said = [b"Hello, hello and hello".to_vec(), noise.clone(), b"Hello, hello".to_vec(), noise];
+    for from in [Role::Client, Role::Server] {
+        let (mut before, mut wire, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+        for text in &said {
+            let mut packs = flate2::Compress::new(flate2::Compression::new(6), false);
+            if !before.is_empty() {
+                packs.set_dictionary(&before).unwrap();
+            }
+            let mut packed = Vec::with_capacity(text.len() + 100);
+            packs.compress_vec(text, &mut packed, flate2::FlushCompress::Finish).unwrap();
+            packed.push(0);
+            lengths.push(packed.len());
+            wire.extend(frame(0xc1, &packed, from));
+            before.extend_from_slice(text);
+        }
+        assert!(lengths[3] * 10 < lengths[1], "nothing is referred to: {lengths:?}");
+        for size in [1, 100, wire.len()] {
+            let out = unpacked(from, FULL, &wire, size).unwrap();
+            let found: Vec<_> = messages(&out).into_iter().map(|(_, text)| text).collect();
+            assert!(found == said, "pieces of {size}");
+        }
+    }
+}
