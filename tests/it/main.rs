@@ -38,6 +38,7 @@ mod http_faults;
 mod http_floods;
 mod http_health;
 mod http_hints;
+mod http_hostile;
 mod http_sources;
 mod http_speaks;
 mod http_streams;

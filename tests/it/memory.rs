@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use crate::support::backend::Backend;
+use crate::support::coding::encode;
 use crate::support::program::Program;
 use crate::support::proxy::{API, CHANGE, write_rule};
 use crate::support::wire::Wire;
@@ -140,6 +142,90 @@ async fn a_long_request_is_translated_without_being_held() {
     let want = translate(rules.path(), ["--from", "2", "--to", "1", "--on", "POST /m", "--part", "request"], &long);
     assert_eq!((got.status(), got.text()), (200, format!("{:016x}", xxh(want.trim_end().as_bytes())).as_str()));
     assert!(grown < MOST, "the peak grew by {grown} bytes");
+}
+
+#[tokio::test]
+async fn bombs_are_not_unpacked() {
+    let codings = ["gzip", "br", "zstd", "zstd, gzip", "zstd, deflate, zstd, br"];
+    let document = |length: usize| format!(r#"{{"body":"b","fill":"{}"}}"#, " ".repeat(length));
+    let (short, long) = (document(100), document(24 << 20));
+    let bombs = Arc::new(codings.map(|codings| (codings, encode(codings, long.as_bytes()))));
+    let sent = Arc::clone(&bombs);
+    let backend = Backend::scripted(move |mut wire| {
+        let bombs = Arc::clone(&sent);
+        async move {
+            while let Some(request) = wire.try_message().await {
+                let number: usize = request.header("x-bomb").map_or(0, |number| number.parse().unwrap());
+                let (codings, bomb) = &bombs[number];
+                let length = bomb.len();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: {codings}\r\n\
+                     content-length: {length}\r\n\r\n"
+                );
+                let _ = wire.try_send([head.as_bytes(), bomb].concat()).await;
+            }
+        }
+    })
+    .await;
+    let rules = tempfile::tempdir().unwrap();
+    write_rule(rules.path(), "chat/api.yaml", API);
+    write_rule(rules.path(), "chat/changes/2/20250101000000_text_to_body.yaml", CHANGE);
+    let program = start(&backend, rules.path());
+    let post = |codings: &str, body: &[u8]| {
+        let head = "POST /m HTTP/1.1\r\nhost: h\r\napi-version: 2\r\ncontent-type: application/json";
+        let length = body.len();
+        let head = format!("{head}\r\ncontent-encoding: {codings}\r\ncontent-length: {length}\r\n\r\n");
+        [head.as_bytes(), body].concat()
+    };
+    // What the codings themselves need.
+    for codings in codings {
+        let mut client = Wire::connect(program.address).await;
+        client.send(post(codings, &encode(codings, short.as_bytes()))).await;
+        assert_eq!(client.message().await.status(), 502, "the response is a bomb");
+    }
+    let before = program.peak_memory();
+    for (number, (codings, bomb)) in bombs.iter().enumerate() {
+        let mut client = Wire::connect(program.address).await;
+        let _ = client.try_send(post(codings, bomb)).await;
+        let got = client.message().await;
+        assert_eq!((got.status(), got.problem().as_str()), (413, "too_large"), "{codings}");
+        // Of a plan that streams, and of one that has to hold it.
+        for path in ["/m", "/hold"] {
+            let get = format!("GET {path} HTTP/1.1\r\nhost: h\r\napi-version: 2\r\nx-bomb: {number}\r\n\r\n");
+            let got = Wire::connect(program.address).await.ask(&get).await;
+            assert_eq!((got.status(), got.problem().as_str()), (502, "too_large"), "{codings} {path}");
+        }
+    }
+    let grown = program.peak_memory() - before;
+    assert!(grown < MOST, "the peak grew by {grown} bytes");
+}
+
+#[tokio::test]
+async fn bodies_that_end_before_their_coding_leave_nothing_behind() {
+    let whole = format!(r#"{{"body":"{}"}}"#, "caf\u{e9} ".repeat(20_000));
+    let backend = Backend::echo().await;
+    let rules = tempfile::tempdir().unwrap();
+    write_rule(rules.path(), "chat/api.yaml", API);
+    write_rule(rules.path(), "chat/changes/2/20250101000000_text_to_body.yaml", CHANGE);
+    let program = start(&backend, rules.path());
+    let mut before = None;
+    for round in 0..4 {
+        for codings in ["gzip", "deflate", "br", "zstd", "gzip, br"] {
+            let coded = encode(codings, whole.as_bytes());
+            for cut in [1, coded.len() / 2, coded.len() - 1] {
+                let head = format!(
+                    "POST /m HTTP/1.1\r\nhost: h\r\napi-version: 2\r\ncontent-type: application/json\r\n\
+                     content-encoding: {codings}\r\ncontent-length: {cut}\r\n\r\n"
+                );
+                let mut client = Wire::connect(program.address).await;
+                client.send([head.as_bytes(), &coded[..cut]].concat()).await;
+                let got = client.message().await;
+                assert_eq!((got.status(), got.problem().as_str()), (400, "incomplete"), "{codings} {cut}");
+            }
+        }
+        let grown = program.peak_memory() - *before.get_or_insert(program.peak_memory());
+        assert!(grown < MOST, "the peak grew by {grown} bytes in round {round}");
+    }
 }
 
 /// A hash of bytes.

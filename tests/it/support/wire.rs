@@ -100,6 +100,18 @@ impl Wire {
         self.buffer.is_empty() && !self.fill().await
     }
 
+    /// Reads a head alone; `None` where the connection ends before.
+    pub(crate) async fn try_head(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n") {
+                return String::from_utf8(self.buffer.drain(..end + 4).collect()).ok();
+            }
+            if !self.fill().await {
+                return None;
+            }
+        }
+    }
+
     /// Reads exactly as many bytes.
     pub(crate) async fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count {
