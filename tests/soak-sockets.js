@@ -23,7 +23,7 @@ const TICK_MS = 3000;
 const RELOAD_MS = 1000;
 const KILL_MS = 4000;
 /** How long the last messages have. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 /** Megabytes that memory may grow by once everything has been used. */
 const GROWTH = 16;
 const KINDS = ['plain', 'eio3', 'eio4'];
@@ -43,7 +43,7 @@ function backend(kind, port, lives) {
     return {
       hear(text) {
         const number = Number(text.split(' ', 1)[0]);
-        if (number !== next) wrong(number, next);
+        if (number !== next) wrong(text.slice(0, 60), next);
         next = number + 1;
         return text;
       },
@@ -59,7 +59,7 @@ function backend(kind, port, lives) {
       socket.on('error', () => {});
     });
   } else {
-    const options = { path: `/${kind}/socket.io/`, pingInterval: 5000, pingTimeout: 20_000, maxHttpBufferSize: 4e6 };
+    const options = { path: `/${kind}/socket.io/`, pingInterval: 5000, pingTimeout: 60_000, maxHttpBufferSize: 4e6 };
     const io = kind === 'eio3'
       ? peer('socket.io-2')(server, { ...options, wsEngine: 'ws' })
       : new (peer('socket.io-4').Server)(server, options);
@@ -92,14 +92,13 @@ class Client {
 
   begin() {
     count.opened += 1;
-    this.session = { next: 0, ticks: 0, waiting: [], lives: false };
+    this.number = (this.number ?? 0) + 1;
+    this.session = { id: this.number, next: 0, ticks: 0, waiting: [], lives: false };
     return this.session;
   }
 
-  end() {
-    if (this.session?.lives && !stopping) {
-      wrong(`${this.name} broke, whose backend lives`);
-    }
+  end(why) {
+    if (this.session?.lives && !stopping) wrong(`${this.name} broke, whose backend lives: ${why}`);
     if (this.session) count.broken += 1;
     this.session = null;
   }
@@ -125,8 +124,9 @@ class Client {
       if (stopping) return;
       const { session } = this;
       if (session && this.isOpen()) {
-        const size = Math.random() < 0.01 ? 100_000 : Math.floor(Math.random() * 1000);
-        const text = `${session.next} ${'é日🙂 '.repeat(size / 4)}`;
+        // Large at first, so that buffers and contexts are soon what they will be.
+        const size = session.next === 0 || Math.random() < 0.01 ? 100_000 : Math.floor(Math.random() * 1000);
+        const text = `${session.next} ${this.name}#${session.id} ${'é日🙂 '.repeat(size / 4)}`;
         session.next += 1;
         session.waiting.push(text);
         count.sent += 1;
@@ -160,8 +160,8 @@ class Plain extends Client {
       else this.answer(session, this.isNew ? message.body : message.text);
     });
     this.socket.on('error', () => {});
-    this.socket.on('close', () => {
-      this.end();
+    this.socket.on('close', (code, reason) => {
+      this.end(`${code} ${reason}`);
       if (!stopping) setTimeout(() => this.open(), 200 + Math.random() * 500);
     });
   }
@@ -187,14 +187,15 @@ class SocketIo extends Client {
       reconnectionDelay: 200, reconnectionDelayMax: 1000,
     });
     this.socket.on('connect', () => this.begin());
-    this.socket.on('disconnect', () => this.end());
+    this.socket.on('disconnect', (reason) => this.end(reason));
     // What the backend says first may come before this side knows that it is connected.
     this.socket.on(this.isNew ? 'server.hello' : 'hello', (lives) => this.hello(this.session, lives));
     this.socket.on('tick', (number) => this.tick(this.session, number));
   }
 
+  /** Newer clients keep what they are given once a ping is overdue, and send it on their next connection. */
   isOpen() {
-    return this.socket.connected;
+    return this.socket.connected && !this.socket.io.engine?._hasPingExpired?.();
   }
 
   say(session, text) {
