@@ -10,7 +10,9 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::diagnostic::{self, Source};
-use crate::json::{Code, Error, Limits, OnError, Program, Translated, Translator, Uuids, Values, translate};
+use crate::json::{
+    Code, Error, Limits, OnError, Program, Translated, Translator, Uuids, Values, is_instant, translate,
+};
 use crate::rules::{self, Direction, Mode, Ops};
 
 use super::EXIT_FINDINGS;
@@ -58,8 +60,8 @@ pub(super) struct Args {
     /// Translate each line by itself.
     #[arg(long)]
     ndjson: bool,
-    /// What `$now` is; the time by default.
-    #[arg(long, value_name = "TIME")]
+    /// What `$now` is, such as `2026-03-01T00:00:00Z`; the time by default.
+    #[arg(long, value_name = "TIME", value_parser = time)]
     now: Option<String>,
     /// What `$version` is; the receiver's version by default.
     #[arg(long, value_name = "LABEL")]
@@ -103,6 +105,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     };
     let done = if args.ndjson { job.lines() } else { job.document() };
     done.map_err(|e| format!("cannot copy from standard input to standard output: {e}"))
+}
+
+/// A time that the proxy could have said.
+fn time(text: &str) -> Result<String, String> {
+    if is_instant(text) {
+        return Ok(text.to_owned());
+    }
+    Err("expected a time of RFC 3339 such as `2026-03-01T00:00:00Z`".to_owned())
 }
 
 fn values(args: &Args, receiver: &str) -> Values {

@@ -264,6 +264,12 @@ pub(super) fn instant(millis: i64) -> [u8; TIME] {
     text
 }
 
+/// Whether a text is a time as RFC 3339 has it, of the years 1 to 9999.
+#[must_use]
+pub fn is_instant(text: &str) -> bool {
+    parse_rfc3339(text.as_bytes()).is_some()
+}
+
 /// A number below 100.
 fn two_digits(number: u32) -> [u8; 2] {
     const PAIRS: [[u8; 2]; 100] = {

@@ -49,7 +49,7 @@ use bytes::Bytes;
 
 pub(crate) use apply::{is_bound, written};
 pub(crate) use by_value::ByValue;
-pub use convert::{Conversion, Way};
+pub use convert::{Conversion, Way, is_instant};
 pub use error::{Code, Error};
 pub use jq::{Filter, Mistake};
 pub use program::{Class, Program};

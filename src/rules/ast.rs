@@ -550,3 +550,15 @@ pub struct SocketIoTest {
     /// JSON texts of lists; `None`: that version never sees it.
     pub messages: Vec<(VersionId, Option<Vec<u8>>)>,
 }
+
+impl SocketIoTest {
+    /// The key under which its lists stand.
+    pub(super) fn part(&self) -> &'static str {
+        match (self.side, self.list) {
+            (Side::Client, ArgumentList::Event) => "client",
+            (Side::Server, ArgumentList::Event) => "server",
+            (Side::Client, ArgumentList::Ack) => "client_ack",
+            (Side::Server, ArgumentList::Ack) => "server_ack",
+        }
+    }
+}

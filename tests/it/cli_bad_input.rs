@@ -100,6 +100,10 @@ fn files_and_arguments() {
         ),
         ("translate|--direction|up|--ops|{d}/bad.yaml".to_owned(), " --> {d}/bad.yaml:2:1"),
         (
+            "translate|{r}|--api|chat|--from|1|--to|2|--on|GET /a|--part|request|--now|yesterday".to_owned(),
+            "invalid value 'yesterday' for '--now <TIME>': expected a time of RFC 3339",
+        ),
+        (
             "translate|{r}|--api|chat|--from|1|--to|2|--on|GET /a|--part|response|--status|700".to_owned(),
             "invalid value '700' for '--status <STATUS>': 700 is not in 100..600",
         ),

@@ -252,6 +252,39 @@ fn update_writes_the_expected_documents_and_nothing_else() {
     assert_eq!(fs::read_to_string(&file).unwrap(), want);
 }
 
+const STALE_EVENTS: &str = r#"change: stale_events
+since: "2"
+summary: a
+apply:
+  - socketio: /stale
+    client: {events: {say: {as: tell, args: [{rename: {/0/a: b}}], ack: [{rename: {/0/ok: done}}]}}}
+    server: {events: {hear: {args: [{rename: {/0/a: b}}]}}}
+tests:
+  - {socketio: /stale, client: {event: say, old: [{a: 1}], new: [{a: 1}], new_event: tell}}
+  - socketio: /stale
+    client_ack: {event: say, old: [{ok: true}], new: [true]}   # the acknowledgement
+  - socketio: /stale
+    only: down
+    server:
+      event: hear
+      old: [{b: 1}]
+      new: [{b: 1}]
+"#;
+
+#[test]
+fn update_writes_what_events_and_acknowledgements_become() {
+    let directory = unchecked_chat();
+    let file = directory.path().join("chat/changes/2/20250301_stale_events.yaml");
+    fs::write(&file, STALE_EVENTS).unwrap();
+    let found = legato(&["test", path(&directory), "--update"], "");
+    assert_eq!(found.code, Some(0), "{}{}", found.out, found.err);
+    let want = STALE_EVENTS
+        .replace("new: [{a: 1}]", "new: [{b: 1}]")
+        .replace("new: [true]", "new: [{done: true}]")
+        .replace("old: [{b: 1}]", "old: [{a: 1}]");
+    assert_eq!(fs::read_to_string(&file).unwrap(), want);
+}
+
 #[test]
 fn update_leaves_what_fails_for_other_reasons() {
     let directory = unchecked_chat();

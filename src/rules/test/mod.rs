@@ -390,22 +390,36 @@ impl Runner<'_> {
 
 impl Runner<'_> {
     fn socketio(&mut self, test: &SocketIoTest) -> Outcomes {
-        for (way, message, _) in self.pairs(&test.messages) {
-            if let (Some(message), Some(track)) = (message, self.ways.event(test, way)) {
-                self.coverage.body(&track, message);
-            }
-        }
-        let (oldest, pair) = (self.ways.plans.oldest(), &|client, backend| self.ways.plans.pair(client, backend));
-        let event = EventTest { test, oldest, pair };
-        let part = match test.list {
+        let what = match test.list {
             ArgumentList::Event => "event",
             ArgumentList::Ack => "acknowledgement",
         };
-        let compare = |(way, message, want): (Way, &Option<Vec<u8>>, &Option<Vec<u8>>)| {
-            let outcome = event.compare(way, message.as_ref()?, want.as_deref(), &self.ways.values(way.1));
-            Some((self.what(part, way), outcome.map_err(Failed::from)))
-        };
-        self.pairs(&test.messages).into_iter().filter_map(compare).collect()
+        let mut outcomes = Vec::new();
+        for (way, message, want) in self.pairs(&test.messages) {
+            if let Some(message) = message {
+                outcomes.push((self.what(what, way), self.event(test, way, message, want.as_deref())));
+            }
+        }
+        outcomes
+    }
+
+    fn event(&mut self, test: &SocketIoTest, way: Way, message: &[u8], want: Option<&[u8]>) -> Result<(), Failed> {
+        let track = self.ways.event(test, way);
+        if let Some(track) = &track {
+            self.coverage.body(track, message);
+        }
+        let (oldest, pair) = (self.ways.plans.oldest(), &|client, backend| self.ways.plans.pair(client, backend));
+        let event = EventTest { test, oldest, pair };
+        match (event.translate(way, message, &self.ways.values(way.1))?, want) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err("expected an event, and it was dropped".to_owned().into()),
+            (Some(_), None) => Err("expected the event to be dropped, and it was not".to_owned().into()),
+            (Some((name, found)), Some(want)) => {
+                event.check_name(&name, way.1)?;
+                self.compare(&found, want, test.part(), way)?;
+                track.map_or(Ok(()), |track| track.compare_with_parts(message).map_err(Failed::from))
+            }
+        }
     }
 }
 

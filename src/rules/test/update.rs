@@ -14,7 +14,7 @@ pub struct Update {
     pub file: Arc<str>,
     /// Where the test stands.
     pub(super) test: Span,
-    /// The key in the test: `request`, `response`, `client` or `server`.
+    /// The key in the test: `request`, `response`, or the side of a socket's message, an event or an acknowledgement.
     pub(super) part: &'static str,
     /// The key in that: `old`, `new` or a version.
     pub(super) version: String,
