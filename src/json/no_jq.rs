@@ -8,6 +8,10 @@ use super::Error;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Filter {}
 
+/// What programs have taken of one document: nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent;
+
 /// What is wrong with a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -33,7 +37,7 @@ impl Filter {
         Err(vec![Mistake { span: 0..source.len(), message }])
     }
 
-    pub(super) fn run(&self, _json: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(super) fn run(&self, _json: &[u8], _spent: &mut Spent) -> Result<Vec<u8>, Error> {
         match *self {}
     }
 }

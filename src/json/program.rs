@@ -89,8 +89,8 @@ pub(super) enum Action {
     GiveUp,
     /// It goes.
     Drop,
-    /// It must not be there.
-    Refuse { change: Option<Arc<str>> },
+    /// It must not be there; where what cannot be translated stays, it leaves like that.
+    Refuse { rename: Option<Vec<u8>>, change: Option<Arc<str>> },
 }
 
 /// A member added at an object's end.

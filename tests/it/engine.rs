@@ -24,8 +24,14 @@ fn values() -> Values {
 type Failed = (&'static str, u64, Option<String>);
 
 /// Feeds a document in chunks whose sizes `next` gives; the result, or the error's code and offset.
-fn feed(program: &Arc<Program>, text: &str, mut next: impl FnMut() -> usize) -> Result<String, Failed> {
-    let mut translator = Translator::new(Arc::clone(program), values(), Limits::default());
+fn feed(
+    program: &Arc<Program>,
+    text: &str,
+    on_error: OnError,
+    mut next: impl FnMut() -> usize,
+) -> Result<String, Failed> {
+    let values = Values { on_error, ..values() };
+    let mut translator = Translator::new(Arc::clone(program), values, Limits::default());
     let mut rest = Bytes::copy_from_slice(text.as_bytes());
     let mut out = Vec::new();
     let failed = |e: legato_proxy::json::Error| (e.code.name(), e.offset, e.pointer);
@@ -36,29 +42,37 @@ fn feed(program: &Arc<Program>, text: &str, mut next: impl FnMut() -> usize) -> 
     }
     translator.finish().map_err(failed)?;
     translator.take().for_each(|piece| out.extend_from_slice(&piece));
-    Ok(String::from_utf8(out).expect("UTF-8"))
+    Ok(String::from_utf8(out).expect("UTF-8") + partial(translator.is_partial()))
 }
 
 /// Translates a document that is there as a whole.
-fn at_once(program: &Arc<Program>, text: &str) -> Result<String, Failed> {
-    let done = json::translate(program, &values(), Limits::default(), Bytes::copy_from_slice(text.as_bytes()));
+fn at_once(program: &Arc<Program>, text: &str, on_error: OnError) -> Result<String, Failed> {
+    let values = Values { on_error, ..values() };
+    let done = json::translate(program, &values, Limits::default(), Bytes::copy_from_slice(text.as_bytes()));
     let done = done.map_err(|e| (e.code.name(), e.offset, e.pointer))?;
-    Ok(String::from_utf8(done.body).expect("UTF-8"))
+    Ok(String::from_utf8(done.body).expect("UTF-8") + partial(done.partial))
+}
+
+/// Whether something was skipped is a part of what came of a document.
+fn partial(is_partial: bool) -> &'static str {
+    if is_partial { " partial" } else { "" }
 }
 
 /// Translates at every kind of chunking; all must agree to the byte, errors to the offset.
 pub(crate) fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result<String, Failed> {
-    let whole = feed(program, text, || usize::MAX);
-    assert_eq!(feed(program, text, || 1), whole, "byte by byte: {text} under\n{program}");
-    assert_eq!(at_once(program, text), whole, "at once: {text} under\n{program}");
+    translate_or(OnError::Reject, program, text, seed)
+}
+
+/// The same, with what to do about what has no translation. ` partial` follows a document in which some of it stayed.
+pub(crate) fn translate_or(on_error: OnError, program: &Arc<Program>, text: &str, seed: u64) -> Result<String, Failed> {
+    let feed = |next: &mut dyn FnMut() -> usize| feed(program, text, on_error, next);
+    let whole = feed(&mut || usize::MAX);
+    assert_eq!(feed(&mut || 1), whole, "byte by byte: {text} under\n{program}");
+    assert_eq!(at_once(program, text, on_error), whole, "at once: {text} under\n{program}");
     let mut random = Random(seed);
     // Few bytes at a time, and a few pieces of any size.
     for most in [9, text.len().max(1)] {
-        assert_eq!(
-            feed(program, text, || 1 + random.below(most)),
-            whole,
-            "random chunks, seed {seed}: {text} under\n{program}"
-        );
+        assert_eq!(feed(&mut || 1 + random.below(most)), whole, "random chunks, seed {seed}: {text} under\n{program}");
     }
     whole
 }
@@ -273,7 +287,8 @@ fn documents_of_one_program_are_apart() {
         let kept = ops.program(Direction::Up, Mode::Full);
         for document in documents.iter().cycle().take(40) {
             let alone = ops.program(Direction::Up, Mode::Full);
-            assert_eq!(feed(&kept, document, || usize::MAX), feed(&alone, document, || usize::MAX), "{document}");
+            let whole = |program| feed(program, document, OnError::Reject, || usize::MAX);
+            assert_eq!(whole(&kept), whole(&alone), "{document}");
         }
     }
 }
@@ -487,4 +502,21 @@ fn lists_stream() {
     }
     translator.push(Bytes::from_static(b"]")).expect("valid");
     translator.finish().expect("whole");
+}
+
+#[test]
+fn programs_share_the_steps_of_a_document() {
+    let program = |up: &str| {
+        let ops = json!([{"jq": {"at": "/*", "up": up, "down": "."}}]).to_string();
+        Ops::parse(&ops, "ops.yaml").expect("ops").program(Direction::Up, Mode::Full)
+    };
+    let list = format!("[{}1]", "1,".repeat(9_999));
+    let dear = program("[range(500)] | length");
+    for _ in 0..2 {
+        assert_eq!(translate(&dear, "[1,1,1]", 1).as_deref(), Ok("[500,500,500]"));
+        let (code, _, pointer) = translate(&dear, &list, 1).expect_err("too many steps");
+        let at: usize = pointer.unwrap_or_default().trim_start_matches('/').parse().expect("an index");
+        assert!(code == "jq_exhausted" && (3..5_000).contains(&at), "{code} at {at}");
+    }
+    assert_eq!(translate(&program("{v: .}"), &list, 1), Ok(list.replace('1', "{\"v\":1}")));
 }

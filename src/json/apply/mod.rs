@@ -12,13 +12,23 @@ mod values;
 
 use super::edit::{Condition, Edit, Entry, Test, Token};
 use super::error::{Code, Error};
+use super::jq::Spent;
 use super::text::{push_pointer, unescape};
 use super::tree::{Arena, LinkId, NodeId, Tree};
 use super::valid::{Kind, same};
 use super::{OnError, Values};
 
+/// What the edits of one document have come to so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Whether one was skipped (best effort).
+    pub(super) is_partial: bool,
+    /// What programs of jq have taken.
+    pub(super) jq: Spent,
+}
+
 /// Translates the value `text` in place of itself: appends the result to `out`. `Ok(false)` means that the value
-/// is to be taken away. `partial` is set where an edit was skipped (best effort).
+/// is to be taken away.
 ///
 /// # Errors
 /// Whatever an edit says; the pointer is relative to the value.
@@ -27,11 +37,11 @@ pub(super) fn apply<'a>(
     text: &'a [u8],
     values: &'a Values,
     arena: &'a mut Arena,
-    partial: &'a mut bool,
+    tally: &'a mut Tally,
     out: &mut Vec<u8>,
 ) -> Result<bool, Error> {
     let (tree, root) = Tree::new(text, arena);
-    let mut editor = Editor { tree, values, partial, trail: Vec::new() };
+    let mut editor = Editor { tree, values, tally, trail: Vec::new() };
     match editor.run(entries, root) {
         Ok(Some(root)) => {
             editor.tree.emit(root, out);
@@ -59,7 +69,7 @@ enum Became {
 struct Editor<'a> {
     tree: Tree<'a>,
     values: &'a Values,
-    partial: &'a mut bool,
+    tally: &'a mut Tally,
     /// The names and indexes from the scope to the value at hand, for messages.
     trail: Vec<Place<'a>>,
 }
@@ -88,7 +98,7 @@ impl<'a> Editor<'a> {
                 Ok(Became::Other(other)) => node = other,
                 Ok(Became::Nothing) => return Ok(None),
                 Err(error) if self.may_skip(&error) => {
-                    *self.partial = true;
+                    self.tally.is_partial = true;
                     self.trail.truncate(depth);
                 }
                 Err(error) => return Err(self.name_change(error, entry)),
@@ -99,7 +109,10 @@ impl<'a> Editor<'a> {
 
     fn may_skip(&self, error: &Error) -> bool {
         self.values.on_error == OnError::BestEffort
-            && !matches!(error.code, Code::TooLarge | Code::TooDeep | Code::JqExhausted | Code::Dropped)
+            && !matches!(
+                error.code,
+                Code::TooLarge | Code::TooDeep | Code::DuplicateKey | Code::JqExhausted | Code::Dropped
+            )
     }
 
     fn name_change(&self, mut error: Error, entry: &Entry) -> Error {
@@ -274,7 +287,7 @@ impl<'a> Editor<'a> {
         let value = self.tree.value(link);
         let became = match self.visit(value, rest, edit) {
             Err(error) if self.may_skip(&error) && rest.is_empty() => {
-                *self.partial = true;
+                self.tally.is_partial = true;
                 Became::Same
             }
             other => other?,

@@ -60,7 +60,7 @@ impl Editor<'_> {
             | ValueEdit::ToTuple { otherwise, .. } => self.reshape(node, how, otherwise),
             ValueEdit::Recase { to, except } => self.recase(node, *to, except),
             ValueEdit::Jq { program } => {
-                let made = program.run(&self.tree.text(node))?;
+                let made = program.run(&self.tree.text(node), &mut self.tally.jq)?;
                 Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&made))))
             }
             ValueEdit::Limit { bound, over } => {

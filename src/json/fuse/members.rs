@@ -12,7 +12,11 @@ use super::{Builder, below, first_key, flatten, may_remove};
 pub(super) struct Members {
     /// By name after the edits so far. Names that are not here stand for themselves.
     now: Vec<(String, Vec<Candidate>)>,
-    dropped: Vec<(String, Action)>,
+    dropped: Vec<String>,
+    refused: Vec<Refused>,
+    /// Whether an edit is about a name under which a member was refused: where what is refused stays, the edit would
+    /// have to work on that.
+    is_mixed: bool,
     /// Members of the document that an edit reads, so that two of one name are a failure: unless one of these other
     /// members is there, which then stood under the name that was read.
     unique: Vec<(String, Vec<String>)>,
@@ -20,6 +24,14 @@ pub(super) struct Members {
     /// Members of the document that stand where something else is to go. With one of them the order of things
     /// decides, which is left to the held edit.
     unusual: Vec<String>,
+}
+
+/// Members of the document that have no place. Where what cannot be translated stays, they keep the name that they have
+/// by then, and the first one that is there wins.
+struct Refused {
+    name: String,
+    members: Vec<String>,
+    change: Option<Arc<str>>,
 }
 
 /// A value of the document that changes its place.
@@ -47,6 +59,7 @@ enum Candidate {
 
 impl Members {
     fn at(&mut self, name: &str) -> &mut Vec<Candidate> {
+        self.is_mixed |= self.refused.iter().any(|refused| refused.name == name);
         let at = self.now.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
             // The document's own member of this name, unless an earlier edit has taken it elsewhere.
             let own = vec![Candidate::Member(name.to_owned(), Vec::new())];
@@ -77,7 +90,8 @@ impl Members {
     pub(super) fn take_in(&mut self, entry: &Entry) -> Option<()> {
         if entry.guard.is_empty() { self.take_in_unguarded(entry) } else { self.step_into(entry) }?;
         // Every name that was looked at is a slot of the document's member in the end.
-        (self.now.len() <= Object::MOST && self.captures.len() <= Object::MOST).then_some(())
+        let fits = self.now.len() <= Object::MOST && self.captures.len() <= Object::MOST;
+        (fits && !self.is_mixed).then_some(())
     }
 
     fn take_in_unguarded(&mut self, entry: &Entry) -> Option<()> {
@@ -154,11 +168,15 @@ impl Members {
         if refuse && made {
             return None;
         }
-        for candidate in std::mem::take(self.at(name)) {
-            if let Candidate::Member(member, _) = candidate {
-                let action = if refuse { Action::Refuse { change: change.cloned() } } else { Action::Drop };
-                self.dropped.push((member, action));
-            }
+        let members = std::mem::take(self.at(name)).into_iter().filter_map(|candidate| match candidate {
+            Candidate::Member(member, _) => Some(member),
+            _ => None,
+        });
+        if refuse {
+            let members = members.collect();
+            self.refused.push(Refused { name: name.to_owned(), members, change: change.cloned() });
+        } else {
+            self.dropped.extend(members);
         }
         Some(())
     }
@@ -279,8 +297,17 @@ impl Members {
         let mut object = Object::default();
         let captures: Vec<StepId> =
             (0..self.captures.len()).map(|number| builder.push(Step::Capture(number))).collect();
-        for (name, action) in self.dropped {
-            object.slots.push(Slot { name, action, unique: None, yields_to: 0 });
+        for name in self.dropped {
+            object.slots.push(Slot { name, action: Action::Drop, unique: None, yields_to: 0 });
+        }
+        for Refused { name, members, change } in self.refused {
+            let mut yields_to = 0;
+            for member in members {
+                let bit = 1_u64.checked_shl(u32::try_from(object.slots.len()).ok()?)?;
+                let action = Action::Refuse { rename: new_name(&member, &name), change: change.clone() };
+                object.slots.push(Slot { name: member, action, unique: None, yields_to });
+                yields_to |= bit;
+            }
         }
         for name in self.unusual {
             object.slots.push(Slot { name, action: Action::GiveUp, unique: None, yields_to: 0 });

@@ -1,4 +1,4 @@
-//! What one run of a program may use: steps, and stack.
+//! What a run of a program may use: steps, and stack.
 //!
 //! The interpreter knows no bounds, and what it runs is a loop as soon as it meets `range` or a large array. But it
 //! does nothing without copying, making or comparing a value, and all of that is ours: each of these spends steps in
@@ -35,6 +35,11 @@ pub(super) fn within<T>(steps: usize, run: impl FnOnce() -> T) -> Result<T, Exha
     let top = 0;
     STACK_TOP.set(address(&top));
     catch_unwind(AssertUnwindSafe(run)).map_err(|why| *why.downcast_ref().unwrap_or(&Exhausted::Broken))
+}
+
+/// How many steps the last run has left over.
+pub(super) fn left() -> usize {
+    STEPS.get()
 }
 
 /// Spends steps.

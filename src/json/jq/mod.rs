@@ -33,7 +33,7 @@ const DEEPEST: usize = 100;
 /// Stack for compiling, which nests as deep as the program: enough for the longest one.
 const COMPILER_STACK: usize = 64 << 20;
 
-/// Steps that a run has for any value, for each byte of it, and at most.
+/// Steps that programs have in all for any document, for each byte of the values that they get, and at most.
 const STEPS: usize = 100_000;
 const STEPS_PER_BYTE: usize = 50;
 const MOST_STEPS: usize = 5_000_000;
@@ -42,6 +42,14 @@ const MOST_STEPS: usize = 5_000_000;
 pub struct Filter {
     source: String,
     compiled: jaq_core::Filter<Bounded>,
+}
+
+/// What programs have taken of one document.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    /// The bytes of the values that they got.
+    bytes: usize,
+    steps: usize,
 }
 
 /// What is wrong with a program.
@@ -80,14 +88,20 @@ impl Filter {
         }
     }
 
-    /// What the program makes of valid JSON text.
+    /// What the program makes of valid JSON text. `spent`: what was before of the same document, however many its
+    /// values are.
     ///
     /// # Errors
     /// [`Code::JqFailed`], [`Code::JqExhausted`] or [`Code::DuplicateKey`].
-    pub(super) fn run(&self, json: &[u8]) -> Result<Vec<u8>, Error> {
-        let steps = MOST_STEPS.min(STEPS + STEPS_PER_BYTE * json.len());
-        let made = budget::within(steps, || self.run_unbounded(json)).map_err(|why| match why {
-            Exhausted::Steps => Error::new(Code::JqExhausted, 0, format!("the program takes more than {steps} steps")),
+    pub(super) fn run(&self, json: &[u8], spent: &mut Spent) -> Result<Vec<u8>, Error> {
+        spent.bytes = spent.bytes.saturating_add(json.len());
+        let most = MOST_STEPS.min(STEPS.saturating_add(STEPS_PER_BYTE.saturating_mul(spent.bytes)));
+        let ran = budget::within(most.saturating_sub(spent.steps), || self.run_unbounded(json));
+        spent.steps = most.saturating_sub(budget::left());
+        let made = ran.map_err(|why| match why {
+            Exhausted::Steps => {
+                Error::new(Code::JqExhausted, 0, format!("programs take more than {most} steps on this document"))
+            }
             Exhausted::Nesting => Error::new(Code::JqExhausted, 0, "the program nests too deeply"),
             Exhausted::Broken => failed("the interpreter gave up"),
         })??;

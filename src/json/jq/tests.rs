@@ -5,7 +5,7 @@ use super::*;
 /// What a program makes of a document, or the code of its failure.
 fn gives(program: &str, json: &str) -> String {
     let filter = Filter::compile(program).unwrap_or_else(|mistakes| panic!("{program}: {mistakes:?}"));
-    match filter.run(json.as_bytes()) {
+    match filter.run(json.as_bytes(), &mut Spent::default()) {
         Ok(text) => String::from_utf8(text).expect("UTF-8"),
         Err(error) => error.code.name().to_owned(),
     }
@@ -107,7 +107,11 @@ fn exactly_one_json_value_comes_out() {
         ("break_out", "1"),
     ] {
         if let Ok(filter) = Filter::compile(program) {
-            assert_eq!(filter.run(json.as_bytes()).expect_err(program).code, Code::JqFailed, "{program} of {json}");
+            assert_eq!(
+                filter.run(json.as_bytes(), &mut Spent::default()).expect_err(program).code,
+                Code::JqFailed,
+                "{program} of {json}"
+            );
         }
     }
     assert_eq!(gives(".", "{\"a\":1,\"\\u0061\":2}"), "duplicate_key");
@@ -237,7 +241,7 @@ fn nesting_is_bounded() {
         let times = LONGEST / (open.len() + close.len()) - 1;
         for program in [format!("{}.{}", open.repeat(times), close.repeat(times)), open.repeat(times)] {
             if let Ok(filter) = Filter::compile(&program) {
-                let _either_way = filter.run(b"1");
+                let _either_way = filter.run(b"1", &mut Spent::default());
             }
         }
     }

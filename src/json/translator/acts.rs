@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::super::Values;
-use super::super::apply::{apply, counted, edited};
+use super::super::apply::{Tally, apply, counted, edited};
 use super::super::convert::Unit;
 use super::super::edit::Literal;
 use super::super::output::Piece;
@@ -66,7 +66,7 @@ pub(super) struct Scene<'a> {
 pub(super) struct Actor<'a> {
     pub(super) values: &'a Values,
     pub(super) arena: &'a mut Arena,
-    pub(super) partial: &'a mut bool,
+    pub(super) tally: &'a mut Tally,
 }
 
 impl Recipe {
@@ -130,12 +130,12 @@ impl Recipe {
         mut actor: Actor<'_>,
         page: &mut Page,
     ) -> Option<usize> {
-        let (before, partial, uuids) = (page.len(), *actor.partial, actor.values.uuids.taken());
+        let (before, tally, uuids) = (page.len(), *actor.tally, actor.values.uuids.taken());
         page.make_room(self.span(scene, copied) + self.written);
         let done = self.act(scene, copied, &mut actor, page);
         if done.is_none() {
             page.truncate(before);
-            *actor.partial = partial;
+            *actor.tally = tally;
             actor.values.uuids.put_back(uuids);
         }
         done
@@ -168,7 +168,7 @@ impl Recipe {
                     let made: Option<Cow<'_, [u8]>> = edited(entries, text);
                     if let Some(made) = made {
                         page.extend(&made);
-                    } else if page.with(|out| apply(entries, text, actor.values, actor.arena, actor.partial, out))
+                    } else if page.with(|out| apply(entries, text, actor.values, actor.arena, actor.tally, out))
                         != Ok(true)
                     {
                         return None;

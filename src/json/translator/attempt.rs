@@ -3,7 +3,7 @@
 use super::super::output::{Mark, Piece};
 use super::super::program::{Added, Attempt, Captured, Object, Program, Step, StepId};
 use super::super::scanner::Token;
-use super::{At, Buf, Failing, Frame, Machine};
+use super::{At, Buf, Failing, Frame, Machine, Tally};
 
 /// The attempts under way, the outermost first, and what they have captured.
 #[derive(Debug, Default)]
@@ -24,6 +24,7 @@ struct UnderWay {
     frames: usize,
     depth: usize,
     captures: usize,
+    tally: Tally,
 }
 
 impl Attempts {
@@ -59,6 +60,7 @@ impl Machine {
             frames: self.frames.len(),
             depth: self.depth,
             captures,
+            tally: self.tally,
         });
     }
 
@@ -88,6 +90,7 @@ impl Machine {
         self.out.end_attempt();
         self.frames.truncate(attempt.frames);
         self.depth = attempt.depth;
+        self.tally = attempt.tally;
         self.pos = attempt.start;
         self.copied = attempt.start;
         self.pin = Some(attempt.start);

@@ -147,6 +147,6 @@ impl Translator {
     /// Whether an edit was skipped for a value that it could not translate ([`OnError::BestEffort`](crate::json::OnError::BestEffort)).
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        self.machine.partial
+        self.machine.tally.is_partial
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::OnError;
 use super::super::error::{Code, Error};
 use super::super::program::{Action, Object, Program, Slot, Step, StepId};
 use super::super::scanner::Expected;
@@ -145,12 +146,7 @@ impl Machine {
     fn carry_out(&mut self, program: &Program, slot: &Slot, wins: bool, buf: Buf<'_>) -> Failing<()> {
         match &slot.action {
             Action::Keep { rename, inner } if wins => {
-                self.keep(buf);
-                if let Some(name) = rename {
-                    self.flush(buf, self.name.start);
-                    self.out.write(name);
-                    self.copied = self.name.end;
-                }
+                self.keep_as(rename.as_deref(), buf);
                 self.next = *inner;
             }
             Action::KeepUnlessEmptied { rename, inner } => self.keep_unless_emptied(rename.as_deref(), *inner, buf),
@@ -159,7 +155,18 @@ impl Machine {
                 self.drop_member(buf);
                 self.next = *capture;
             }
-            Action::Refuse { change } => {
+            Action::Refuse { rename, .. } if self.values.on_error == OnError::BestEffort => {
+                // An outline that is kept for other documents must not have it.
+                self.forget_trace();
+                self.tally.is_partial = true;
+                if wins {
+                    self.keep_as(rename.as_deref(), buf);
+                } else {
+                    self.drop_member(buf);
+                }
+                self.next = StepId::COPY;
+            }
+            Action::Refuse { change, .. } => {
                 let mut error =
                     Error::new(Code::InformationLost, 0, format!("`{}` has no place in the other version", slot.name));
                 error.change.clone_from(change);
@@ -186,13 +193,19 @@ impl Machine {
         if let Some(frame) = self.frames.last_mut() {
             frame.unless_emptied = Some((mark, frame.emitted));
         }
+        self.keep_as(rename, buf);
+        self.next = inner;
+    }
+
+    /// Lets the member at hand leave, perhaps under another name.
+    #[inline]
+    fn keep_as(&mut self, rename: Option<&[u8]>, buf: Buf<'_>) {
         self.keep(buf);
         if let Some(name) = rename {
             self.flush(buf, self.name.start);
             self.out.write(name);
             self.copied = self.name.end;
         }
-        self.next = inner;
     }
 
     /// Lets the member at hand leave, with the comma before it if it needs one.

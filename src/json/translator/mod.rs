@@ -16,7 +16,7 @@ mod replay;
 
 use bytes::Bytes;
 
-use super::apply::{apply, edited};
+use super::apply::{Tally, apply, edited};
 use super::edit::Entry;
 use super::error::{Code, Error};
 use super::output::{Mark, Output, Piece};
@@ -100,7 +100,7 @@ struct Machine {
     limits: Limits,
     arena: Arena,
     out: Output,
-    partial: bool,
+    tally: Tally,
     /// The offset in the document of the buffer's first byte. All positions are in the buffer.
     base: u64,
     pos: usize,
@@ -150,7 +150,7 @@ impl Machine {
             limits,
             arena: Arena::default(),
             out: Output::new(kit.pieces),
-            partial: false,
+            tally: Tally::default(),
             base: 0,
             pos: 0,
             copied: 0,
@@ -399,8 +399,8 @@ impl Machine {
             self.out.tail().extend(&made);
             return Ok(true);
         }
-        let Self { out, values, arena, partial, .. } = self;
-        out.tail().with(|out| apply(entries, text, values, arena, partial, out))
+        let Self { out, values, arena, tally, .. } = self;
+        out.tail().with(|out| apply(entries, text, values, arena, tally, out))
     }
 
     /// What bounds memory: no more than the limit is ever held.

@@ -16,7 +16,7 @@ use super::super::stencil::{Ends, Known, Laid, MOST_CUT, Read, Stencil};
 use super::super::tree::Arena;
 use super::super::{Limits, Translated, Values};
 use super::acts::{Act, Actor, Recipe, Scene, Seen};
-use super::{At, Buf, Failing, Flow, FrameKind, Machine};
+use super::{At, Buf, Failing, Flow, FrameKind, Machine, Tally};
 
 /// What has been seen of objects in each place, and the object that is watched.
 #[derive(Debug, Default)]
@@ -70,12 +70,12 @@ impl Replay {
         if skip_space(bytes, end) != bytes.len() || end > limits.buffer {
             return None;
         }
-        let (mut page, mut partial) = (Page::default(), false);
+        let (mut page, mut tally) = (Page::default(), Tally::default());
         let scene = Scene { program, bytes, ends: &laid.ends };
-        let actor = Actor { values, arena: &mut Arena::default(), partial: &mut partial };
+        let actor = Actor { values, arena: &mut Arena::default(), tally: &mut tally };
         let copied = known.fitting()?.carry_out(scene, 0, actor, &mut page)?;
         page.extend(&bytes[copied..]);
-        Some(Translated { body: page.take(), partial })
+        Some(Translated { body: page.take(), partial: tally.is_partial })
     }
 
     fn place(&mut self, step: StepId) -> usize {
@@ -218,20 +218,20 @@ impl Machine {
         let Some(page) = self.out.short_page(recipe.span(scene, self.copied)) else {
             return self.follow_long(recipe, scene, buf.chunk);
         };
-        let actor = Actor { values: &self.values, arena: &mut self.arena, partial: &mut self.partial };
+        let actor = Actor { values: &self.values, arena: &mut self.arena, tally: &mut self.tally };
         let copied = recipe.carry_out(scene, self.copied, actor, page);
         self.copied = copied.unwrap_or(self.copied);
         copied.is_some()
     }
 
     fn follow_long(&mut self, recipe: &Recipe, scene: Scene<'_>, chunk: Option<&Bytes>) -> bool {
-        let (copied, partial, uuids) = (self.copied, self.partial, self.values.uuids.taken());
+        let (copied, tally, uuids) = (self.copied, self.tally, self.values.uuids.taken());
         let mark = self.out.begin_attempt();
         let done = self.act(recipe, scene, chunk);
         if !done {
             self.out.take_back(mark);
             self.copied = copied;
-            self.partial = partial;
+            self.tally = tally;
             self.values.uuids.put_back(uuids);
         }
         self.out.end_attempt();
