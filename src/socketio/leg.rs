@@ -25,7 +25,7 @@ const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// A WebSocket and what waits to be sent on it.
 pub(super) struct Leg {
     stream: WebSocketStream<Wire>,
-    packer: Option<Packer>,
+    packer: Option<Box<Packer>>,
     queue: VecDeque<Message>,
     is_dirty: bool,
     /// Bytes that were sent.

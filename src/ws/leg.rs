@@ -22,7 +22,7 @@ use super::split::PIECE;
 use super::wire::{self, Compression, Wire};
 
 /// Buffers of each leg, in bytes.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER: usize = 2 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
 /// Bytes of answers to pings that wait for a peer that reads nothing; one that sends more pings gets no more answers.
 const PONGS: usize = 32 * 1024;
@@ -40,7 +40,7 @@ pub(super) struct Incoming {
 /// Where messages go.
 pub(super) struct Outgoing {
     sink: SplitSink<WebSocketStream<Wire>, Message>,
-    packer: Option<Packer>,
+    packer: Option<Box<Packer>>,
     /// Whether something may wait to be written.
     is_dirty: bool,
 }
@@ -74,12 +74,12 @@ pub(crate) async fn stream(
     with: Role,
     compression: Option<Compression>,
     limit: usize,
-) -> (WebSocketStream<Wire>, Option<Packer>) {
+) -> (WebSocketStream<Wire>, Option<Box<Packer>>) {
     let role = match with {
         Role::Client => protocol::Role::Server,
         Role::Server => protocol::Role::Client,
     };
-    let packer = compression.as_ref().map(|compression| compression.packer(with));
+    let packer = compression.as_ref().map(|compression| Box::new(compression.packer(with)));
     let wire = Wire::new(upgraded, with, compression, limit);
     (WebSocketStream::from_raw_socket(wire, role, Some(config(limit))).await, packer)
 }
@@ -183,7 +183,7 @@ fn data(data: Data) -> FrameHeader {
 }
 
 /// A message as a frame with RSV1, where there is a packer and compressing it is worth it.
-pub(crate) fn packed(packer: &mut Option<Packer>, message: Message) -> Message {
+pub(crate) fn packed(packer: &mut Option<Box<Packer>>, message: Message) -> Message {
     let Some(packer) = packer else { return message };
     let (kind, payload): (Data, &[u8]) = match &message {
         Message::Text(text) => (Data::Text, text.as_bytes()),

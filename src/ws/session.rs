@@ -253,17 +253,18 @@ struct Pump {
     values: json::Values,
 }
 
-/// How a side is told something beside what comes from the other one.
+/// How a side is told something beside what comes from the other one. What it is told is boxed, since a channel takes room
+/// for 32 of them.
 #[derive(Clone)]
 struct Reach {
-    close: mpsc::Sender<CloseFrame>,
-    tell: mpsc::Sender<Message>,
+    close: mpsc::Sender<Box<CloseFrame>>,
+    tell: mpsc::Sender<Box<Message>>,
 }
 
 /// What a side is to be told.
 struct Orders {
-    close: mpsc::Receiver<CloseFrame>,
-    tell: mpsc::Receiver<Message>,
+    close: mpsc::Receiver<Box<CloseFrame>>,
+    tell: mpsc::Receiver<Box<Message>>,
 }
 
 impl Reach {
@@ -275,12 +276,12 @@ impl Reach {
 
     /// Has the side closed, if it is not being closed already.
     fn close(&self, frame: CloseFrame) {
-        let _ = self.close.try_send(frame);
+        let _ = self.close.try_send(Box::new(frame));
     }
 
     /// Has the side told something. One that reads nothing of what it is sent is told no more.
     fn tell(&self, message: Message) {
-        let _ = self.tell.try_send(message);
+        let _ = self.tell.try_send(Box::new(message));
     }
 }
 
@@ -309,7 +310,7 @@ impl<'a> Talk<'a> {
         let ((from_client, to_client), (from_backend, to_backend)) = (client, backend);
         let (client, client_orders) = Reach::new();
         let (backend, backend_orders) = Reach::new();
-        let up = Pump {
+        let up = Box::new(Pump {
             side: Side::Client,
             from: from_client,
             to: to_backend,
@@ -319,8 +320,8 @@ impl<'a> Talk<'a> {
             first,
             counts: self.counts(Side::Client),
             values: self.values(Side::Client),
-        };
-        let down = Pump {
+        });
+        let down = Box::new(Pump {
             side: Side::Server,
             from: from_backend,
             to: to_client,
@@ -330,7 +331,7 @@ impl<'a> Talk<'a> {
             first: None,
             counts: self.counts(Side::Server),
             values: self.values(Side::Server),
-        };
+        });
         let both = async { tokio::join!(self.pump(up), self.pump(down)) };
         tokio::select! {
             (up, down) = both => {
@@ -378,7 +379,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Carries one direction's messages until its sender has ended.
-    async fn pump(&self, mut pump: Pump) -> Pump {
+    async fn pump(&self, mut pump: Box<Pump>) -> Box<Pump> {
         if let Some(first) = pump.first.take() {
             self.forward(&mut pump, first).await;
         }
@@ -399,8 +400,8 @@ impl<'a> Talk<'a> {
                         return pump;
                     }
                 },
-                Some(order) = pump.orders.close.recv() => self.shut(&mut pump, Some(order)).await,
-                Some(told) = pump.orders.tell.recv() => self.tell(&mut pump, told).await,
+                Some(order) = pump.orders.close.recv() => self.shut(&mut pump, Some(*order)).await,
+                Some(told) = pump.orders.tell.recv() => self.tell(&mut pump, *told).await,
             }
         }
     }
