@@ -301,7 +301,7 @@ async function main() {
     children.add(child);
     const group = { kind, child, seen: {} };
     group.done = new Promise((resolve) => {
-      child.on('message', (seen) => { group.seen = seen; if (seen.done) resolve(); });
+      child.on('message', (seen) => { if (!group.seen.done) group.seen = seen; if (seen.done) resolve(); });
       child.on('exit', resolve);
     });
     return group;
@@ -319,9 +319,12 @@ async function main() {
   const mortals = backends.filter((one) => !one.lives);
   const killing = setInterval(async () => {
     const victim = mortals[happened.kills % mortals.length];
+    if (!victim.child) return;
     happened.kills += 1;
-    victim.child.kill(happened.kills % 2 ? 'SIGKILL' : 'SIGTERM');
-    await new Promise((resolve) => { victim.child.on('exit', resolve); });
+    const { child } = victim;
+    victim.child = null;
+    child.kill(happened.kills % 2 ? 'SIGKILL' : 'SIGTERM');
+    await new Promise((resolve) => { child.on('exit', resolve); });
     ({ child: victim.child } = await startBackend(victim.kind, false, victim.port));
   }, KILL_MS);
 
