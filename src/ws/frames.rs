@@ -53,6 +53,13 @@ impl Header {
     }
 }
 
+/// Passes those of so many bytes that belong to the payload, of which fewer are to come then; how many those are.
+pub(super) fn pass(payload: &mut u64, bytes: usize) -> usize {
+    let passed = usize::try_from(*payload).map_or(bytes, |payload| payload.min(bytes));
+    *payload -= passed as u64;
+    passed
+}
+
 /// Follows a stream of frames.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
@@ -73,10 +80,7 @@ impl Frames {
         let mut ended = 0;
         while at < bytes.len() {
             if self.payload > 0 {
-                let left = bytes.len() - at;
-                let step = usize::try_from(self.payload).map_or(left, |payload| payload.min(left));
-                self.payload -= step as u64;
-                at += step;
+                at += pass(&mut self.payload, bytes.len() - at);
             } else {
                 let is_whole = self.header.push(bytes[at]);
                 at += 1;

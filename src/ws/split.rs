@@ -3,7 +3,7 @@
 //! Small frames pass untouched where they have been read to. Of a large one the header is changed in place, and a header
 //! for each further piece of it comes between.
 
-use super::frames::Header;
+use super::frames::{Header, pass};
 
 /// Bytes of payload that a frame has at most. It is a multiple of four, so that each piece is masked as the whole is, and
 /// more than a length of 16 bits can say, so that headers keep their size.
@@ -75,10 +75,7 @@ impl Splitter {
         let mut at = 0;
         while at < bytes.len() {
             if self.payload > 0 {
-                let left = bytes.len() - at;
-                let step = usize::try_from(self.payload).map_or(left, |payload| payload.min(left));
-                self.payload -= step as u64;
-                at += step;
+                at += pass(&mut self.payload, bytes.len() - at);
                 if self.payload == 0 && self.rest > 0 {
                     self.next_piece();
                 }

@@ -3,14 +3,8 @@
 # Called by tests/peers.sh, or by itself; installs Chromium from Debian's packages as root. BROWSER=no leaves it out.
 # LEGATO=path tests another binary. Prints a line per check, tab-separated: ok NAME, or failed NAME EXPECTED FOUND; then done.
 set -euo pipefail
-[[ -n ${LEGATO_BROWSER_BOUNDED:-} ]] || LEGATO_BROWSER_BOUNDED=yes exec timeout 600 "$0" "$@"
-cd "$(dirname "$0")/../.."
-
-work=$PWD/target/peers
-legato=${LEGATO:-$PWD/${CARGO_TARGET_DIR:-target}/debug/legato}
-export NODE_PATH=$work/node_modules
+source "$(dirname "$0")/lib.sh" 600 "$@"
 runs=$work/browser
-source tests/peers/lib.sh
 
 main() {
     if [[ ${BROWSER:-} == no ]]; then

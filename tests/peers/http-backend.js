@@ -58,10 +58,6 @@ function answer(request, response) {
       response.writeHead(204, { 'access-control-allow-origin': '*' });
       response.end();
       return;
-    case '/page':
-      response.writeHead(200, { 'content-type': 'text/html' });
-      response.end(page);
-      return;
     default:
       response.writeHead(404);
       response.end();
@@ -78,17 +74,6 @@ function next() {
     stream.write(`event: said\nid: ${stream.sent}\ndata: {"text":"event ${stream.sent}"}\n\n`);
   }
 }
-
-// Reads events one by one and writes down what it got.
-const page = `<!doctype html><title>events</title><pre id=got></pre><script>
-const got = document.getElementById('got');
-const source = new EventSource('/events?version=2');
-source.addEventListener('said', (event) => {
-  got.textContent += event.lastEventId + ' ' + event.data + '\\n';
-  fetch('/next');
-});
-source.onerror = () => { source.close(); got.textContent += 'done'; };
-</script>`;
 
 const servers = [
   http.createServer(answer),

@@ -1,17 +1,11 @@
 #!/usr/bin/env bash
 # HTTP with real clients and real backends: curl over HTTP/1.1 and HTTP/2 with and without TLS, content codings, h2load,
-# openssl, a reader of server-sent events and, with BROWSER=yes or where there is one, Chromium. Called by tests/peers.sh,
-# or by itself; installs what is missing. LEGATO=path tests another binary.
+# openssl and a reader of server-sent events. Called by tests/peers.sh, or by itself; installs what is missing. LEGATO=path tests another binary.
 # Prints a line per check, tab-separated: ok NAME, or failed NAME EXPECTED FOUND; then done.
 set -euo pipefail
-[[ -n ${LEGATO_HTTP_BOUNDED:-} ]] || LEGATO_HTTP_BOUNDED=yes exec timeout 600 "$0" "$@"
-cd "$(dirname "$0")/../.."
-
-work=$PWD/target/peers/http
-legato=${LEGATO:-$PWD/${CARGO_TARGET_DIR:-target}/debug/legato}
-export NODE_PATH=$PWD/target/peers/node_modules
+source "$(dirname "$0")/lib.sh" 600 "$@"
+work=$work/http
 runs=$work
-source tests/peers/lib.sh
 failed=0
 
 main() {
@@ -31,7 +25,6 @@ main() {
     backends_are_verified
     load
     events
-    browser
     echo 'done'
     return "$failed"
 }
@@ -43,7 +36,6 @@ install_tools() {
     for tool in curl:curl node:nodejs npm:npm h2load:nghttp2-client openssl:openssl zstd:zstd; do
         command -v "${tool%:*}" > /dev/null || missing+=("${tool#*:}")
     done
-    [[ ${BROWSER:-} != yes ]] || command -v chromium > /dev/null || missing+=(chromium)
     if ((${#missing[@]})); then
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" > /dev/null
@@ -268,14 +260,6 @@ events() {
             equal 'the backend alone has the old events' "${received//body/text}" "$got"
         fi
     done
-}
-
-browser() {
-    command -v chromium > /dev/null || return 0
-    local got
-    got=$(timeout 60 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" --timeout=20000 \
-        --virtual-time-budget=20000 --dump-dom "$proxy/page" 2> "$work/chromium.log" || true)
-    contains 'a page in Chromium reads translated events one by one' "$received" "$got"
 }
 
 main

@@ -1,4 +1,11 @@
-# Sourced by the other scripts: processes that run until the script ends. What they print goes to files in $runs.
+# Sourced by the other scripts, with the seconds that they may take and their own arguments. They run in the project's root;
+# $work is where packages are installed, $legato the program. Processes run until the script ends, and what they print goes
+# to files in $runs.
+[[ ${LEGATO_BOUNDED:-} == "$0" ]] || LEGATO_BOUNDED=$0 exec timeout "$1" "$0" "${@:2}"
+cd "$(dirname "$0")/../.."
+work=$PWD/target/peers
+legato=${LEGATO:-$PWD/${CARGO_TARGET_DIR:-target}/debug/legato}
+export NODE_PATH=$work/node_modules
 pids=()
 
 # start NAME COMMAND...: runs it and waits for its first line, which goes to $first.

@@ -4,38 +4,11 @@
 const assert = require('node:assert');
 const fs = require('node:fs');
 const WebSocket = require('ws');
+const { ask, check, once, run, within } = require('./checks.js');
 
 const [, , way, base, ...more] = process.argv;
 const clients = { 2: require('socket.io-client-2'), 4: require('socket.io-client-4').io };
 const TRANSPORTS = { websocket: ['websocket'], polling: ['polling'], upgrade: ['polling', 'websocket'] };
-const PATIENCE_MS = 10_000;
-let failures = 0;
-
-const line = (...fields) => console.log(fields.map((field) => String(field).replace(/\s+/g, ' ')).join('\t'));
-
-function within(what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-const once = (socket, event) => within(event, new Promise((resolve) => socket.once(event, (...values) => resolve(values))));
-const ask = (socket, event, ...values) =>
-  within(`an answer to ${event}`, new Promise((resolve) => socket.emit(event, ...values, (...answer) => resolve(answer))));
-
-async function check(name, body) {
-  try {
-    await body();
-    line('ok', name);
-  } catch (error) {
-    failures += 1;
-    const compared = error instanceof assert.AssertionError && 'expected' in error;
-    if (compared) line('failed', name, JSON.stringify(error.expected), JSON.stringify(error.actual));
-    else line('failed', name, error.message, 'none');
-  }
-}
 
 /** Runs a scene with each client over each transport. */
 async function everybody(name, body) {
@@ -232,7 +205,4 @@ const ways = {
   },
 };
 
-ways[way]().then(() => process.exit(failures ? 1 : 0), (error) => {
-  line('failed', way, error.message, 'none');
-  process.exit(1);
-});
+run(ways[way]);

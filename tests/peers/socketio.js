@@ -3,44 +3,18 @@
 // failed NAME EXPECTED FOUND; then done.
 'use strict';
 const assert = require('node:assert');
+const { ask, check, once, run, within } = require('./checks.js');
 
 const [, , base, generation, backend] = process.argv;
 const io = generation === '4' ? require('socket.io-client-4').io : require(`socket.io-client-${generation}`);
 /** Whether the client is of Engine.IO 3. */
 const isOlder = generation !== '4';
-const PATIENCE_MS = 10_000;
 const TRANSPORTS = { websocket: ['websocket'], polling: ['polling'], upgrade: ['polling', 'websocket'] };
 const VERSION = 'version 2: ';
-let failures = 0;
 
-const line = (...fields) => console.log(fields.map((field) => String(field).replace(/\s+/g, ' ')).join('\t'));
-
-function within(what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-const once = (socket, event) => within(event, new Promise((resolve) => socket.once(event, (...values) => resolve(values))));
-const ask = (socket, event, ...values) =>
-  within(`an answer to ${event}`, new Promise((resolve) => socket.emit(event, ...values, (...answer) => resolve(answer))));
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 /** What a refused namespace is told: an event of its own name in each generation. */
 const refusal = (socket) => once(socket, isOlder ? 'error' : 'connect_error').then(([error]) => error);
-
-async function check(name, body) {
-  try {
-    await body();
-    line('ok', name);
-  } catch (error) {
-    failures += 1;
-    const compared = error instanceof assert.AssertionError && 'expected' in error;
-    if (compared) line('failed', name, JSON.stringify(error.expected), JSON.stringify(error.actual));
-    else line('failed', name, error.message, 'none');
-  }
-}
 
 /** Opens a client, runs a scene with it, and leaves. */
 async function scene(label, transports, options, body) {
@@ -172,7 +146,4 @@ async function main() {
   }
 }
 
-main().then(() => {
-  line('done');
-  process.exit(failures ? 1 : 0);
-});
+run(main);

@@ -5,35 +5,15 @@
 'use strict';
 const assert = require('node:assert');
 const WebSocket = require('ws');
+const checks = require('./checks.js');
+
+const { run, within } = checks;
 
 const [, , proxy, backend, pid] = process.argv;
-const PATIENCE_MS = 20_000;
 const PATHS = ['translated', 'passed'];
-let failures = 0;
 let sockets = 0;
 
-const line = (...fields) => console.log(fields.map((field) => String(field).replace(/\s+/g, ' ').slice(0, 300)).join('\t'));
-const show = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
-
-function within(what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-async function check(name, body) {
-  try {
-    await body();
-    line('ok', `ws: ${name}`);
-  } catch (error) {
-    failures += 1;
-    const compared = error instanceof assert.AssertionError && 'expected' in error;
-    if (compared) line('failed', `ws: ${name}`, show(error.expected), show(error.actual));
-    else line('failed', `ws: ${name}`, error.message, 'none');
-  }
-}
+const check = (name, body) => checks.check(`ws: ${name}`, body);
 
 /** A client whose messages are read one at a time. */
 class Client {
@@ -241,7 +221,4 @@ async function main() {
   await drain();
 }
 
-main().then(() => {
-  line('done');
-  process.exit(failures ? 1 : 0);
-});
+run(main);

@@ -4,14 +4,8 @@
 # ws from npm and websockets from PyPI. LEGATO=path tests another binary.
 # Prints a line per check, tab-separated: ok NAME, or failed NAME EXPECTED FOUND; then done.
 set -euo pipefail
-[[ -n ${LEGATO_WEBSOCKET_BOUNDED:-} ]] || LEGATO_WEBSOCKET_BOUNDED=yes exec timeout 600 "$0" "$@"
-cd "$(dirname "$0")/../.."
-
-work=$PWD/target/peers
-legato=${LEGATO:-$PWD/${CARGO_TARGET_DIR:-target}/debug/legato}
-export NODE_PATH=$work/node_modules
+source "$(dirname "$0")/lib.sh" 600 "$@"
 runs=$work/websocket
-source tests/peers/lib.sh
 failed=0
 
 main() {

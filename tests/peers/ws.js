@@ -3,10 +3,11 @@
 'use strict';
 const assert = require('node:assert');
 const WebSocket = require('ws');
+const checks = require('./checks.js');
+
+const { run, within } = checks;
 
 const base = process.argv[2];
-const PATIENCE_MS = 10_000;
-let failures = 0;
 
 // Everyone is named after the scene they are in. The backend may hear late that somebody left, so that such news
 // can arrive in the next scene, where it is ignored.
@@ -71,28 +72,9 @@ async function enter(name, version, options) {
   return client;
 }
 
-function within(what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-const line = (...fields) => console.log(fields.map((field) => String(field).replace(/\s+/g, ' ')).join('\t'));
-const show = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
-
-async function check(name, body) {
+function check(name, body) {
   scenes += 1;
-  try {
-    await body();
-    line('ok', name);
-  } catch (error) {
-    failures += 1;
-    const compared = error instanceof assert.AssertionError && 'expected' in error;
-    if (compared) line('failed', name, show(error.expected), show(error.actual));
-    else line('failed', name, error.message, 'none');
-  }
+  return checks.check(name, body);
 }
 
 /** Runs a scene with ada (version 1) and grace (version 2) in the room. */
@@ -218,7 +200,4 @@ async function main() {
   });
 }
 
-main().then(() => {
-  line('done');
-  process.exit(failures ? 1 : 0);
-});
+run(main);
