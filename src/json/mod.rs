@@ -68,6 +68,13 @@ pub struct Limits {
     pub buffer: usize,
 }
 
+impl Limits {
+    /// The same, with no more held than positions in it can say in 32 bits.
+    fn capped(self) -> Self {
+        Self { buffer: self.buffer.min(1 << 30), ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { depth: 512, buffer: 4 << 20 }

@@ -132,10 +132,10 @@ impl Socket {
         };
         // A message that is well-formed says what it is where it seems to, and its program finds out whether it is. All
         // else is looked at closely, and for a second time.
-        if let Some((name, program)) = events.guess(message, values)
-            && let Ok(done) = translate(program, values, limits, message.clone())
-        {
-            return (Some(name), Ok(Outcome::Translated(done.body)));
+        let guess = events.guess(message, values);
+        let mut guessed = guess.map(|(name, program)| (name, translate(program, values, limits, message.clone())));
+        if let Some((name, Ok(done))) = &mut guessed {
+            return (Some(*name), Ok(Outcome::Translated(std::mem::take(&mut done.body))));
         }
         let (name, event) = match events.find(message, limits) {
             Ok(Some(found)) => found,
@@ -145,11 +145,17 @@ impl Socket {
         let outcome = match &event.plan {
             Plan::Drop => Ok(Outcome::Dropped),
             Plan::Translate(program) if program.is_identity() => Ok(Outcome::Pass),
-            Plan::Translate(program) => match translate(program, values, limits, message.clone()) {
-                Ok(done) => Ok(Outcome::Translated(done.body)),
-                Err(error) if error.code == Code::Dropped => Ok(Outcome::Dropped),
-                Err(error) => Err(error),
-            },
+            Plan::Translate(program) => {
+                let done = match guessed {
+                    Some((guess, done)) if guess == name => done,
+                    _ => translate(program, values, limits, message.clone()),
+                };
+                match done {
+                    Ok(done) => Ok(Outcome::Translated(done.body)),
+                    Err(error) if error.code == Code::Dropped => Ok(Outcome::Dropped),
+                    Err(error) => Err(error),
+                }
+            }
         };
         (Some(name), outcome)
     }
@@ -160,8 +166,10 @@ impl Events {
     /// twice what they are.
     fn guess(&self, message: &[u8], values: &Values) -> Option<(&str, &Arc<Program>)> {
         let [discriminator] = self.discriminators.as_slice() else { return None };
-        let strict = values.on_error == OnError::Reject;
-        let name = guess_at(discriminator, message).filter(|_| strict)?;
+        if discriminator.is_empty() || values.on_error != OnError::Reject {
+            return None;
+        }
+        let name = guess_at(discriminator, message)?;
         let (name, event) = self.by_name.get_key_value(name)?;
         match &event.plan {
             Plan::Translate(program) if !program.is_identity() => Some((name, program)),
@@ -424,7 +432,8 @@ fn plan(steps: &Steps<'_>, name: &str) -> Plan {
     let Some(stages) = stages_of(steps, name) else { return Plan::Drop };
     let mut entries = bodies(&stages);
     let keys = discriminator(steps, name);
-    let is_read = |entry: &Entry| matches!(&entry.edit, Edit::Change { at, .. } if is_at(at, &keys));
+    let is_read =
+        |entry: &Entry| entry.guard.is_empty() && matches!(&entry.edit, Edit::Change { at, .. } if is_at(at, &keys));
     if entries.first().is_some_and(|first| !is_read(first)) {
         // A program sees what it reads, and so whether it stands there twice.
         entries.insert(0, Entry { guard: Vec::new(), edit: named(&keys, name, name), change: None });

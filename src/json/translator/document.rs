@@ -42,7 +42,7 @@ impl Translator {
     ) -> Option<Translated> {
         simdutf8::basic::from_utf8(document).ok()?;
         let mut kit = program.kits.take();
-        let done = kit.replay.whole(program, values, limits, document);
+        let done = kit.replay.whole(program, values, limits.capped(), document);
         program.kits.give_back(kit);
         done
     }

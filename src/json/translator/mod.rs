@@ -143,8 +143,7 @@ type Ran = Failing<Flow>;
 
 impl Machine {
     fn new(next: StepId, values: Values, limits: Limits, kit: Kit) -> Self {
-        // Positions in held text fit 32 bits.
-        let limits = Limits { buffer: limits.buffer.min(1 << 30), ..limits };
+        let limits = limits.capped();
         Self {
             values,
             limits,
