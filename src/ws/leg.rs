@@ -31,11 +31,7 @@ const PONGS: usize = 32 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Where messages come from.
-pub(super) struct Incoming {
-    stream: SplitStream<WebSocketStream<Wire>>,
-    /// Whether the last message had to be waited for.
-    has_waited: bool,
-}
+pub(super) struct Incoming(SplitStream<WebSocketStream<Wire>>);
 
 /// Where messages go.
 pub(super) struct Outgoing {
@@ -65,7 +61,7 @@ pub(super) async fn open(
 ) -> (Incoming, Outgoing) {
     let (stream, packer) = stream(upgraded, with, compression, limit).await;
     let (sink, stream) = stream.split();
-    (Incoming { stream, has_waited: true }, Outgoing { sink, packer, is_dirty: false })
+    (Incoming(stream), Outgoing { sink, packer, is_dirty: false })
 }
 
 /// The messages of such a connection, and what compresses those that are sent.
@@ -88,21 +84,14 @@ impl Incoming {
     /// The next message. What waits to be sent on is written when no further message is there: messages that come
     /// together leave together. [`Error::WriteBufferFull`] is the fault of who they are sent to.
     pub(super) async fn next(&mut self, to: &mut Outgoing) -> Option<Result<Message, Error>> {
-        self.has_waited = false;
         poll_fn(|cx| {
-            let next = self.stream.poll_next_unpin(cx);
-            self.has_waited |= next.is_pending();
+            let next = self.0.poll_next_unpin(cx);
             match next.is_pending().then(|| to.poll_written(cx)) {
                 Some(Err(full)) => Poll::Ready(Some(Err(full))),
                 Some(Ok(())) | None => next,
             }
         })
         .await
-    }
-
-    /// Whether the last message had to be waited for: if not, it came with the one before.
-    pub(super) fn has_waited(&self) -> bool {
-        self.has_waited
     }
 }
 
@@ -198,7 +187,7 @@ pub(crate) fn packed(packer: &mut Option<Box<Packer>>, message: Message) -> Mess
 
 /// Ends a leg so that its last frame arrives: a socket closed with unread bytes resets the connection.
 pub(super) async fn linger(from: Incoming, to: Outgoing) {
-    let Ok(leg) = from.stream.reunite(to.sink) else { return };
+    let Ok(leg) = from.0.reunite(to.sink) else { return };
     let mut io = leg.into_inner();
     let _ = io.shutdown().await;
     let mut void = [0; 4096];

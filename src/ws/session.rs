@@ -279,9 +279,9 @@ impl Reach {
         let _ = self.close.try_send(Box::new(frame));
     }
 
-    /// Has the side told something. One that reads nothing of what it is sent is told no more.
-    fn tell(&self, message: Message) {
-        let _ = self.tell.try_send(Box::new(message));
+    /// Has the side told something; whether it will be. One that reads nothing of what it is sent is told no more.
+    fn tell(&self, message: Message) -> bool {
+        self.tell.try_send(Box::new(message)).is_ok()
     }
 }
 
@@ -384,9 +384,11 @@ impl<'a> Talk<'a> {
             self.forward(&mut pump, first).await;
         }
         loop {
-            // Messages that are there come first: the runtime makes a side wait that always has some.
+            // Orders come first, since a side may always have messages.
             tokio::select! {
                 biased;
+                Some(order) = pump.orders.close.recv() => self.shut(&mut pump, Some(*order)).await,
+                Some(told) = pump.orders.tell.recv() => self.tell(&mut pump, *told).await,
                 message = pump.from.next(&mut pump.to) => match message {
                     Some(Ok(Message::Close(frame))) => self.shut(&mut pump, relayed(frame)).await,
                     Some(Ok(message)) => {
@@ -400,8 +402,6 @@ impl<'a> Talk<'a> {
                         return pump;
                     }
                 },
-                Some(order) = pump.orders.close.recv() => self.shut(&mut pump, Some(*order)).await,
-                Some(told) = pump.orders.tell.recv() => self.tell(&mut pump, *told).await,
             }
         }
     }
@@ -416,10 +416,9 @@ impl<'a> Talk<'a> {
     }
 
     async fn forward(&self, pump: &mut Pump, message: Message) {
-        // Messages that come together come at the same time.
-        if pump.from.has_waited() {
+        // Pings and pongs say that a side lives, not that the socket is in use.
+        if matches!(message, Message::Text(_) | Message::Binary(_)) {
             self.activity.touch();
-            pump.values.now = json::Now::Millis(jiff::Timestamp::now().as_millisecond());
         }
         let message = match message {
             Message::Text(text) => match self.translate(pump, text) {
@@ -457,6 +456,7 @@ impl<'a> Talk<'a> {
 
     /// What the receiver gets to see of a text message; `None`: nothing.
     fn translate(&self, pump: &mut Pump, text: Utf8Bytes) -> Option<Message> {
+        pump.values.now = json::Now::Millis(jiff::Timestamp::now().as_millisecond());
         let message = Bytes::from(text.clone());
         let (event, outcome) = self.socket.translate(pump.side, &message, &pump.values, self.limits);
         pump.counts.count(

@@ -140,6 +140,38 @@ async fn a_silent_socket_is_closed_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn answers_to_pings_are_no_messages() {
+    let backend = socket::echo().await;
+    let proxy = TestProxy::start(&[backend.address], |c| {
+        c.apis[0].timeouts.websocket_idle = Some(Duration::from_millis(300));
+        c.apis[0].timeouts.websocket_ping = Some(Duration::from_millis(20));
+    })
+    .await;
+    let mut client = socket::open(&proxy, &[("api-version", "2")]).await;
+    assert_eq!(socket::closed(&mut client).await.map(|(code, _)| code), Some(1001));
+}
+
+#[tokio::test]
+async fn draining_closes_sockets_on_which_there_is_always_a_message() {
+    let backend =
+        socket::backend(
+            "",
+            |mut socket: Socket| async move { while socket.feed("x".repeat(100).into()).await.is_ok() {} },
+        )
+        .await;
+    let mut proxy = TestProxy::before(backend.address).await;
+    let mut client = socket::open(&proxy, &[("api-version", "2")]).await;
+    assert_eq!(socket::text(&mut client).await, "x".repeat(100));
+    proxy.drain();
+    let end = loop {
+        if let Message::Close(frame) = within("a close", socket::next(&mut client)).await.unwrap().unwrap() {
+            break frame;
+        }
+    };
+    assert_eq!(end.map(|frame| u16::from(frame.code)), Some(1001));
+}
+
+#[tokio::test]
 async fn draining_closes_sockets() {
     for version in BOTH {
         draining_closes(version).await;
