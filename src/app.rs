@@ -243,11 +243,14 @@ fn bind_admin(address: SocketAddr, inherited: &mut Inherited) -> Result<TcpListe
 /// Whether a proxy could be started with these files, up to binding its addresses.
 ///
 /// # Errors
-/// All that is wrong with the configuration and the rules, or with a certificate, as one text for a person.
+/// All that is wrong with the configuration and the rules, and the first of the files of each `tls`, as one text for a
+/// person.
 pub fn check(setup: &Setup) -> Result<(), String> {
-    setup.check()?;
-    setup.config.tracing.as_ref().map_or(Ok(()), trace::check)?;
-    setup.config.listen.iter().try_for_each(|listener| certificates(listener).map(drop))
+    let listeners = setup.config.listen.iter().map(|listener| certificates(listener).map(drop));
+    let tracing = setup.config.tracing.iter().map(trace::check);
+    let found = [setup.check()].into_iter().chain(listeners).chain(tracing);
+    let errors: Vec<String> = found.filter_map(Result::err).collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::config::{self, Config};
 use crate::diagnostic::{self, Source};
 use crate::rules::{self, RuleSet};
+use crate::snapshot::Snapshot;
 use crate::store::RuleStore;
 
 /// Where a proxy's configuration and rules come from.
@@ -50,12 +51,13 @@ impl Setup {
         self
     }
 
-    /// Reads and checks everything, for its errors alone.
+    /// Reads and checks everything, up to a snapshot of it, for its errors alone.
     ///
     /// # Errors
     /// All that is wrong, as one text for a person.
     pub fn check(&self) -> Result<(), String> {
-        self.load().result.map(drop)
+        let (config, rules) = self.load().result?;
+        Snapshot::try_new(1, &config, &rules, 1, None).map(drop).map_err(|errors| errors.join("\n"))
     }
 
     /// Reads and checks everything.

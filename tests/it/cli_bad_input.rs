@@ -127,6 +127,44 @@ fn files_and_arguments() {
     }
 }
 
+/// What is wrong with a configuration beside the rules is told by a check as by a start.
+#[test]
+fn configurations_that_do_not_fit() {
+    let directory = copy_of_chat();
+    for (listen, speaks, rest, want) in [
+        ("", "1", "tls: {ca: none.pem}", "apis.chat.backends.b.tls: cannot read {d}/none.pem: No such file"),
+        ("", "9", "", "apis.chat.backends.b.speaks: `9` is not a version of this api, expected one of 1, 2"),
+        (", tls: {certificate: none.pem, key: k}", "1", "", "127.0.0.1:0: cannot read {d}/none.pem: No such file"),
+    ] {
+        let backend = format!("{{speaks: \"{speaks}\", endpoints: [\"https://127.0.0.1:1\"], {rest}}}");
+        let config = format!(
+            "legato: 1\nlisten: [{{address: 127.0.0.1:0{listen}}}]\nrules: .\napis: {{chat: {{backends: {{b: {backend}}}}}}}\n"
+        );
+        fs::write(directory.path().join("legato.yaml"), config).unwrap();
+        for command in ["serve", "serve|--check"] {
+            refuses(&directory, &format!("{command}|--config|{{d}}/legato.yaml"), want);
+        }
+    }
+}
+
+/// Files of several `tls` that cannot be read are told of in one check.
+#[test]
+fn a_check_names_the_files_of_each_tls() {
+    let directory = copy_of_chat();
+    let tls = |name: &str| format!("tls: {{certificate: {name}.pem, key: k}}");
+    let config = format!(
+        "legato: 1\nlisten: [{{address: 127.0.0.1:0, {}}}]\nrules: .\napis: {{chat: {{backends: {{b: \
+         {{speaks: \"1\", endpoints: [\"https://127.0.0.1:1\"], {}}}}}}}}}\ntracing: {{otlp: \"https://c\", {}}}\n",
+        tls("listener"),
+        tls("backend"),
+        tls("collector"),
+    );
+    fs::write(directory.path().join("legato.yaml"), config).unwrap();
+    for want in ["listener", "backend", "collector"] {
+        refuses(&directory, "serve|--check|--config|{d}/legato.yaml", &format!("cannot read {{d}}/{want}.pem"));
+    }
+}
+
 /// A program that reads findings is not given differences among them.
 #[test]
 fn updates_are_shown_beside_findings_for_programs() {
