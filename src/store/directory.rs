@@ -24,18 +24,19 @@ const FOLDERS: [&str; 3] = ["changes", "openapi", "tests"];
 
 /// Reads all rule files below a directory, in the order of their paths.
 pub(super) fn read(root: &Path) -> io::Result<Vec<Source>> {
-    let mut reading = Reading { files: Vec::new(), bytes: 0 };
+    let mut reading = Reading { root, files: Vec::new(), bytes: 0 };
     reading.directory(root, "", 0)?;
     reading.files.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(reading.files)
 }
 
-struct Reading {
+struct Reading<'r> {
+    root: &'r Path,
     files: Vec<Source>,
     bytes: u64,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn directory(&mut self, directory: &Path, prefix: &str, depth: usize) -> io::Result<()> {
         if depth > DEPTH {
             return Err(named(directory, &format!("expected at most {DEPTH} directories inside each other")));
@@ -77,7 +78,7 @@ impl Reading {
             return Err(named(path, &format!("expected at most {FILE_BYTES} bytes, found {bytes}")));
         }
         if self.bytes > TOTAL_BYTES || self.files.len() == FILES {
-            return Err(named(path, &format!("expected at most {FILES} files of {TOTAL_BYTES} bytes in all")));
+            return Err(named(self.root, &format!("expected at most {FILES} files of {TOTAL_BYTES} bytes in all")));
         }
         let text = fs::read_to_string(path).map_err(|e| match e.kind() {
             io::ErrorKind::InvalidData => named(path, &"expected text in UTF-8"),
@@ -165,5 +166,20 @@ mod tests {
         fs::write(root.path().join("x.yaml"), [0xff]).unwrap();
         let error = read(root.path()).unwrap_err().to_string();
         assert!(error.contains("x.yaml"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_of_too_many_files_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let changes = root.path().join("chat/changes");
+        fs::create_dir_all(&changes).unwrap();
+        for name in 0..FILES {
+            fs::write(changes.join(format!("{name}.yaml")), "").unwrap();
+        }
+        assert_eq!(names(root.path()).len(), FILES);
+        fs::write(changes.join("more.yaml"), "").unwrap();
+        let error = read(root.path()).unwrap_err().to_string();
+        let want = format!("{}: expected at most 10000 files of 268435456 bytes in all", root.path().display());
+        assert_eq!(error, want);
     }
 }
