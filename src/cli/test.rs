@@ -29,7 +29,7 @@ use super::findings::{self, Format, Rules};
 pub(super) struct Args {
     #[command(flatten)]
     on: findings::On,
-    /// Try the laws of translations on this many documents for each message that has a test.
+    /// Try the laws of translations on this many documents, 1000 where N is left out, for each message that has a test.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000", value_parser = documents)]
     fuzz: Option<usize>,
     /// What decides which documents `--fuzz` tries; the time by default.

@@ -124,7 +124,14 @@ fn timeouts(node: &Node, reader: &mut Reader) -> Option<Timeouts> {
 fn set_bound(bound: &mut Option<Duration>, node: Option<&Node>, what: &str, reader: &mut Reader) {
     match node {
         Some(node) if node.as_str() == Some("none") => *bound = None,
-        Some(node) => *bound = positive(node, what, reader).or(*bound),
+        Some(node) => match positive(node, what, reader) {
+            Some(duration) => *bound = Some(duration),
+            None => {
+                if let Some(error) = reader.last() {
+                    error.help("write a duration, or `none` for no bound");
+                }
+            }
+        },
         None => {}
     }
 }

@@ -19,6 +19,10 @@ pub struct ClientTls {
 
 /// `tls`: files, and a name.
 pub(super) fn read(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<ClientTls> {
+    if node.as_mapping().is_none() {
+        reader.wrong_type(node, "`tls`", "a mapping of `ca`, `certificate`, `key` and `server_name`");
+        return None;
+    }
     let mut fields = reader.fields(node, "`tls`")?;
     let mut path = |key: &'static str, what: &str, reader: &mut Reader| {
         fields.get(key).and_then(|node| not_empty(node, what, reader)).map(|text| base_dir.join(text))

@@ -64,6 +64,10 @@ fn tls(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Vec<Certific
     if node.as_mapping().is_some() {
         return pair(node, base_dir, reader).map(|pair| vec![pair]);
     }
+    if node.as_sequence().is_none() {
+        reader.wrong_type(node, "`tls`", "a mapping of `certificate` and `key`, or a list of such");
+        return None;
+    }
     let items = not_empty_list(node, "`tls`", "certificate", reader)?;
     let pairs: Vec<_> = items.iter().map(|item| pair(item, base_dir, reader)).collect();
     pairs.into_iter().collect()

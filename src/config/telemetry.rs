@@ -113,7 +113,7 @@ fn collector(node: &Node, reader: &mut Reader) -> Option<(Scheme, Authority, Str
     let found = text.parse::<Uri>().ok().and_then(parts);
     if found.is_none() {
         let message = format!("expected the address of a collector, found `{}`", text.escape_debug());
-        reader.bad_value(node, message).help("write `http://127.0.0.1:4318`");
+        reader.bad_value(node, message).help("write `http://127.0.0.1:4318` or `https://collector.example:4318`");
     }
     found
 }

@@ -224,7 +224,29 @@ fn every_wrong_value_is_reported() {
             count += 1;
         }
     }
-    assert_eq!(count, 104);
+    assert_eq!(count, 105);
+}
+
+#[test]
+fn help_names_what_may_be_written() {
+    let texts = "expected one of `once`, `twice`";
+    for (replaced, new, want) in [
+        ("{backends:", "{timeouts: {websocket_ping: text}, backends:", "write a duration, or `none` for no bound"),
+        ("{backends:", "{timeouts: {request: 0s}, backends:", "write a duration, or `none` for no bound"),
+        ("{backends:", "{socketio: {backend: eio3, polling_text: true}, backends:", texts),
+        ("{backends:", "{socketio: {backend: eio3, polling_text: null}, backends:", texts),
+        (
+            "rules: rules",
+            "rules: r\ntracing: {otlp: \"ftp://x\"}",
+            "write `http://127.0.0.1:4318` or `https://collector.example:4318`",
+        ),
+    ] {
+        let text = SMALLEST.replace(replaced, new);
+        assert_ne!(text, SMALLEST, "{replaced}");
+        let found = read(&text).unwrap_err();
+        let help: Vec<_> = found.iter().map(|diagnostic| diagnostic.help.as_deref()).collect();
+        assert_eq!(help, [Some(want)], "{new}");
+    }
 }
 
 #[test]

@@ -34,6 +34,11 @@ impl Reader {
         &self.diagnostics
     }
 
+    /// What was reported last, to say more of it.
+    pub fn last(&mut self) -> Option<&mut Diagnostic> {
+        self.diagnostics.last_mut()
+    }
+
     /// Everything that was reported, in the order of the file.
     #[must_use]
     pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
@@ -97,11 +102,14 @@ impl Reader {
 
     /// One of a closed list of strings.
     pub fn one_of<'t, T>(&mut self, node: &Node, what: &str, choices: &'t [(&str, T)]) -> Option<&'t T> {
-        let text = self.string(node, what)?;
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let Some(text) = node.as_str() else {
+            self.wrong_type(node, what, "a string").help(expected_one_of(&names));
+            return None;
+        };
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
             return Some(value);
         }
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let help = suggestion(text, &names);
         self.bad_value(node, format!("unknown value `{}` for {what}", clip(text))).help(help);
         None
@@ -178,13 +186,12 @@ impl<'n> Fields<'n> {
 /// ``did you mean `x`?`` where one of the names is near, else all of them.
 #[must_use]
 pub fn suggestion(found: &str, names: &[&str]) -> String {
-    nearest(found, names).map_or_else(
-        || {
-            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            format!("expected one of {}", quoted.join(", "))
-        },
-        |name| format!("did you mean `{name}`?"),
-    )
+    nearest(found, names).map_or_else(|| expected_one_of(names), |name| format!("did you mean `{name}`?"))
+}
+
+fn expected_one_of(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("expected one of {}", quoted.join(", "))
 }
 
 /// The name that is so near that it may be meant.
