@@ -89,7 +89,7 @@ async fn without_memory_for_contexts_there_are_none() {
 async fn memory_for_contexts_is_given_back() {
     let backend = Peer::backend(AGREED, |mut peer: Peer, _| async move { drop(peer.next().await) }).await;
     // Room for the contexts of one socket.
-    let proxy = TestProxy::start(&[backend.address], |c| c.apis[0].limits.contexts = 800_000).await;
+    let proxy = TestProxy::start(&[backend.address], |c| c.apis[0].limits.contexts = 850_000).await;
     for _ in 0..3 {
         // A socket may end a moment after its client has seen the end.
         let mut client = within("memory for contexts", async {

@@ -40,7 +40,8 @@ impl Flow {
 
     /// Bytes that the other side of this direction keeps between messages, about.
     fn unpacker_memory(self) -> u64 {
-        if self.keeps_context { (1 << self.bits) + (16 << 10) } else { 0 }
+        // The window twice where messages' streams end.
+        if self.keeps_context { (2 << self.bits) + (20 << 10) } else { 0 }
     }
 }
 

@@ -17,6 +17,7 @@ mod header;
 mod pack;
 mod spare;
 mod unpack;
+mod window;
 
 pub use agree::{Agreed, Flow, accept, answer, offer};
 pub use pack::Packer;

@@ -303,3 +303,34 @@ fn streams_that_end_know_of_those_before_them() {
         }
     }
 }
+
+/// What a message's stream is, ended (BFINAL).
+fn ended(text: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(text.len() + 100);
+    let mut packs = flate2::Compress::new(flate2::Compression::new(6), false);
+    packs.compress_vec(text, &mut packed, flate2::FlushCompress::Finish).unwrap();
+    packed
+}
+
+/// Each end costs a window's copy, so that ends without much between them are bounded.
+#[test]
+fn streams_within_a_message_end_only_as_often_as_it_is_long() {
+    let noise = texts()[8].clone();
+    let cases: [(&str, &[u8], usize, bool); 6] = [
+        ("empty ones", b"", 200, false),
+        ("one byte each", b"a", 200, false),
+        ("an empty message", b"", 1, true),
+        ("two short ones", b"Hello", 2, true),
+        ("long ones", &noise, 20, true),
+        ("middling ones", &noise[..300], 100, true),
+    ];
+    for (what, text, times, is_fine) in cases {
+        let payload = [ended(&noise), ended(text).repeat(times), vec![0]].concat();
+        let wire = frame(0xc1, &payload, Role::Client);
+        let want = if is_fine { Ok([noise.clone(), text.repeat(times)].concat()) } else { Err(Corrupt) };
+        for size in [1, 1000, usize::MAX] {
+            let got = unpacked(Role::Client, FULL, &wire, size).map(|out| messages(&out).remove(0).1);
+            assert!(got == want, "{what} in pieces of {size}");
+        }
+    }
+}

@@ -5,19 +5,17 @@ use std::ops::Range;
 
 use flate2::{Decompress, FlushDecompress, Status};
 
+use super::TAIL;
 use super::agree::Flow;
 use super::spare::Spare;
-use super::{TAIL, WINDOW};
+use super::window::Window;
 
 /// The longest header: two bytes, eight of length, four of mask.
 const HEADER: usize = 14;
 /// Bytes that are unmasked and decompressed at once.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 /// Bytes that a step writes at most.
 const STEP: usize = CHUNK + HEADER;
-
-/// As far back as the greatest window reaches.
-const SPAN: usize = 1 << WINDOW;
 
 const FINAL: u8 = 0x80;
 const RSV1: u8 = 0x40;
@@ -74,46 +72,6 @@ enum At {
     Tail(usize),
 }
 
-/// The end of what has come out of a stream, for senders that end each message's stream (BFINAL) and go on as if they had not
-/// (RFC 7692 section 7.2.3.4). They do so from their first message on, or never; for the others nothing is held.
-#[derive(Debug)]
-struct Window {
-    tail: Option<Vec<u8>>,
-    has_ended: bool,
-}
-
-impl Window {
-    /// Of a direction whose messages may refer to those before them, or not.
-    fn new(keeps_context: bool) -> Self {
-        Self { tail: keeps_context.then(Vec::new), has_ended: false }
-    }
-
-    fn record(&mut self, bytes: &[u8]) {
-        let Some(tail) = &mut self.tail else { return };
-        tail.extend_from_slice(bytes);
-        if tail.len() > 2 * SPAN {
-            tail.drain(..tail.len() - SPAN);
-        }
-    }
-
-    /// A stream has ended; the next one knows of it.
-    fn reopen(&mut self, state: &mut Decompress) -> Result<(), Corrupt> {
-        self.has_ended = true;
-        state.reset(false);
-        match self.tail.as_deref() {
-            None | Some([]) => Ok(()),
-            Some(tail) => state.set_dictionary(&tail[tail.len().saturating_sub(SPAN)..]).map(drop).map_err(|_| Corrupt),
-        }
-    }
-
-    /// A message has ended.
-    fn settle(&mut self) {
-        if !self.has_ended {
-            self.tail = None;
-        }
-    }
-}
-
 /// Reads the frames of one direction of a socket and writes them as if nothing had been agreed on: payloads of compressed
 /// messages come out in as many frames as they take, headers that break the protocol as they are, for the reader of the
 /// frames to refuse.
@@ -147,7 +105,7 @@ impl Unpacker {
             at: At::Header,
             message: Message::None,
             state: None,
-            window: Window::new(flow.keeps_context),
+            window: Window::new(flow),
         }
     }
 
@@ -333,7 +291,7 @@ impl Unpacker {
                 .map_err(|_| Corrupt)?;
             let (read, wrote) = (since(state.total_in(), before_in), since(state.total_out(), before_out));
             step.read += read;
-            window.record(&step.bytes[step.wrote..step.wrote + wrote]);
+            window.record(read, &step.bytes[step.wrote..step.wrote + wrote]);
             step.wrote += wrote;
             if status == Status::StreamEnd {
                 window.reopen(state)?;
