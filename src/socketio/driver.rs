@@ -520,13 +520,11 @@ async fn reach(
         Dialed::Socket(backend, headers) => return Ok(Reached::Socket(Box::new(backend), headers)),
         Dialed::Refused(refusal) => refusal,
     };
-    match polling::is_wanted(refusal).await {
-        Ok(()) => {
-            let (polling, headers) = Polling::open(plane, exchange, generation, outgoing).await?;
-            Ok(Reached::Polling(polling, headers))
-        }
-        Err(refusal) => Ok(Reached::Refused(refusal)),
+    if let Some(refusal) = polling::refusal_of_all(refusal).await? {
+        return Ok(Reached::Refused(refusal));
     }
+    let (polling, headers) = Polling::open(plane, exchange, generation, outgoing).await?;
+    Ok(Reached::Polling(polling, headers))
 }
 
 /// What a session's end was a failure of, if it was one that the backend is to blame for.

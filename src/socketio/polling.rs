@@ -16,41 +16,56 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::backend::{Again, Body, Lease};
 use crate::failure::{Failure, Kind, Side};
 use crate::framing::engineio::payload::{Decoder, Dialect, Form};
 use crate::framing::engineio::{Binary, Frame, Open, Packet};
 use crate::framing::{self, Generation};
+use crate::http::Plane;
+use crate::http::body::{self, Chunks};
 use crate::http::exchange::Exchange;
 use crate::http::send::{self, Outgoing};
-use crate::http::{Plane, body};
 
 use super::leg::Event;
 
 /// What servers of Engine.IO say to a transport that they do not allow, and to a request to upgrade that did not arrive as one.
 const REFUSALS: [&str; 2] = ["Transport unknown", "Bad request"];
-/// Bytes of a refusal that are looked at.
+/// Bytes of a refusal that is looked at, or of an answer to packets.
 const REFUSAL: usize = 4096;
 /// Frames on the way in each direction, and packets of one body at most; python-engineio takes no more.
 const WAITING: usize = 16;
 /// Bytes of a body to a backend that says nothing of its own.
 const PAYLOAD: usize = 1_000_000;
-/// How long a session's last request may take.
+/// How long the last requests of a session may take in all.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
-/// Whether a backend refuses the WebSocket alone; if not, its answer again.
-pub(super) async fn is_wanted(refusal: Response<Body>) -> Result<(), Response<Body>> {
+/// What a backend answered, again, unless it refuses the WebSocket alone.
+///
+/// # Errors
+/// A refusal that breaks off.
+pub(super) async fn refusal_of_all(refusal: Response<Body>) -> Result<Option<Response<Body>>, Failure> {
     if refusal.status().as_u16() != 400 {
-        return Err(refusal);
+        return Ok(Some(refusal));
     }
-    let (head, body) = refusal.into_parts();
-    let text = Limited::new(body, REFUSAL).collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let (head, mut rest) = refusal.into_parts();
+    let (mut chunks, mut trailers) = (Chunks::default(), None);
+    while chunks.held() <= REFUSAL
+        && let Some(frame) = rest.frame().await.transpose()?
+    {
+        match frame.into_data() {
+            Ok(chunk) => chunks.push(chunk),
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    let is_short = chunks.held() <= REFUSAL;
+    let beginning = chunks.into_vec();
+    let text = if is_short { beginning.concat() } else { Vec::new() };
     if REFUSALS.iter().any(|words| memchr::memmem::find(&text, words.as_bytes()).is_some()) {
-        return Ok(());
+        return Ok(None);
     }
-    Err(Response::from_parts(head, body::full(text)))
+    Ok(Some(Response::from_parts(head, body::resumed(beginning, rest, trailers))))
 }
 
 /// An open session, as the driver sees it.
@@ -93,8 +108,7 @@ impl Polling {
         }
         let mut line = Line { exchange, generation, index, target, headers, limit, payload: PAYLOAD };
         let patience = line.exchange.route.config.timeouts.response_head;
-        let late =
-            || Failure::new(Side::Backend, Kind::ResponseHeadTimeout, "the backend did not answer a poll in time");
+        let late = || late("the backend did not answer a poll in time");
         let asked = async {
             let lease = line.exchange.backend.lease(picked, line.exchange.worker).await?;
             line.ask_on(lease, Method::GET, Bytes::new()).await
@@ -135,9 +149,15 @@ impl Polling {
 }
 
 impl Line {
-    /// Carries frames until the session is over on one side.
+    /// Carries frames until the session is over on one side, and what was sent last for a while.
     async fn run(self, first: Vec<Packet>, told: mpsc::Sender<Frame>, waiting: mpsc::Receiver<Frame>) {
+        let session = told.clone();
+        let given_up = async {
+            session.closed().await;
+            sleep(CLOSE_GRACE).await;
+        };
         tokio::select! {
+            () = given_up => {}
             () = self.poll(first, told) => {}
             () = self.post(waiting) => {}
         }
@@ -181,7 +201,7 @@ impl Line {
         }
         let close = self.form().write(&[Packet::Close]);
         // A backend that does not take it notices by itself.
-        let _ = timeout(CLOSE_GRACE, self.send(close)).await;
+        let _ = self.send(close).await;
     }
 
     fn form(&self) -> Form {
@@ -206,7 +226,14 @@ impl Line {
         self.form().write(&packets)
     }
 
+    /// Brings the backend a body, for which it has as long as for any answer.
     async fn send(&self, payload: Bytes) -> Result<(), Failure> {
+        let patience = self.exchange.route.config.timeouts.response_head;
+        let sent = timeout(patience, self.send_patiently(payload)).await;
+        sent.unwrap_or_else(|_| Err(late("the backend did not take packets in time")))
+    }
+
+    async fn send_patiently(&self, payload: Bytes) -> Result<(), Failure> {
         let (response, lease) = self.ask(Method::POST, payload).await?;
         if response.status() != StatusCode::OK {
             return Err(broken("it takes no packets"));
@@ -299,4 +326,8 @@ fn read(form: Form, payload: Bytes, limit: usize) -> Result<Vec<Packet>, framing
 
 fn broken(detail: &str) -> Failure {
     Failure::new(Side::Backend, Kind::BadResponse, format!("the backend's Engine.IO is not valid: {detail}"))
+}
+
+fn late(detail: &'static str) -> Failure {
+    Failure::new(Side::Backend, Kind::ResponseHeadTimeout, detail)
 }

@@ -202,6 +202,88 @@ async fn a_backend_that_takes_no_websocket_is_polled() {
     assert_eq!(post(&proxy, &session, "1:1").await.text(), "ok");
 }
 
+/// A backend as [`polled`] that answers no events; who hears when the connection that brought some has ended.
+async fn deaf() -> (Backend, mpsc::Receiver<()>) {
+    let (say, said) = mpsc::channel::<()>(10);
+    let said = Arc::new(Mutex::new(said));
+    let (tell, ended) = mpsc::channel(10);
+    let backend = Backend::scripted(move |mut wire| {
+        let (say, said, tell) = (say.clone(), Arc::clone(&said), tell.clone());
+        async move {
+            while let Some(request) = wire.try_message().await {
+                let [has_sid, is_poll] = ["sid=E", "transport=polling"].map(|part| request.start.contains(part));
+                let (status, text) = match request.text() {
+                    _ if !is_poll => ("400 Bad Request", "Transport unknown"),
+                    "" if !has_sid => {
+                        ("200 OK", r#"0{"sid":"E","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#)
+                    }
+                    "" => {
+                        said.lock().await.recv().await.unwrap();
+                        ("200 OK", r#"40{"sid":"ROOT"}"#)
+                    }
+                    "40" => {
+                        say.send(()).await.unwrap();
+                        ("200 OK", "ok")
+                    }
+                    _ => {
+                        wire.is_closed().await;
+                        return tell.send(()).await.unwrap();
+                    }
+                };
+                wire.send(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len())).await;
+            }
+        }
+    })
+    .await;
+    (backend, ended)
+}
+
+#[tokio::test]
+async fn a_backend_that_takes_no_packets_is_not_waited_for_without_end() {
+    for (response_head, leaves) in [(5, false), (3600, true)] {
+        let (backend, mut ended) = deaf().await;
+        let proxy = TestProxy::start(&[backend.address], |config| {
+            config.apis[0].socketio = Some(SocketIo::before(SocketIoBackend::Eio4));
+            config.apis[0].timeouts.response_head = Duration::from_secs(response_head);
+        })
+        .await;
+        get(&proxy, THREE).await;
+        let session = format!("{THREE}&sid=ROOT");
+        assert_eq!(post(&proxy, &session, "7:42[\"a\"]").await.text(), "ok");
+        if leaves {
+            assert_eq!(post(&proxy, &session, "1:1").await.text(), "ok");
+        }
+        let told = tokio::time::timeout(Duration::from_secs(40), ended.recv()).await;
+        assert_eq!(told, Ok(Some(())), "response_head: {response_head}s");
+    }
+}
+
+/// What is more than Engine.IO's own words is not looked at, and goes on whole.
+#[tokio::test]
+async fn a_long_refusal_is_passed_on_whole_or_not_at_all() {
+    let text = "no".repeat(5000);
+    let answer = |head: &str, text: &str| format!("HTTP/1.1 400 Bad Request\r\n{head}\r\n\r\n{text}");
+    let chunk = format!("{:x}\r\n{text}\r\n", text.len());
+    let whole =
+        [answer("content-length: 10000", &text), answer("transfer-encoding: chunked", &format!("{chunk}0\r\n\r\n"))];
+    for refusal in whole {
+        let backend = Backend::answering(refusal).await;
+        let proxy = proxy(backend.address, SocketIoBackend::Eio4, |_| {}).await;
+        let refused = get(&proxy, THREE).await;
+        assert!(refused.status() == 400 && refused.text() == text, "{} of {}", refused.text().len(), refused.start);
+    }
+    let broken = Backend::scripted(move |mut wire| {
+        let refusal = answer("content-length: 100", "no");
+        async move {
+            wire.try_message().await;
+            wire.send(refusal).await;
+        }
+    })
+    .await;
+    let proxy = proxy(broken.address, SocketIoBackend::Eio4, |_| {}).await;
+    assert_eq!(get(&proxy, THREE).await.problem(), "incomplete");
+}
+
 #[tokio::test]
 async fn text_of_packages_1_is_encoded_twice() {
     let backend = eio4().await;
