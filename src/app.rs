@@ -190,6 +190,8 @@ impl App {
         let mut threads = Vec::new();
         for share in self.shares {
             let started = share.start(&self.gates, stop.clone()).await;
+            // The process may end with the error: what was said before it is not to be lost.
+            let started = started.inspect_err(|_| log::flush(LAST_GRACE));
             threads.push(started.map_err(|e| format!("cannot start a worker: {e}"))?);
         }
         shutdown.await;

@@ -49,7 +49,7 @@ pub(super) type Spans = Vec<Span>;
 pub(super) struct Collector {
     address: Uri,
     tls: ClientTls,
-    /// Made again after each failure, since the files of `tls` may have changed.
+    /// Made again after each attempt that was not answered, since the files of `tls` may have changed.
     client: Option<HttpClient>,
     /// Whether the last attempt failed, which has been said then.
     is_failing: bool,
@@ -117,7 +117,8 @@ impl Collector {
         let count = batch.len() as u64;
         let body = Bytes::from(otlp::request(batch));
         for attempt in 0..ATTEMPTS {
-            match self.ask(body.clone(), count).await {
+            let limit = if self.ending.is_cancelled() { LAST_TIMEOUT } else { TIMEOUT };
+            match self.ask(body.clone(), count, limit).await {
                 Outcome::Taken => {
                     self.is_failing = false;
                     return;
@@ -146,10 +147,9 @@ impl Collector {
         Ok(self.client.insert(client).clone())
     }
 
-    async fn ask(&mut self, body: Bytes, count: u64) -> Outcome {
+    async fn ask(&mut self, body: Bytes, count: u64, limit: Duration) -> Outcome {
         let request = Request::post(self.address.clone()).header(CONTENT_TYPE, "application/x-protobuf");
         let Ok(request) = request.body(Full::new(body)) else { return Outcome::Refused("no request".to_owned()) };
-        let limit = if self.ending.is_cancelled() { LAST_TIMEOUT } else { TIMEOUT };
         let client = match self.client() {
             Ok(client) => client,
             Err(why) => return Outcome::Later(None, why),
@@ -160,18 +160,18 @@ impl Collector {
             let body = Limited::new(body, ANSWER).collect().await.map(http_body_util::Collected::to_bytes);
             Ok::<_, String>((head.status, retry_after(&head.headers), body.unwrap_or_default()))
         });
-        match asked.await {
-            Ok(Ok((status, _, body))) if status.is_success() => {
+        let answered = asked.await.unwrap_or_else(|_| Err("it did not answer in time".to_owned()));
+        match answered {
+            Ok((status, _, body)) if status.is_success() => {
                 taken(&body, count);
                 Outcome::Taken
             }
-            Ok(Ok((status, wait, _))) if may_retry(status) => Outcome::Later(wait, format!("it answered {status}")),
-            Ok(Ok((status, ..))) => Outcome::Refused(format!("it answered {status}")),
-            Ok(Err(why)) => {
+            Ok((status, wait, _)) if may_retry(status) => Outcome::Later(wait, format!("it answered {status}")),
+            Ok((status, ..)) => Outcome::Refused(format!("it answered {status}")),
+            Err(why) => {
                 self.client = None;
                 Outcome::Later(None, why)
             }
-            Err(_) => Outcome::Later(None, "it did not answer in time".to_owned()),
         }
     }
 }
@@ -236,5 +236,20 @@ mod tests {
         assert!((seconds(0, 0) - 0.5).abs() < 0.01 && (seconds(0, 999) - 1.5).abs() < 0.01);
         assert!((seconds(3, 500) - 8.0).abs() < 0.01);
         assert!(seconds(31, 999) <= 45.0);
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_does_not_answer_is_connected_to_anew() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut collector = Collector {
+            address: format!("http://{}/v1/traces", silent.local_addr().unwrap()).parse().unwrap(),
+            tls: ClientTls::default(),
+            client: None,
+            is_failing: false,
+            ending: CancellationToken::new(),
+        };
+        let outcome = collector.ask(Bytes::new(), 0, Duration::from_millis(20)).await;
+        assert!(matches!(outcome, Outcome::Later(None, why) if why == "it did not answer in time"));
+        assert!(collector.client.is_none());
     }
 }
