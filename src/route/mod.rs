@@ -56,6 +56,16 @@ impl Template {
         self.covers(other) && other.covers(self)
     }
 
+    /// The template without the names of its parameters: the same for all of the [same shape](Self::same_shape).
+    #[must_use]
+    pub fn shape(&self) -> Self {
+        let nameless = self.segments.iter().map(|segment| match segment {
+            Segment::Param(_) => Segment::Param(String::new()),
+            Segment::Literal(_) | Segment::Rest => segment.clone(),
+        });
+        Self { method: self.method.clone(), segments: nameless.collect() }
+    }
+
     /// Whether every call of the other is one of this.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {

@@ -110,11 +110,13 @@ pub(super) enum TooMuch {
     Overlaps,
     /// Too many calls meet too many ops.
     Ops,
+    /// Too many messages of sockets do.
+    Messages,
 }
 
-/// Ops that all calls meet on their way through all changes. A thousand calls that each meet a hundred ops are far below
-/// this.
-const MOST_OPS: usize = 500_000;
+/// Ops that all calls meet on their way through all changes, and that all messages of sockets do. A thousand calls that
+/// each meet a hundred ops are far below this.
+pub(super) const MOST_OPS: usize = 500_000;
 
 /// What the changes of an API say too much of.
 pub(super) fn too_much(api: &Api) -> Option<TooMuch> {
@@ -128,23 +130,22 @@ pub(super) fn too_much(api: &Api) -> Option<TooMuch> {
             return Some(TooMuch::Ops);
         }
     }
-    None
+    // Messages whose names become one meet the same ops from there on, whichever way that is.
+    let back = self::steps(api, api.versions.latest(), VersionId(0));
+    let is_bearable = |steps: &Steps<'_>| socket::is_bearable(&steps.all) && socketio::is_bearable(&steps.all);
+    (!(is_bearable(&steps) && is_bearable(&back))).then_some(TooMuch::Messages)
 }
 
 /// Templates of different shapes, in the order in which they came.
 #[derive(Default)]
 struct Distinct {
     templates: Vec<Template>,
-    shapes: HashSet<String>,
+    shapes: HashSet<Template>,
 }
 
 impl Distinct {
     fn add(&mut self, template: Template) {
-        let nameless = template.segments.iter().map(|segment| {
-            if let Segment::Param(_) = segment { Segment::Param(String::new()) } else { segment.clone() }
-        });
-        let shape = Template { method: template.method.clone(), segments: nameless.collect() }.to_string();
-        if self.shapes.insert(shape) {
+        if self.shapes.insert(template.shape()) {
             self.templates.push(template);
         }
     }

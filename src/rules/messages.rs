@@ -1,7 +1,8 @@
 //! Every kind of message and the ops that lie on its way from the oldest version to the newest: what checks walk
 //! along.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use crate::route::{Segment, Template};
 use crate::version::VersionId;
@@ -10,6 +11,7 @@ use super::ast::{Change, Frame, HttpBlock};
 use super::chain;
 use super::lens::{Mode, Op, lower_ops};
 use super::step::Step;
+use super::threads::threads;
 use super::{Api, Direction, Side};
 
 /// One kind of message.
@@ -77,76 +79,68 @@ fn responses<'a>(steps: &[Step<'a>], blocks: &[Vec<&'a HttpBlock>], mut status: 
     lists
 }
 
-/// Where messages of a socket belong.
-#[derive(Clone, Copy)]
-enum Channel<'a> {
-    /// The path of a WebSocket's handshake.
-    Socket(&'a Template),
-    /// A namespace of Socket.IO.
-    Namespace(&'a str),
-}
-
-impl Channel<'_> {
-    fn is(self, other: Channel<'_>) -> bool {
-        match (self, other) {
-            (Self::Socket(path), Channel::Socket(other)) => path.same_shape(other),
-            (Self::Namespace(name), Channel::Namespace(other)) => name == other,
-            (Self::Socket(_), Channel::Namespace(_)) | (Self::Namespace(_), Channel::Socket(_)) => false,
-        }
-    }
-}
-
-/// A kind of message of a socket, on its way through the changes.
-struct Thread<'a> {
-    channel: Channel<'a>,
-    /// What it is called where the way has led so far.
-    name: &'a str,
-    message: Message<'a>,
-    /// The acknowledgement, if it is an event.
-    ack: Message<'a>,
+/// What a block says of one side of a socket: its frames or events, each with the ops of its acknowledgement.
+struct Said<'a> {
+    change: &'a Change,
+    frames: Vec<(&'a Frame, &'a [Op])>,
 }
 
 fn frames<'a>(api: &'a Api, side: Side, messages: &mut Vec<Message<'a>>) {
-    let mut threads: Vec<Thread<'a>> = Vec::new();
-    for change in &api.changes {
-        // Names may be swapped, so that all are looked up before one changes.
-        let mut renamed: Vec<(usize, Option<&str>)> = Vec::new();
-        for (channel, frame, ack) in frames_of(change, side) {
-            let is_it = |thread: &Thread<'_>| thread.channel.is(channel) && Some(thread.name) == frame.older_name();
-            let at = threads.iter().position(is_it).unwrap_or(threads.len());
-            if at == threads.len() {
-                threads.push(thread(channel, frame, side));
-            }
-            let thread = &mut threads[at];
-            thread.message.lists.push((change, &frame.ops));
-            thread.ack.lists.push((change, ack));
-            renamed.push((at, frame.newer_name()));
-        }
-        for (at, name) in renamed {
-            threads[at].name = name.unwrap_or_default();
+    for said in channels(api, side) {
+        let steps = said.iter().map(|said| (said.frames.iter().map(|(frame, _)| *frame), Direction::Up));
+        for thread in threads(steps).unwrap_or_default() {
+            let met: Vec<_> =
+                thread.met.iter().map(|(step, at)| (said[*step].change, said[*step].frames[*at])).collect();
+            let Some((_, (first, _))) = met.first() else { continue };
+            messages.push(Message {
+                name: format!("`{}` messages of the {}", first.name, side.name()),
+                is_response: false,
+                lists: met.iter().map(|(change, (frame, _))| (*change, frame.ops.as_slice())).collect(),
+            });
+            messages.push(Message {
+                name: format!("acknowledgements of `{}`", first.name),
+                is_response: false,
+                lists: met.iter().map(|(change, (_, ack))| (*change, *ack)).collect(),
+            });
         }
     }
-    messages.extend(threads.into_iter().flat_map(|thread| [thread.message, thread.ack]));
 }
 
-/// The frames and events of one side, each with the ops of its acknowledgement.
-fn frames_of(change: &Change, side: Side) -> impl Iterator<Item = (Channel<'_>, &Frame, &[Op])> {
-    let sockets = change.ws.iter().filter_map(move |block| Some((Channel::Socket(&block.path), block.side(side)?)));
-    let frames = sockets.flat_map(|(channel, frames)| frames.frames.iter().map(move |frame| (channel, frame, &[][..])));
-    let events = change.socketio.iter().flat_map(move |block| {
-        let channel = Channel::Namespace(&block.namespace);
-        block.side(side).iter().map(move |event| (channel, &event.frame, event.ack.as_slice()))
-    });
-    frames.chain(events)
+/// What is said of one side of each path of a WebSocket's handshake and of each namespace of Socket.IO.
+fn channels(api: &Api, side: Side) -> Vec<Vec<Said<'_>>> {
+    let (mut sockets, mut namespaces) = (Groups::default(), Groups::default());
+    for change in &api.changes {
+        for block in &change.ws {
+            let Some(frames) = block.side(side) else { continue };
+            let frames = frames.frames.iter().map(|frame| (frame, &[][..])).collect();
+            sockets.add(block.path.shape(), Said { change, frames });
+        }
+        for block in &change.socketio {
+            let events = block.side(side).iter().map(|event| (&event.frame, event.ack.as_slice())).collect();
+            namespaces.add(block.namespace.as_str(), Said { change, frames: events });
+        }
+    }
+    sockets.all.into_iter().chain(namespaces.all).collect()
 }
 
-fn thread<'a>(channel: Channel<'a>, frame: &'a Frame, side: Side) -> Thread<'a> {
-    let message = |name: String| Message { name, is_response: false, lists: Vec::new() };
-    Thread {
-        channel,
-        // One that the older version lacks is not what an older name means.
-        name: frame.older_name().unwrap_or_default(),
-        message: message(format!("`{}` messages of the {}", frame.name, side.name())),
-        ack: message(format!("acknowledgements of `{}`", frame.name)),
+/// Things with the same key together, in the order in which the first of each came.
+struct Groups<K, T> {
+    all: Vec<Vec<T>>,
+    by_key: HashMap<K, usize>,
+}
+
+impl<K, T> Default for Groups<K, T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), by_key: HashMap::new() }
+    }
+}
+
+impl<K: Eq + Hash, T> Groups<K, T> {
+    fn add(&mut self, key: K, thing: T) {
+        let at = *self.by_key.entry(key).or_insert(self.all.len());
+        if at == self.all.len() {
+            self.all.push(Vec::new());
+        }
+        self.all[at].push(thing);
     }
 }

@@ -44,6 +44,7 @@ mod step;
 mod steps;
 mod target;
 pub mod test;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

@@ -1,9 +1,11 @@
 //! Blocks that reach nothing, for an earlier change has taken away what they are about; and events that meet.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::route::Template;
+use crate::route::{Index, Template};
 
 use super::ast::{Change, Frame, HttpBlock, Origin};
 use super::diagnostics as code;
@@ -11,18 +13,15 @@ use super::{Api, Side};
 
 /// Reports every block about what its older version does not have.
 pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
-    // The changes so far that move, make or remove calls, and those about messages.
-    let (mut about_calls, mut about_messages) = (Vec::new(), Vec::new());
+    // The changes so far that move, make or remove calls.
+    let mut about_calls = Vec::new();
+    let mut messages = Messages::default();
     for change in &api.changes {
         calls(change, &about_calls, diagnostics);
-        frames(change, &about_messages, diagnostics);
-        events(change, &about_messages, diagnostics);
+        messages.check(change, diagnostics);
         namespaces(change, diagnostics);
         if change.http.iter().any(|block| block.route.is_some() || block.absence.is_some()) {
             about_calls.push(change);
-        }
-        if !change.ws.is_empty() || !change.socketio.is_empty() {
-            about_messages.push(change);
         }
     }
 }
@@ -93,49 +92,108 @@ fn call_step(change: &Change, call: &Template) -> Step {
     }
 }
 
-fn frame_step<'f>(frames: &(impl Iterator<Item = &'f Frame> + Clone), name: &str) -> Step {
-    if frames.clone().any(|frame| frame.newer_name() == Some(name)) {
-        return Step::Arrives;
-    }
-    match frames.clone().find(|frame| frame.older_name() == Some(name)) {
-        Some(frame) => Step::Leaves(frame.newer_name().map(str::to_owned)),
-        None => Step::Silent,
-    }
+/// Where messages of a socket belong: the position of a WebSocket's path among all, or a namespace of Socket.IO.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Channel<'a> {
+    Path(usize),
+    Namespace(&'a str),
 }
 
-fn frames(change: &Change, earlier: &[&Change], diagnostics: &mut Vec<Diagnostic>) {
-    for block in change.ws.iter().filter(|block| block.origin == Origin::File) {
-        for side in [Side::Client, Side::Server] {
-            for frame in block.side(side).iter().flat_map(|frames| &frames.frames) {
-                let Some(name) = frame.older_name() else { continue };
-                let blocks = earlier.iter().rev().flat_map(|change| change.ws.iter().map(|block| (&change.id, block)));
-                let steps = blocks.filter(|(_, other)| other.path.covers(&block.path)).map(|(id, block)| {
-                    let frames = block.side(side).map(|frames| frames.frames.as_slice()).unwrap_or_default();
-                    (Arc::clone(id), frame_step(&frames.iter(), name))
-                });
-                report(change, frame.span, &format!("the message `{name}`"), fate(steps), diagnostics);
+/// What became of the messages that earlier changes say something of.
+#[derive(Default)]
+struct Messages<'a> {
+    /// The paths of sockets, by the position of the first of each shape.
+    paths: Index<usize>,
+    positions: HashMap<Template, usize>,
+    /// By where a message belongs, its side and its name.
+    last: HashMap<(Channel<'a>, Side, &'a str), Last>,
+    changes: usize,
+}
+
+/// What the last block that says something of a message says.
+struct Last {
+    /// The position of the block's change, and its own there.
+    place: (usize, usize),
+    /// `None`: the newer version has the message.
+    fate: Option<Fate>,
+}
+
+impl<'a> Messages<'a> {
+    /// Reports the frames and events of a change that its older version does not have, and adds what the change says.
+    fn check(&mut self, change: &'a Change, diagnostics: &mut Vec<Diagnostic>) {
+        for block in change.ws.iter().filter(|block| block.origin == Origin::File) {
+            let paths = self.paths.covering(&block.path);
+            for side in [Side::Client, Side::Server] {
+                for frame in block.side(side).iter().flat_map(|frames| &frames.frames) {
+                    let channels = paths.iter().map(|path| Channel::Path(*path));
+                    self.report(change, ("message", frame), (channels, side), diagnostics);
+                }
+            }
+        }
+        for block in change.socketio.iter().filter(|block| block.origin == Origin::File) {
+            for side in [Side::Client, Side::Server] {
+                for event in block.side(side) {
+                    let channels = std::iter::once(Channel::Namespace(&block.namespace));
+                    self.report(change, ("event", &event.frame), (channels, side), diagnostics);
+                }
+            }
+        }
+        self.add(change);
+    }
+
+    fn report(
+        &self,
+        change: &Change,
+        (what, frame): (&str, &'a Frame),
+        (channels, side): (impl Iterator<Item = Channel<'a>>, Side),
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let Some(name) = frame.older_name() else { return };
+        let found = channels.filter_map(|channel| self.last.get(&(channel, side, name)));
+        // Of the blocks of one change, the first one decides.
+        let last = found.max_by_key(|Last { place: (change, block), .. }| (*change, Reverse(*block)));
+        let fate = last.and_then(|last| last.fate.clone());
+        report(change, frame.span, &format!("the {what} `{name}`"), fate, diagnostics);
+    }
+
+    fn add(&mut self, change: &'a Change) {
+        self.changes += 1;
+        for (block, socket) in change.ws.iter().enumerate() {
+            let next = self.positions.len();
+            let path = *self.positions.entry(socket.path.shape()).or_insert(next);
+            if path == next {
+                self.paths.insert(&socket.path, path);
+            }
+            for side in [Side::Client, Side::Server] {
+                let frames = socket.side(side).into_iter().flat_map(|frames| &frames.frames);
+                frames.for_each(|frame| self.say(change, block, (Channel::Path(path), side), frame));
+            }
+        }
+        for (block, namespace) in change.socketio.iter().enumerate() {
+            for side in [Side::Client, Side::Server] {
+                let channel = Channel::Namespace(&namespace.namespace);
+                namespace.side(side).iter().for_each(|event| self.say(change, block, (channel, side), &event.frame));
+            }
+        }
+    }
+
+    fn say(&mut self, change: &Change, block: usize, (channel, side): (Channel<'a>, Side), frame: &'a Frame) {
+        let place = (self.changes, block);
+        if let Some(name) = frame.newer_name() {
+            let last = self.last.entry((channel, side, name)).or_insert(Last { place, fate: None });
+            if last.place == place || last.place.0 < self.changes {
+                *last = Last { place, fate: None };
+            }
+        }
+        if let Some(name) = frame.older_name().filter(|name| frame.newer_name() != Some(name)) {
+            let fate = || Some((Arc::clone(&change.id), frame.newer_name().map(str::to_owned)));
+            let last = self.last.entry((channel, side, name)).or_insert_with(|| Last { place, fate: fate() });
+            if last.place.0 < self.changes {
+                *last = Last { place, fate: fate() };
             }
         }
     }
 }
-
-fn events(change: &Change, earlier: &[&Change], diagnostics: &mut Vec<Diagnostic>) {
-    for block in change.socketio.iter().filter(|block| block.origin == Origin::File) {
-        for side in [Side::Client, Side::Server] {
-            for event in block.side(side) {
-                let Some(name) = event.frame.older_name() else { continue };
-                let blocks =
-                    earlier.iter().rev().flat_map(|change| change.socketio.iter().map(|block| (&change.id, block)));
-                let steps = blocks.filter(|(_, other)| other.namespace == block.namespace).map(|(id, block)| {
-                    let frames = block.side(side).iter().map(|event| &event.frame);
-                    (Arc::clone(id), frame_step(&frames, name))
-                });
-                report(change, event.frame.span, &format!("the event `{name}`"), fate(steps), diagnostics);
-            }
-        }
-    }
-}
-
 /// A namespace has one block in a change, and two events of one side must not become one: going back there would be a
 /// choice.
 fn namespaces(change: &Change, diagnostics: &mut Vec<Diagnostic>) {

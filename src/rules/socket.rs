@@ -1,23 +1,25 @@
 //! The message rules of a WebSocket path: events told apart by a discriminator, each with one fused program.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::json::edit::{Edit, Entry, Keys, Otherwise, Token, ValueEdit};
 use crate::json::{Code, Error, Item, Items, Kind, Limits, OnError, Program, Values, quote, translate, unescape};
-use crate::route::{Router, Template};
+use crate::route::{Index, Router, Template};
 use crate::version::VersionId;
 
 use super::Direction;
 use super::ast::{Change, Frame, Frames, Origin, WsBlock};
+use super::chain::MOST_OPS;
 use super::lens::{Lowered, Mode, lower_ops};
 use super::path::Part;
 use super::problem::ProblemShape;
 use super::stage::{Cause, Stage, bodies};
 use super::step::Step;
+use super::threads::{Thread, far_name, near_name, threads};
 
 /// Which side a message comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -253,32 +255,84 @@ pub(super) fn only_member(object: &[u8], name: &str, path: &[String]) -> Result<
     })
 }
 
+/// What changes say of sockets, in the order in which a request passes them.
+struct Blocks<'a> {
+    all: Vec<(Step<'a>, &'a WsBlock)>,
+    /// The positions of the blocks by their paths.
+    by_path: Index<usize>,
+}
+
+impl<'a> Blocks<'a> {
+    fn new(steps: &[Step<'a>]) -> Self {
+        let of_step = |step: &Step<'a>| {
+            let step = *step;
+            step.change.ws.iter().map(move |block| (step, block))
+        };
+        let all: Vec<_> = steps.iter().flat_map(of_step).collect();
+        let mut by_path = Index::default();
+        all.iter().enumerate().for_each(|(at, (_, block))| by_path.insert(&block.path, at));
+        Self { all, by_path }
+    }
+
+    /// Every path that some block names.
+    fn paths(&self) -> impl Iterator<Item = &'a Template> {
+        let mut seen = HashSet::new();
+        self.all.iter().map(|(_, block)| &block.path).filter(move |path| seen.insert(path.shape()))
+    }
+
+    /// The blocks about a path.
+    fn about(&self, path: &Template) -> Vec<(Step<'a>, &'a WsBlock)> {
+        let covering = self.by_path.covering(path).into_iter().map(|at| self.all[at]);
+        covering.filter(|(_, block)| is_about(block, path)).collect()
+    }
+}
+
+fn is_about(block: &WsBlock, path: &Template) -> bool {
+    match block.origin {
+        Origin::File => block.path.covers(path),
+        // What is said of a shape was said of every path by itself.
+        Origin::Shape => block.path.same_shape(path),
+    }
+}
+
 /// Compiles the sockets of the changes between a client's version and a backend's, in the order in which a request
 /// passes them.
 pub(super) fn compile(steps: &[Step<'_>]) -> Router<Socket> {
     let mut router = Router::new();
-    let mut paths: Vec<&Template> = Vec::new();
-    for block in steps.iter().flat_map(|step| &step.change.ws) {
-        if !paths.iter().any(|path| path.same_shape(&block.path)) {
-            paths.push(&block.path);
-        }
-    }
-    for path in paths {
-        let about = |block: &WsBlock| match block.origin {
-            Origin::File => block.path.covers(path),
-            // What is said of a shape was said of every path by itself.
-            Origin::Shape => block.path.same_shape(path),
+    let blocks = Blocks::new(steps);
+    for path in blocks.paths() {
+        let about = blocks.about(path);
+        let client = side(&about, Side::Client);
+        let socket = Socket {
+            client: Events::compile(&client),
+            server: Events::compile(&side(&about, Side::Server)),
+            errors: replies(&client),
         };
-        router.insert(
-            path,
-            Socket {
-                client: Events::compile(&side(steps, Side::Client, about)),
-                server: Events::compile(&side(steps, Side::Server, about)),
-                errors: replies(&side(steps, Side::Client, about)),
-            },
-        );
+        router.insert(path, socket);
     }
     router
+}
+
+/// Whether the messages of all sockets together meet few enough ops to look further.
+pub(super) fn is_bearable(steps: &[Step<'_>]) -> bool {
+    let blocks = Blocks::new(steps);
+    let mut ops = 0;
+    for path in blocks.paths() {
+        let about = blocks.about(path);
+        for from in [Side::Client, Side::Server] {
+            let steps = side(&about, from);
+            let Some(threads) = threads_of(&steps) else { return false };
+            ops += about.len() + threads.iter().map(|thread| ops_of(&steps, thread)).sum::<usize>();
+            if ops > MOST_OPS {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+fn ops_of(steps: &Steps<'_>, thread: &Thread<'_>) -> usize {
+    thread.met.iter().map(|(step, at)| 1 + steps[*step].1.frames[*at].ops.len()).sum()
 }
 
 fn replies(steps: &Steps<'_>) -> Vec<Reply> {
@@ -289,61 +343,69 @@ fn replies(steps: &Steps<'_>) -> Vec<Reply> {
     said.collect()
 }
 
-/// What the messages of one side pass, in their order; the steps are in that of a request.
-fn side<'a>(
-    steps: &[Step<'a>],
-    side: Side,
-    is_about: impl Fn(&WsBlock) -> bool,
-) -> Vec<(&'a Change, &'a Frames, Direction)> {
-    let mut all = Vec::new();
-    for Step { change, direction } in steps.iter().copied() {
-        let frames = change.ws.iter().filter(|block| is_about(block)).filter_map(|block| block.side(side));
-        let direction = if side == Side::Client { direction } else { direction.turned() };
-        all.extend(frames.map(|frames| (change, frames, direction)));
-    }
+/// What the messages of one side pass, in their order; the blocks are in that of a request.
+fn side<'a>(blocks: &[(Step<'a>, &'a WsBlock)], side: Side) -> Vec<(&'a Change, &'a Frames, Direction)> {
+    let of_block = |(step, block): &(Step<'a>, &'a WsBlock)| {
+        let direction = if side == Side::Client { step.direction } else { step.direction.turned() };
+        Some((step.change, block.side(side)?, direction))
+    };
+    let mut all: Vec<_> = blocks.iter().filter_map(of_block).collect();
     if side == Side::Server {
         all.reverse();
     }
     all
 }
 
+/// What the messages of one side of a socket at this path pass, in their order.
+fn side_at<'a>(steps: &[Step<'a>], from: Side, path: &str) -> Vec<(&'a Change, &'a Frames, Direction)> {
+    let blocks = Blocks::new(steps).all.into_iter().filter(|(_, block)| block.path.match_path(path).is_some());
+    side(&blocks.collect::<Vec<_>>(), from)
+}
+
 /// What the messages of this name meet on their way, by their name as the sender spells it; `None`: they are dropped.
 pub(super) fn stages<'a>(steps: &[Step<'a>], from: Side, path: &str, name: &str) -> Option<Vec<Stage<'a>>> {
-    stages_of(&side(steps, from, |block| block.path.match_path(path).is_some()), name)
+    let steps = side_at(steps, from, path);
+    let thread = threads_of(&steps).unwrap_or_default().into_iter().find(|thread| thread.name == Some(name));
+    thread.map_or(Some(Vec::new()), |thread| stages_of(&steps, &thread))
 }
 
 /// The names, as the sender spells them, of the messages of one side that have rules.
 pub(super) fn names(steps: &[Step<'_>], from: Side, path: &str) -> Vec<String> {
-    let all = side(steps, from, |block| block.path.match_path(path).is_some());
-    sender_names(all.iter().map(|(_, frames, direction)| (frames.frames.iter(), *direction)))
+    let threads = threads_of(&side_at(steps, from, path)).unwrap_or_default();
+    threads.iter().filter_map(|thread| thread.name).map(str::to_owned).collect()
 }
 
 type Steps<'a> = [(&'a Change, &'a Frames, Direction)];
+
+fn threads_of<'a>(steps: &Steps<'a>) -> Option<Vec<Thread<'a>>> {
+    threads(steps.iter().map(|(_, frames, direction)| (frames.frames.iter(), *direction)))
+}
 
 impl Events {
     /// Of the steps in the order in which messages pass them.
     fn compile(steps: &Steps<'_>) -> Self {
         let mut events = Self::default();
-        for name in sender_names(steps.iter().map(|(_, frames, direction)| (frames.frames.iter(), *direction))) {
-            let keys = discriminator(steps, &name);
-            let known = events.discriminators.iter().position(|other| *other == keys);
-            let discriminator = known.unwrap_or(events.discriminators.len());
-            if known.is_none() {
-                events.discriminators.push(keys);
+        let mut known: HashMap<Keys, usize> = HashMap::new();
+        for thread in threads_of(steps).unwrap_or_default() {
+            let Some(name) = thread.name else { continue };
+            let keys = discriminator(steps, &thread);
+            let discriminator = *known.entry(keys.clone()).or_insert(events.discriminators.len());
+            if discriminator == events.discriminators.len() {
+                events.discriminators.push(keys.clone());
             }
-            events.by_name.insert(name.clone(), Event { discriminator, plan: plan(steps, &name) });
+            events.by_name.insert(name.to_owned(), Event { discriminator, plan: plan(steps, &thread, name, &keys) });
         }
         events
     }
 }
 
-/// Where the sender's messages of this name say it. Rules say where the older version has it; where the newer does,
-/// an op may have put it elsewhere.
-fn discriminator(steps: &Steps<'_>, name: &str) -> Keys {
-    let own =
-        |frames: &Frames, direction| frames.frames.iter().position(|frame| near_name(frame, direction) == Some(name));
-    let found = steps.iter().find_map(|(_, frames, direction)| Some((*frames, *direction, own(frames, *direction)?)));
-    let Some((frames, direction, at)) = found else { return Keys::new() };
+/// Where the sender has what a message says its name with. Rules say where the older version has it; where the newer
+/// does, an op may have put it elsewhere.
+fn discriminator(steps: &Steps<'_>, thread: &Thread<'_>) -> Keys {
+    let Some((frames, direction, at)) = thread.met.first().map(|(step, at)| (steps[*step].1, steps[*step].2, *at))
+    else {
+        return Keys::new();
+    };
     match direction {
         Direction::Up => frames.discriminator.clone(),
         Direction::Down => {
@@ -383,60 +445,14 @@ fn path_of(value: &[u8], wanted: &[u8]) -> Option<Keys> {
     }
 }
 
-/// The names, as the sender spells them, of all events that have rules. A step is what one block says of one side.
-pub(super) fn sender_names<'f, F>(steps: impl Iterator<Item = (F, Direction)>) -> Vec<String>
-where
-    F: Iterator<Item = &'f Frame> + Clone,
-{
-    let steps: Vec<(F, Direction)> = steps.collect();
-    let mut names: Vec<String> = Vec::new();
-    for (at, (frames, direction)) in steps.iter().enumerate() {
-        for frame in frames.clone() {
-            let mut name = near_name(frame, *direction).map(str::to_owned);
-            for (earlier, direction) in steps[..at].iter().rev() {
-                name = name.and_then(|name| name_before(earlier.clone(), &name, *direction));
-            }
-            names.extend(name.filter(|name| !names.contains(name)));
-        }
-    }
-    names
-}
-
-/// A frame's name on the side that its messages come from, if that side has it.
-pub(super) fn near_name(frame: &Frame, direction: Direction) -> Option<&str> {
-    match direction {
-        Direction::Up => frame.older_name(),
-        Direction::Down => frame.newer_name(),
-    }
-}
-
-pub(super) fn far_name(frame: &Frame, direction: Direction) -> Option<&str> {
-    near_name(frame, direction.turned())
-}
-
-/// What an event was called before a step, if anything was.
-fn name_before<'f>(
-    frames: impl Iterator<Item = &'f Frame> + Clone,
-    name: &str,
-    direction: Direction,
-) -> Option<String> {
-    if let Some(frame) = frames.clone().find(|frame| far_name(frame, direction) == Some(name)) {
-        return near_name(frame, direction).map(str::to_owned);
-    }
-    // A name that the step gives away does not come through as it is.
-    let taken = frames.into_iter().any(|frame| near_name(frame, direction) == Some(name));
-    (!taken).then(|| name.to_owned())
-}
-
-fn plan(steps: &Steps<'_>, name: &str) -> Plan {
-    let Some(stages) = stages_of(steps, name) else { return Plan::Drop };
+fn plan(steps: &Steps<'_>, thread: &Thread<'_>, name: &str, keys: &Keys) -> Plan {
+    let Some(stages) = stages_of(steps, thread) else { return Plan::Drop };
     let mut entries = bodies(&stages);
-    let keys = discriminator(steps, name);
     let is_read =
-        |entry: &Entry| entry.guard.is_empty() && matches!(&entry.edit, Edit::Change { at, .. } if is_at(at, &keys));
+        |entry: &Entry| entry.guard.is_empty() && matches!(&entry.edit, Edit::Change { at, .. } if is_at(at, keys));
     if entries.first().is_some_and(|first| !is_read(first)) {
         // A program sees what it reads, and so whether it stands there twice.
-        entries.insert(0, Entry { guard: Vec::new(), edit: named(&keys, name, name), change: None });
+        entries.insert(0, Entry { guard: Vec::new(), edit: named(keys, name, name), change: None });
     }
     Plan::Translate(Arc::new(Program::fuse(entries)))
 }
@@ -445,15 +461,14 @@ fn is_at(at: &[Token], keys: &Keys) -> bool {
     at.len() == keys.len() && at.iter().zip(keys).all(|(token, key)| matches!(token, Token::Key(name) if name == key))
 }
 
-fn stages_of<'a>(steps: &Steps<'a>, name: &str) -> Option<Vec<Stage<'a>>> {
+fn stages_of<'a>(steps: &Steps<'a>, thread: &Thread<'a>) -> Option<Vec<Stage<'a>>> {
+    thread.end?;
     let mut stages = Vec::new();
-    let mut name = name.to_owned();
-    for (change, frames, direction) in steps.iter().copied() {
-        let Some(frame) = frames.frames.iter().find(|frame| near_name(frame, direction) == Some(&name)) else {
-            continue;
-        };
-        let renamed = far_name(frame, direction)?.to_owned();
-        let rename = (renamed != name).then(|| rename(change, &frames.discriminator, &name, &renamed));
+    for (step, at) in &thread.met {
+        let (change, frames, direction) = steps[*step];
+        let frame = &frames.frames[*at];
+        let names = near_name(frame, direction).zip(far_name(frame, direction)).filter(|(near, far)| near != far);
+        let rename = names.map(|(near, far)| rename(change, &frames.discriminator, near, far));
         let ops = Stage::all(change, &frame.ops, direction, Mode::Full);
         // The discriminator is where the older version has it: it changes before the ops going up, after them
         // going down.
@@ -461,7 +476,6 @@ fn stages_of<'a>(steps: &Steps<'a>, name: &str) -> Option<Vec<Stage<'a>>> {
             Direction::Up => stages.extend(rename.into_iter().chain(ops)),
             Direction::Down => stages.extend(ops.into_iter().chain(rename)),
         }
-        name = renamed;
     }
     Some(stages)
 }

@@ -10,11 +10,11 @@ use bytes::Bytes;
 
 use crate::json::{Code, Error, Kind, Limits, Program, Values, translate};
 
-use super::ast::{ArgumentList, Change, Event};
+use super::ast::{ArgumentList, Change, Event, SocketIoBlock};
 use super::lens::Mode;
-use super::socket::{far_name, near_name, sender_names};
 use super::stage::{Cause, Stage, bodies};
 use super::step::Step;
+use super::threads::{Thread, far_name, near_name, threads};
 use super::{Direction, Side};
 
 /// The event rules of one namespace.
@@ -155,30 +155,47 @@ type Steps<'a> = [(&'a Change, &'a [Event], Direction)];
 /// Compiles the namespaces of the changes between a client's version and a backend's, in the order in which a request
 /// passes them.
 pub(super) fn compile(steps: &[Step<'_>]) -> BTreeMap<String, Namespace> {
-    let mut namespaces: BTreeMap<String, Namespace> = BTreeMap::new();
-    for namespace in steps.iter().flat_map(|step| &step.change.socketio).map(|block| &block.namespace) {
-        if namespaces.contains_key(namespace) {
-            continue;
-        }
-        let plans = |from| plans(&side(steps, namespace, from));
-        let compiled = Namespace { client: plans(Side::Client), server: plans(Side::Server) };
-        namespaces.insert(namespace.clone(), compiled);
-    }
-    namespaces
+    let compiled = blocks(steps).into_iter().map(|(namespace, blocks)| {
+        let plans = |from| plans(&side(&blocks, from));
+        (namespace.to_owned(), Namespace { client: plans(Side::Client), server: plans(Side::Server) })
+    });
+    compiled.collect()
 }
 
-/// What the events of one side pass, in their order; the steps are in that of a request.
-fn side<'a>(steps: &[Step<'a>], namespace: &str, from: Side) -> Vec<(&'a Change, &'a [Event], Direction)> {
-    let mut all = Vec::new();
-    for Step { change, direction } in steps.iter().copied() {
-        let direction = if from == Side::Client { direction } else { direction.turned() };
-        let about = change.socketio.iter().filter(|block| block.namespace == namespace);
-        all.extend(about.map(|block| (change, block.side(from), direction)));
+/// Whether the events of all namespaces together meet few enough ops to look further.
+pub(super) fn is_bearable(steps: &[Step<'_>]) -> bool {
+    let blocks = blocks(steps);
+    let sides = blocks.values().flat_map(|blocks| [Side::Client, Side::Server].map(|from| side(blocks, from)));
+    sides.map(|steps| threads_of(&steps).map(|_| ())).collect::<Option<()>>().is_some()
+}
+
+/// What changes say of each namespace, in the order in which a request passes them.
+fn blocks<'a>(steps: &[Step<'a>]) -> BTreeMap<&'a str, Vec<(Step<'a>, &'a SocketIoBlock)>> {
+    let mut all: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for step in steps {
+        for block in &step.change.socketio {
+            all.entry(&block.namespace).or_default().push((*step, block));
+        }
     }
+    all
+}
+
+/// What the events of one side pass, in their order; the blocks are in that of a request.
+fn side<'a>(blocks: &[(Step<'a>, &'a SocketIoBlock)], from: Side) -> Vec<(&'a Change, &'a [Event], Direction)> {
+    let of_block = |(step, block): &(Step<'a>, &'a SocketIoBlock)| {
+        let direction = if from == Side::Client { step.direction } else { step.direction.turned() };
+        (step.change, block.side(from), direction)
+    };
+    let mut all: Vec<_> = blocks.iter().map(of_block).collect();
     if from == Side::Server {
         all.reverse();
     }
     all
+}
+
+/// What the events of one side of a namespace pass, in their order.
+fn side_of<'a>(steps: &[Step<'a>], namespace: &str, from: Side) -> Vec<(&'a Change, &'a [Event], Direction)> {
+    side(&blocks(steps).remove(namespace).unwrap_or_default(), from)
 }
 
 /// What an event's list of arguments, or that of its acknowledgement, meets on its way, by the event's name as its
@@ -188,47 +205,48 @@ pub(super) fn stages<'a>(
     (namespace, from, name): (&str, Side, &str),
     list: ArgumentList,
 ) -> Option<(Vec<Stage<'a>>, String)> {
-    let (met, name) = met(&side(steps, namespace, from), name.to_owned());
-    name.map(|name| (stages_of(&met, list), name))
+    let steps = side_of(steps, namespace, from);
+    let thread = threads_of(&steps).unwrap_or_default().into_iter().find(|thread| thread.name == Some(name));
+    let Some(thread) = thread else { return Some((Vec::new(), name.to_owned())) };
+    Some((stages_of(&met(&steps, &thread), list), thread.end?.to_owned()))
 }
 
 /// The names, as the sender spells them, of the events of one side that have rules.
 pub(super) fn names(steps: &[Step<'_>], from: Side, namespace: &str) -> Vec<String> {
-    names_of(&side(steps, namespace, from))
+    let threads = threads_of(&side_of(steps, namespace, from)).unwrap_or_default();
+    threads.iter().filter_map(|thread| thread.name).map(str::to_owned).collect()
 }
 
-fn names_of(steps: &Steps<'_>) -> Vec<String> {
-    sender_names(steps.iter().map(|(_, events, way)| (events.iter().map(|event| &event.frame), *way)))
+fn threads_of<'a>(steps: &Steps<'a>) -> Option<Vec<Thread<'a>>> {
+    threads(steps.iter().map(|(_, events, way)| (events.iter().map(|event| &event.frame), *way)))
 }
 
 /// The plans of one side's events, of the steps in the order in which they pass them.
 fn plans(steps: &Steps<'_>) -> BTreeMap<String, EventPlan> {
-    names_of(steps).into_iter().map(|name| (name.clone(), plan(steps, name))).collect()
+    let threads = threads_of(steps).unwrap_or_default();
+    threads.iter().filter_map(|thread| Some((thread.name?.to_owned(), plan(steps, thread)))).collect()
 }
 
-fn plan(steps: &Steps<'_>, name: String) -> EventPlan {
-    let (met, name) = met(steps, name);
+fn plan(steps: &Steps<'_>, thread: &Thread<'_>) -> EventPlan {
+    let met = met(steps, thread);
     let program = |list| Arc::new(Program::fuse(bodies(&stages_of(&met, list))));
-    EventPlan { name, arguments: program(ArgumentList::Event), acknowledgement: program(ArgumentList::Ack) }
+    EventPlan {
+        name: thread.end.map(str::to_owned),
+        arguments: program(ArgumentList::Event),
+        acknowledgement: program(ArgumentList::Ack),
+    }
 }
 
 /// An event as a change knows it, and which way it passes that change.
 type Met<'a> = (&'a Change, &'a Event, Direction);
 
-/// What says something of an event on its way, and what the receiver calls it; `None`: it must not see it.
-fn met<'a>(steps: &Steps<'a>, name: String) -> (Vec<Met<'a>>, Option<String>) {
-    let (mut met, mut name) = (Vec::new(), Some(name));
-    for (change, events, way) in steps.iter().copied() {
-        let found =
-            events.iter().find(|event| near_name(&event.frame, way).is_some_and(|n| Some(n) == name.as_deref()));
-        let Some(event) = found else { continue };
-        met.push((change, event, way));
-        name = far_name(&event.frame, way).map(str::to_owned);
-        if name.is_none() {
-            break;
-        }
-    }
-    (met, name)
+/// What says something of an event on its way.
+fn met<'a>(steps: &Steps<'a>, thread: &Thread<'a>) -> Vec<Met<'a>> {
+    let of_step = |(step, at): &(usize, usize)| {
+        let (change, events, way) = steps[*step];
+        (change, &events[*at], way)
+    };
+    thread.met.iter().map(of_step).collect()
 }
 
 /// An acknowledgement goes back the way that its event came.

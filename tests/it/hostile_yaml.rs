@@ -225,6 +225,35 @@ fn very_many_blocks_take_their_time_only() {
 }
 
 #[test]
+fn very_many_changes_of_one_socket_take_their_time_only() {
+    let ops = |n: usize| format!("ops: [{{rename: {{/k{n}: n{n}}}}}]");
+    let ws = |path: &str, frame: &str| format!("{{ws: {path}, server: {{discriminator: /type, frames: {{{frame}}}}}}}");
+    let socketio = |path: &str, event: &str| format!("{{socketio: {path}, client: {{events: {{{event}}}}}}}");
+    let args = |n: usize| format!("args: [{{rename: {{/0/k{n}: n{n}}}}}]");
+    let check = |name: &str, block: &dyn Fn(usize) -> String, want: &[&str]| {
+        assert_eq!(codes_of_blocks(MANY, block).into_iter().collect::<Vec<_>>(), *want, "{name}");
+    };
+    check("frames", &|n| ws("/s", &format!("f{n}: {{{}}}", ops(n))), &[]);
+    check("names", &|n| ws("/s", &format!("f{n}: {{as: f{}}}", n + 1)), &[]);
+    check("one frame", &|n| ws("/s", &format!("f: {{{}}}", ops(n))), &[]);
+    check("one frame, paths", &|n| ws(&format!("/s{n}"), &format!("f: {{{}}}", ops(n))), &[]);
+    check("events", &|n| socketio("/s", &format!("f{n}: {{{}}}", args(n))), &[]);
+    check("one event", &|n| socketio("/s", &format!("f: {{{}}}", args(n))), &[]);
+    check("one event, namespaces", &|n| socketio(&format!("/s{n}"), &format!("f: {{{}}}", args(n))), &[]);
+    // Each of half of the frames is called as one that the other half is about; or has half of the paths.
+    let names_meet = |n: usize| match n {
+        n if n < MANY / 2 => ws("/s", &format!("f{n}: {{as: f}}")),
+        n => ws("/s", &format!("f: {{{}}}", ops(n))),
+    };
+    let paths_meet = |n: usize| match n % 2 {
+        0 => ws("\"/*\"", &format!("f{n}: {{{}}}", ops(n))),
+        _ => ws(&format!("/s{n}"), &format!("f{n}: {{{}}}", ops(n))),
+    };
+    check("names that meet", &names_meet, &["YM007"]);
+    check("paths that meet", &paths_meet, &["YM007"]);
+}
+
+#[test]
 fn losses_that_are_taken_along_too_often_are_refused() {
     let losses = many(MANY, |n| format!("{{limit: {{at: /d/k{n}, max: 1, over: clamp}}}}"));
     let moves = many(MANY, |n| format!("{{rename: {{/d: e{n}}}}}, {{rename: {{/e{n}: d}}}}"));

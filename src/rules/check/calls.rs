@@ -38,6 +38,11 @@ pub(super) fn check_pairs(api: &Api, diagnostics: &mut Vec<Diagnostic>) -> bool 
                 "this change and those before it have too many ops on too many calls",
                 "write fewer ops about every call, and about shapes that many calls have",
             ),
+            TooMuch::Messages => (
+                yaml_code::LIMIT,
+                "this change and those before it have too many ops on too many messages of sockets",
+                "write fewer ops about every path of a socket, and let no message get the name of another that stays",
+            ),
         };
         let mut diagnostic = Diagnostic::error(code, &change.file, change.span, what);
         diagnostic.help(help);
