@@ -107,11 +107,18 @@ impl<'a> Editor<'a> {
         Ok(Some(node))
     }
 
+    /// Whether what fails may stay as it is. That an envelope is missing is known only when what would have to stay has
+    /// left, where a document streams; so it may not stay where one is held either.
     fn may_skip(&self, error: &Error) -> bool {
         self.values.on_error == OnError::BestEffort
             && !matches!(
                 error.code,
-                Code::TooLarge | Code::TooDeep | Code::DuplicateKey | Code::JqExhausted | Code::Dropped
+                Code::TooLarge
+                    | Code::TooDeep
+                    | Code::DuplicateKey
+                    | Code::JqExhausted
+                    | Code::Dropped
+                    | Code::NotEnveloped
             )
     }
 
