@@ -27,7 +27,21 @@ pub(super) fn plain_end(buf: &[u8], mut pos: usize) -> usize {
             pos = plain_blocks(buf, pos);
         }
     }
-    buf.get(pos..).unwrap_or_default().iter().position(|&b| is_special(b)).map_or(buf.len(), |n| pos + n)
+    last_plain_end(buf, pos)
+}
+
+/// The same, where less than a block is left.
+#[inline]
+fn last_plain_end(buf: &[u8], pos: usize) -> usize {
+    match buf.last_chunk() {
+        Some(last) => {
+            // Marks of bytes before `pos` go.
+            let left = buf.len().saturating_sub(pos);
+            let special = special(last) >> (BLOCK - left);
+            pos + left.min(special.trailing_zeros() as usize)
+        }
+        None => buf.iter().skip(pos).position(|&b| is_special(b)).map_or(buf.len(), |n| pos + n),
+    }
 }
 
 fn plain_blocks(buf: &[u8], mut pos: usize) -> usize {

@@ -353,6 +353,13 @@ fn offset(zone: &[u8]) -> Option<i64> {
 }
 
 fn digits(text: &[u8]) -> Option<i64> {
+    if let (9..=16, Some(first), Some(last)) = (text.len(), text.first_chunk(), text.last_chunk()) {
+        // The first ones without those that are among the last eight, and zeros before them.
+        let more = 8 * (16 - text.len());
+        let padded = u128::from(u64::from_le_bytes(*first)) << 64 | u128::from(u64::from_le_bytes(*b"00000000"));
+        let first = (padded << more).to_le_bytes();
+        return Some(100_000_000 * i64::from(eight_digits(*first.last_chunk()?)?) + i64::from(eight_digits(*last)?));
+    }
     let (eights, rest) = text.as_chunks::<8>();
     let number = eights.iter().try_fold(0, |n, eight| Some(n * 100_000_000 + i64::from(eight_digits(*eight)?)))?;
     rest.iter().try_fold(number, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))

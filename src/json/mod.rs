@@ -13,8 +13,8 @@
 //!
 //! Most objects of a list, and most messages of a socket, have the names of the one before in the same order: a
 //! `stencil` of that one reads the next in a fraction of the time, and `translator::replay` does with it what was done
-//! with the first. What does not fit takes the long way, with the same result. An object that a chunk cuts is gone on
-//! with in the next.
+//! with the first; `translator::whole` does so with a document that is there as a whole. What does not fit takes the long
+//! way, with the same result. An object that a chunk cuts is gone on with in the next.
 
 mod apply;
 mod blocks;

@@ -14,6 +14,8 @@ pub(super) struct Page {
     /// The text up to `end`, and bytes that mean nothing.
     text: Vec<u8>,
     end: usize,
+    /// Where short texts are made that are appended then.
+    aside: Vec<u8>,
 }
 
 impl Page {
@@ -55,12 +57,14 @@ impl Page {
         self.end = end;
     }
 
-    /// Appends `bytes[from..to]`: in blocks if it is short, which is faster than to ask how long it is.
+    /// Appends `bytes[from..to]` where the text ends, at `end`; where it ends then, which [`Page::end_at`] has to be told
+    /// before anything else is done: a number that is handed on from one to the next stays in a register. It is copied in
+    /// blocks if it is short, which is faster than to ask how long it is.
     #[inline]
-    pub(super) fn append(&mut self, bytes: &[u8], from: usize, to: usize) {
+    pub(super) fn append(&mut self, end: usize, bytes: &[u8], from: usize, to: usize) -> usize {
         let len = to.saturating_sub(from);
         let source = bytes.get(from..).and_then(<[u8]>::first_chunk::<BLOCK>);
-        let room = self.text.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut::<BLOCK>);
+        let room = self.text.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<BLOCK>);
         match (source, room) {
             (Some(source), Some(room)) if len <= BLOCK => {
                 room[..16].copy_from_slice(&source[..16]);
@@ -70,21 +74,30 @@ impl Page {
                 if len > 32 {
                     room[32..].copy_from_slice(&source[32..]);
                 }
-                self.end += len;
+                end + len
             }
-            _ => self.extend(bytes.get(from..from + len).unwrap_or_default()),
+            _ => self.append_long(end, bytes.get(from..from + len).unwrap_or_default()),
         }
     }
 
-    /// Appends the time that a number is, where it is one: times are written where they stay, since lists are full of
-    /// them.
+    #[inline(never)]
+    fn append_long(&mut self, end: usize, bytes: &[u8]) -> usize {
+        self.end = end;
+        self.extend(bytes);
+        self.end
+    }
+
+    /// Appends, in the same way, the time that a number is, where it is one: times are written where they stay, since
+    /// lists are full of them.
     #[inline]
-    pub(super) fn append_time(&mut self, unit: Unit, value: &[u8]) -> bool {
-        self.make_room(TIME);
-        let room = self.text.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut::<TIME>);
-        let len = room.and_then(|room| unit.write(value, room));
-        self.end += len.unwrap_or(0);
-        len.is_some()
+    pub(super) fn append_time(&mut self, end: usize, unit: Unit, value: &[u8]) -> Option<usize> {
+        let room = self.text.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<TIME>)?;
+        Some(end + unit.write(value, room)?)
+    }
+
+    /// Says where the text ends.
+    pub(super) fn end_at(&mut self, end: usize) {
+        self.end = end.min(self.text.len());
     }
 
     /// Lets something append to the text.
@@ -92,6 +105,16 @@ impl Page {
         self.text.truncate(self.end);
         let done = append(&mut self.text);
         self.end = self.text.len();
+        done
+    }
+
+    /// Lets something append to the text what is short: the room after the text stays.
+    pub(super) fn with_short<T>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let mut aside = std::mem::take(&mut self.aside);
+        let done = append(&mut aside);
+        self.extend(&aside);
+        aside.clear();
+        self.aside = aside;
         done
     }
 
@@ -118,7 +141,8 @@ mod tests {
         let (mut page, mut want) = (Page::default(), Vec::new());
         for len in (0..=200).chain([64, 63, 65]) {
             page.make_room(if len % 3 == 0 { BLOCK } else { 0 });
-            page.append(&source, len / 2, len / 2 + len);
+            let end = page.append(page.len(), &source, len / 2, len / 2 + len);
+            page.end_at(end);
             want.extend_from_slice(&source[len / 2..len / 2 + len]);
             if len % 7 == 0 {
                 page.with(|text| text.push(b'|'));

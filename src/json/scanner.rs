@@ -326,11 +326,12 @@ impl Skipper {
 
     /// Forgets the value at hand.
     pub(super) fn reset(&mut self) {
-        let mut elements = self.elements.take();
+        let (mut elements, mut levels) = (self.elements.take(), std::mem::take(&mut self.levels));
         if let Some(elements) = &mut elements {
             elements.reset();
         }
-        *self = Self { elements, ..Self::default() };
+        levels.depth = 0;
+        *self = Self { levels, elements, ..Self::default() };
     }
 
     /// Positions in the buffer mean nothing any more.

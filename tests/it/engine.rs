@@ -69,6 +69,7 @@ pub(crate) fn translate_or(on_error: OnError, program: &Arc<Program>, text: &str
     let whole = feed(&mut || usize::MAX);
     assert_eq!(feed(&mut || 1), whole, "byte by byte: {text} under\n{program}");
     assert_eq!(at_once(program, text, on_error), whole, "at once: {text} under\n{program}");
+    assert_eq!(feed(&mut || usize::MAX), whole, "once more: {text} under\n{program}");
     let mut random = Random(seed);
     // Few bytes at a time, and a few pieces of any size.
     for most in [9, text.len().max(1)] {

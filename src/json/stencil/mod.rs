@@ -9,6 +9,8 @@
 mod draft;
 mod known;
 
+use std::num::NonZeroUsize;
+
 use super::blocks::{plain_end, short_integer_end};
 use super::scanner::{Skip, Skipper, Text, Token};
 use draft::Draft;
@@ -144,18 +146,15 @@ impl Stencil {
     ) -> Option<usize> {
         let ends = laid.ends.0.get_mut(first + 1..)?;
         for (number, (gap, end)) in self.gaps.get(first..)?.iter().zip(ends).enumerate() {
-            let room = room - usize::from(gap.levels);
             let Some(value) = gap.text.pass(bytes, pos) else {
                 let within = gap.text.pass_rest(bytes, pos, 0).err().flatten();
                 return laid.stop(first + number, within);
             };
-            match value_end(bytes, value, room, &mut laid.skipper) {
-                Ok(after) => pos = after,
-                Err(stop) => {
-                    let within = laid.within(stop, bytes, value, room);
-                    return laid.stop(first + number, within);
-                }
-            }
+            let Some(after) = value_end(bytes, value, room, gap.levels, &mut laid.skipper) else {
+                let within = laid.within(bytes, value, room - usize::from(gap.levels));
+                return laid.stop(first + number, within);
+            };
+            pos = after.get();
             *end = before + pos;
         }
         match self.end.pass(bytes, pos) {
@@ -211,14 +210,9 @@ impl Laid {
 
     /// Where in the value at `pos`, at which there was no passing, the buffer ends, if that is why.
     #[cold]
-    fn within(&mut self, stop: Stop, bytes: &[u8], pos: usize, room: usize) -> Option<Within> {
-        match stop {
-            Stop::InText => Some(Within::Scalar(Token::Text(Text::Plain))),
-            Stop::Elsewhere => {
-                self.skipper.reset();
-                pass_value(bytes, pos, START, room, &mut self.skipper).err().flatten()
-            }
-        }
+    fn within(&mut self, bytes: &[u8], pos: usize, room: usize) -> Option<Within> {
+        self.skipper.reset();
+        pass_value(bytes, pos, START, room, &mut self.skipper).err().flatten()
     }
 
     /// The object does not fit, or the buffer ends in it.
@@ -264,77 +258,79 @@ impl Fixed {
 impl Word {
     fn new(text: &[u8]) -> Option<Self> {
         let mask = if text.len() == 16 { u128::MAX } else { (1 << (8 * text.len())) - 1 };
-        Some(Self { bits: load_last(text), mask, len: u8::try_from(text.len()).ok()? })
+        Some(Self { bits: load_few(text), mask, len: u8::try_from(text.len()).ok()? })
     }
 
     /// The end of the word at `pos`.
     #[inline]
     fn pass(&self, bytes: &[u8], pos: usize) -> Option<usize> {
-        let rest = bytes.get(pos..)?;
-        let bits = match rest.first_chunk() {
+        let bits = match bytes.get(pos..)?.first_chunk() {
             Some(chunk) => u128::from_le_bytes(*chunk),
-            None => load_last(rest),
+            None => load_last(bytes, pos),
         };
         ((bits ^ self.bits) & self.mask == 0).then_some(pos + usize::from(self.len))
     }
 }
 
-/// The last bytes, and zeros, which no outline has.
+/// The last bytes, from `pos` on, and zeros, which no outline has.
 #[inline(never)]
-fn load_last(rest: &[u8]) -> u128 {
+fn load_last(bytes: &[u8], pos: usize) -> u128 {
+    match bytes.last_chunk() {
+        Some(last) => {
+            u128::from_le_bytes(*last).unbounded_shr(u32::try_from(8 * (pos + 16 - bytes.len())).unwrap_or(128))
+        }
+        None => load_few(&bytes[pos..]),
+    }
+}
+
+fn load_few(bytes: &[u8]) -> u128 {
     let mut chunk = [0; 16];
-    chunk[..rest.len()].copy_from_slice(rest);
+    chunk[..bytes.len()].copy_from_slice(bytes);
     u128::from_le_bytes(chunk)
 }
 
-/// Why a value was not passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    /// The buffer ends in the text of a string, and not in an escape.
-    InText,
-    /// It ends elsewhere, or something is wrong.
-    Elsewhere,
-}
-
-/// The end of the value at `pos`, if it is valid and ends in the buffer.
+/// The end of the value at `pos`, if it is valid and ends in the buffer. There may be `room` levels around the object and
+/// in it, of which `levels` are around the value.
+///
+/// A number that is never 0 is one that stays in a register, and each value waits for the end of the one before.
 #[inline]
-fn value_end(bytes: &[u8], pos: usize, room: usize, skipper: &mut Skipper) -> Result<usize, Stop> {
-    match bytes.get(pos) {
-        Some(b'"') => {
+fn value_end(bytes: &[u8], pos: usize, room: usize, levels: u8, skipper: &mut Skipper) -> Option<NonZeroUsize> {
+    match bytes.get(pos)? {
+        b'"' => {
             let end = plain_end(bytes, pos + 1);
-            match bytes.get(end) {
-                Some(b'"') => Ok(end + 1),
-                Some(_) => scalar_end(Token::Text(Text::Plain), bytes, end),
-                None => Err(Stop::InText),
+            match bytes.get(end)? {
+                b'"' => NonZeroUsize::new(end + 1),
+                _ => scalar_end(Token::Text(Text::Plain), bytes, end),
             }
         }
-        Some(b'1'..=b'9') => match short_integer_end(bytes, pos + 1) {
-            Some(end) => Ok(end),
+        b'1'..=b'9' => match short_integer_end(bytes, pos + 1) {
+            Some(end) => NonZeroUsize::new(end),
             None => scalar_end(Token::None, bytes, pos),
         },
-        _ => other_end(bytes, pos, room, skipper),
+        _ => other_end(bytes, pos, room - usize::from(levels), skipper),
     }
 }
 
-/// The same of a value that is no string and no positive number.
+/// The same of a value that is no string and no positive number, and may nest `room` levels.
 #[inline]
-fn other_end(bytes: &[u8], pos: usize, room: usize, skipper: &mut Skipper) -> Result<usize, Stop> {
+fn other_end(bytes: &[u8], pos: usize, room: usize, skipper: &mut Skipper) -> Option<NonZeroUsize> {
     let rest = bytes.get(pos..).unwrap_or_default();
-    match rest {
-        [b'[', b']', ..] | [b'{', b'}', ..] if room > 0 => Ok(pos + 2),
+    let end = match rest {
+        [b'[', b']', ..] | [b'{', b'}', ..] if room > 0 => pos + 2,
         [b'[' | b'{', ..] => match skipper.run(bytes, pos, room) {
-            Ok(Skip::End(end)) => Ok(end),
-            Ok(Skip::More) | Err(_) => Err(Stop::Elsewhere),
+            Ok(Skip::End(end)) => end,
+            Ok(Skip::More) | Err(_) => return None,
         },
-        [b'f', ..] if rest.starts_with(b"false") => Ok(pos + 5),
-        [b't' | b'n', ..] if rest.starts_with(b"true") || rest.starts_with(b"null") => Ok(pos + 4),
-        _ => scalar_end(Token::None, bytes, pos),
-    }
+        [b'f', ..] if rest.starts_with(b"false") => pos + 5,
+        [b't' | b'n', ..] if rest.starts_with(b"true") || rest.starts_with(b"null") => pos + 4,
+        _ => return scalar_end(Token::None, bytes, pos),
+    };
+    NonZeroUsize::new(end)
 }
 
 #[inline(never)]
-fn scalar_end(mut token: Token, bytes: &[u8], pos: usize) -> Result<usize, Stop> {
-    token.scalar(bytes, pos).ok().flatten().ok_or(Stop::Elsewhere)
+fn scalar_end(mut token: Token, bytes: &[u8], pos: usize) -> Option<NonZeroUsize> {
+    token.scalar(bytes, pos).ok().flatten().and_then(NonZeroUsize::new)
 }
 
 /// The end of the value in a gap, from `pos` on; or where in it the buffer ends.

@@ -1,8 +1,6 @@
 //! What is done with an object of some outline: spans of it that leave, text of the program between them, values that
 //! are edited.
 
-use std::borrow::Cow;
-
 use super::super::Values;
 use super::super::apply::{Tally, apply, counted, edited};
 use super::super::convert::Unit;
@@ -32,17 +30,30 @@ pub(super) struct Spot {
     offset: usize,
 }
 
+/// Something that leaves, and text of the program after it.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
-    /// Everything up to here leaves.
-    Flush(Spot),
-    /// A span leaves.
-    Copy(Spot, Spot),
-    /// Text of the program: so many bytes, which are followed by others up to a whole block.
-    Write(usize, Vec<u8>),
-    Render(Literal),
-    /// What a step that holds makes of a value leaves; a time, if that is all it makes, of a number of these.
-    Edit(StepId, Spot, Spot, Option<Unit>),
+pub(super) struct Act {
+    pub(super) leaves: Leaves,
+    pub(super) then: Text,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Leaves {
+    Nothing,
+    /// Everything up to here.
+    Upto(Spot),
+    Span(Spot, Spot),
+    Literal(Literal),
+    /// What a step that holds makes of a value; a time, if that is all it makes, of a number of these.
+    Edited(StepId, Spot, Spot, Option<Unit>),
+}
+
+/// A text that is copied in whole blocks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Text {
+    /// The text, and bytes that mean nothing up to a whole block.
+    blocks: Vec<u8>,
+    len: usize,
 }
 
 /// An object that was watched.
@@ -79,36 +90,44 @@ impl Recipe {
             let is_inside = from >= start && from != before;
             is_inside && spot(from).zip(spot(to)).is_some_and(|(from, to)| from.end == to.end)
         };
-        let mut acts = Vec::new();
+        let mut acts: Vec<Act> = Vec::new();
         let mut flushed = before;
         let mut written = BLOCK;
         for piece in &joined(pieces, bytes, is_outline) {
-            acts.push(match piece {
+            let leaves = match piece {
                 Piece::Copied { from, to } if *from == flushed && *from <= start => {
                     flushed = *to;
-                    Act::Flush(spot(*to)?)
+                    Leaves::Upto(spot(*to)?)
                 }
-                Piece::Copied { from, to } => Act::Copy(spot(*from)?, spot(*to)?),
+                Piece::Copied { from, to } => Leaves::Span(spot(*from)?, spot(*to)?),
                 Piece::Written(text) => {
-                    let mut blocks = text.clone();
-                    blocks.resize(text.len().next_multiple_of(BLOCK), 0);
                     written += text.len();
-                    Act::Write(text.len(), blocks)
+                    let then = Text::new(text);
+                    // Texts that follow each other are one.
+                    match acts.last_mut() {
+                        Some(act) => act.then = then,
+                        None => acts.push(Act { leaves: Leaves::Nothing, then }),
+                    }
+                    continue;
                 }
-                Piece::Rendered(literal) => Act::Render(literal.clone()),
+                Piece::Rendered(literal) => Leaves::Literal(literal.clone()),
                 Piece::Edited { step, from, to } => {
                     let unit = match program.step(*step) {
                         Step::Hold(entries) => counted(entries),
                         _ => None,
                     };
-                    Act::Edit(*step, spot(*from)?, spot(*to)?, unit)
+                    Leaves::Edited(*step, spot(*from)?, spot(*to)?, unit)
                 }
                 Piece::Whole(_) | Piece::Inside(_) => continue,
-            });
+            };
+            acts.push(Act { leaves, then: Text::default() });
         }
         // What stands before the object leaves first, or it would be lost.
-        if !acts.is_empty() && !matches!(acts[0], Act::Flush(_)) {
-            return None;
+        match acts.first_mut() {
+            None | Some(Act { leaves: Leaves::Upto(_), .. }) => {}
+            Some(_) if before != start => return None,
+            Some(Act { leaves: leaves @ Leaves::Nothing, .. }) => *leaves = Leaves::Upto(spot(start)?),
+            Some(_) => acts.insert(0, Act { leaves: Leaves::Upto(spot(start)?), then: Text::default() }),
         }
         let copied = if before == after { None } else { Some(spot(after)?) };
         Some(Self { acts, copied, end: spot(end)?, written })
@@ -149,35 +168,62 @@ impl Recipe {
         actor: &mut Actor<'_>,
         page: &mut Page,
     ) -> Option<usize> {
-        for act in &self.acts {
-            match act {
-                Act::Flush(to) => {
+        let mut end = page.len();
+        for Act { leaves, then } in &self.acts {
+            match leaves {
+                Leaves::Nothing => {}
+                Leaves::Upto(to) => {
                     let to = to.at(ends);
-                    page.append(bytes, copied, to);
+                    end = page.append(end, bytes, copied, to);
                     copied = to;
                 }
-                Act::Copy(from, to) => page.append(bytes, from.at(ends), to.at(ends)),
-                Act::Write(len, text) => page.append(text, 0, *len),
-                Act::Render(literal) => page.with(|out| literal.render(actor.values, out)),
-                Act::Edit(step, from, to, unit) => {
+                Leaves::Span(from, to) => end = page.append(end, bytes, from.at(ends), to.at(ends)),
+                Leaves::Literal(literal) => {
+                    page.end_at(end);
+                    page.with_short(|out| literal.render(actor.values, out));
+                    end = page.len();
+                }
+                Leaves::Edited(step, from, to, unit) => {
                     let text = bytes.get(from.at(ends)..to.at(ends))?;
-                    if unit.is_some_and(|unit| page.append_time(unit, text)) {
-                        continue;
-                    }
-                    let Step::Hold(entries) = program.step(*step) else { return None };
-                    let made: Option<Cow<'_, [u8]>> = edited(entries, text);
-                    if let Some(made) = made {
-                        page.extend(&made);
-                    } else if page.with(|out| apply(entries, text, actor.values, actor.arena, actor.tally, out))
-                        != Ok(true)
-                    {
-                        return None;
-                    }
+                    end = match unit.and_then(|unit| page.append_time(end, unit, text)) {
+                        Some(end) => end,
+                        None => edit(program.step(*step), text, actor, page, end)?,
+                    };
                 }
             }
+            if then.len > 0 {
+                end = page.append(end, &then.blocks, 0, then.len);
+            }
         }
+        page.end_at(end);
         Some(self.copied.map_or(copied, |copied| copied.at(ends)))
     }
+}
+
+impl Text {
+    fn new(text: &[u8]) -> Self {
+        let mut blocks = text.to_vec();
+        blocks.resize(text.len().next_multiple_of(BLOCK), 0);
+        Self { blocks, len: text.len() }
+    }
+
+    pub(super) fn get(&self) -> &[u8] {
+        &self.blocks[..self.len]
+    }
+}
+
+/// Appends what a step that holds makes of a value to a page whose text ends at `end`; where it ends then. `None` if there
+/// is nothing that it makes.
+#[inline(never)]
+fn edit(step: &Step, text: &[u8], actor: &mut Actor<'_>, page: &mut Page, end: usize) -> Option<usize> {
+    let Step::Hold(entries) = step else { return None };
+    page.end_at(end);
+    if let Some(made) = edited(entries, text) {
+        page.extend(&made);
+    } else if page.with_short(|out| apply(entries, text, actor.values, actor.arena, actor.tally, out)) != Ok(true) {
+        return None;
+    }
+    Some(page.len())
 }
 
 impl Spot {

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use super::super::error::Error;
+use super::super::apply::Tally;
+use super::super::error::{Code, Error};
+use super::super::page::Page;
 use super::super::program::Program;
 use super::super::scanner::{Expected, Syntax};
+use super::super::tree::Arena;
 use super::super::{Limits, Translated, Values};
-use super::{At, Failing, Machine};
+use super::whole::{self, Whole};
+use super::{At, Buf, Failing, Machine};
 
 /// How much of a chunk is put after what is kept of earlier ones at first.
 const COMPLETE: usize = 2048;
@@ -33,18 +37,35 @@ impl Translator {
         Self { program, machine, kept: Vec::new(), cut: Vec::new() }
     }
 
-    /// Translates a document that is there as a whole, if it has the outline that the last one of its program had.
+    /// Translates a document that is there as a whole, if it looks like the last one of its program.
     pub(in super::super) fn whole(
         program: &Program,
         values: &Values,
         limits: Limits,
         document: &[u8],
     ) -> Option<Translated> {
+        if document.len() > whole::LIST && document.trim_ascii_start().first() == Some(&b'[') {
+            return None;
+        }
         simdutf8::basic::from_utf8(document).ok()?;
         let mut kit = program.kits.take();
-        let done = kit.replay.whole(program, values, limits.capped(), document);
+        let mut page = Page::default();
+        let mut whole = Whole {
+            program,
+            values,
+            bytes: document,
+            replay: &mut kit.replay,
+            skipper: &mut kit.skipper,
+            arena: &mut Arena::default(),
+            tally: Tally::default(),
+            page: &mut page,
+            pos: 0,
+            copied: 0,
+        };
+        let done = whole.run(limits.capped());
+        let partial = whole.tally.is_partial;
         program.kits.give_back(kit);
-        done
+        done.map(|()| Translated { body: page.take(), partial })
     }
 
     /// Takes the next chunk of the document.
@@ -72,6 +93,9 @@ impl Translator {
 
     fn push_valid(&mut self, chunk: &Bytes) -> Failing<()> {
         self.machine.out.expect(chunk.len());
+        if self.kept.is_empty() && self.machine.done_at_once(&self.program, chunk) {
+            return Ok(());
+        }
         let mut rest = chunk.clone();
         while !self.kept.is_empty() && !rest.is_empty() {
             self.complete_kept(&mut rest)?;
@@ -148,5 +172,27 @@ impl Translator {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.machine.tally.is_partial
+    }
+}
+
+impl Machine {
+    fn finish(&mut self, program: &Program, kept: &[u8]) -> Failing<()> {
+        let buf = Buf { bytes: kept, chunk: None };
+        if self.skipper.at_number_end() {
+            match self.at {
+                At::Skipped => self.value_done(program, buf),
+                At::Held => {
+                    self.edit_held(program, buf, kept.len())?;
+                    self.value_done(program, buf);
+                }
+                _ => {}
+            }
+        }
+        self.flush(buf, self.pos.max(self.copied));
+        if matches!(self.at, At::End) {
+            return Ok(());
+        }
+        let at = self.base + kept.len() as u64;
+        Err(Box::new(Error::new(Code::MalformedJson, at, "the document ends too early")))
     }
 }

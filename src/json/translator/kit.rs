@@ -20,18 +20,19 @@ pub(super) struct Kit {
 
 /// Some kits.
 #[derive(Debug, Default)]
-pub(in super::super) struct Kits(Mutex<Vec<Kit>>);
+#[expect(clippy::vec_box, reason = "kits come and go with each document, and are too large to copy each time")]
+pub(in super::super) struct Kits(Mutex<Vec<Box<Kit>>>);
 
 impl Kits {
     /// More documents than this at once start from nothing.
     const MOST: usize = 16;
 
     /// A kit; an empty one where waiting for another would take longer than doing without.
-    pub(super) fn take(&self) -> Kit {
+    pub(super) fn take(&self) -> Box<Kit> {
         self.0.try_lock().ok().and_then(|mut kits| kits.pop()).unwrap_or_default()
     }
 
-    pub(super) fn give_back(&self, mut kit: Kit) {
+    pub(super) fn give_back(&self, mut kit: Box<Kit>) {
         kit.frames.clear();
         // A number at the top has no end of its own.
         kit.skipper.reset();
@@ -54,12 +55,12 @@ impl Eq for Kits {}
 
 impl Machine {
     /// What is of use to the next document.
-    pub(super) fn take_kit(&mut self) -> Kit {
-        Kit {
-            frames: std::mem::take(&mut self.frames),
-            replay: std::mem::take(&mut self.replay),
-            skipper: std::mem::take(&mut self.skipper),
-            pieces: self.out.take_room(),
-        }
+    pub(super) fn take_kit(&mut self) -> Box<Kit> {
+        let mut kit = self.kit.take().unwrap_or_default();
+        kit.frames = std::mem::take(&mut self.frames);
+        kit.replay = std::mem::take(&mut self.replay);
+        kit.skipper = std::mem::take(&mut self.skipper);
+        kit.pieces = self.out.take_room();
+        kit
     }
 }

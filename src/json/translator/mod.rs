@@ -13,6 +13,7 @@ mod kit;
 mod members;
 mod pass;
 mod replay;
+mod whole;
 
 use bytes::Bytes;
 
@@ -115,6 +116,8 @@ struct Machine {
     frames: Vec<Frame>,
     attempts: Attempts,
     replay: Replay,
+    /// Where that came from, and goes to.
+    kit: Option<Box<Kit>>,
     /// How many of the frames are containers.
     depth: usize,
     /// Where the member at hand begins: at the comma before it, or after the brace.
@@ -142,13 +145,13 @@ type Failing<T> = Result<T, Box<Error>>;
 type Ran = Failing<Flow>;
 
 impl Machine {
-    fn new(next: StepId, values: Values, limits: Limits, kit: Kit) -> Self {
+    fn new(next: StepId, values: Values, limits: Limits, mut kit: Box<Kit>) -> Self {
         let limits = limits.capped();
         Self {
             values,
             limits,
             arena: Arena::default(),
-            out: Output::new(kit.pieces),
+            out: Output::new(std::mem::take(&mut kit.pieces)),
             tally: Tally::default(),
             base: 0,
             pos: 0,
@@ -158,10 +161,11 @@ impl Machine {
             at: At::Value,
             next,
             token: Token::None,
-            skipper: kit.skipper,
-            frames: kit.frames,
+            skipper: std::mem::take(&mut kit.skipper),
+            frames: std::mem::take(&mut kit.frames),
             attempts: Attempts::default(),
-            replay: kit.replay,
+            replay: std::mem::take(&mut kit.replay),
+            kit: Some(kit),
             depth: 0,
             unit: 0,
             name: 0..0,
@@ -575,25 +579,5 @@ impl Machine {
             ahead.pos -= keep;
             ahead.name = ahead.name.saturating_sub(keep);
         }
-    }
-
-    fn finish(&mut self, program: &Program, kept: &[u8]) -> Failing<()> {
-        let buf = Buf { bytes: kept, chunk: None };
-        if self.skipper.at_number_end() {
-            match self.at {
-                At::Skipped => self.value_done(program, buf),
-                At::Held => {
-                    self.edit_held(program, buf, kept.len())?;
-                    self.value_done(program, buf);
-                }
-                _ => {}
-            }
-        }
-        self.flush(buf, self.pos.max(self.copied));
-        if matches!(self.at, At::End) {
-            return Ok(());
-        }
-        let at = self.base + kept.len() as u64;
-        Err(Box::new(Error::new(Code::MalformedJson, at, "the document ends too early")))
     }
 }

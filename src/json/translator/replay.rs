@@ -9,14 +9,10 @@ use bytes::Bytes;
 
 use super::super::elements::next_element;
 use super::super::output::Piece;
-use super::super::page::Page;
 use super::super::program::{Program, Step, StepId};
-use super::super::scanner::skip_space;
 use super::super::stencil::{Ends, Known, Laid, MOST_CUT, Read, Stencil};
-use super::super::tree::Arena;
-use super::super::{Limits, Translated, Values};
-use super::acts::{Act, Actor, Recipe, Scene, Seen};
-use super::{At, Buf, Failing, Flow, FrameKind, Machine, Tally};
+use super::acts::{Act, Actor, Leaves, Recipe, Scene, Seen};
+use super::{At, Buf, Failing, Flow, FrameKind, Machine};
 
 /// What has been seen of objects in each place, and the object that is watched.
 #[derive(Debug, Default)]
@@ -53,29 +49,22 @@ impl Replay {
         }
     }
 
-    /// Translates a document that is there as a whole, if it has the outline that the last one had.
-    pub(super) fn whole(
+    /// Lays the outline that fitted last in a place on the object at `pos`: where the object ends, where its values do,
+    /// and what is to be done with it.
+    pub(super) fn lay(
         &mut self,
-        program: &Program,
-        values: &Values,
-        limits: Limits,
+        step: StepId,
         bytes: &[u8],
-    ) -> Option<Translated> {
-        let (_, known) = self.places.iter_mut().find(|(step, _)| *step == program.root)?;
+        pos: usize,
+        room: usize,
+    ) -> Option<(usize, &Ends, &Recipe)> {
+        let (_, known) = self.places.iter().find(|(at, _)| *at == step)?;
         let laid = self.laid.get_or_insert_default();
-        let Some(end) = known.lay_last(bytes, 0, limits.depth as usize, laid) else {
+        let Some(end) = known.lay_last(bytes, pos, room, laid) else {
             laid.forget();
             return None;
         };
-        if skip_space(bytes, end) != bytes.len() || end > limits.buffer {
-            return None;
-        }
-        let (mut page, mut tally) = (Page::default(), Tally::default());
-        let scene = Scene { program, bytes, ends: &laid.ends };
-        let actor = Actor { values, arena: &mut Arena::default(), tally: &mut tally };
-        let copied = known.fitting()?.carry_out(scene, 0, actor, &mut page)?;
-        page.extend(&bytes[copied..]);
-        Some(Translated { body: page.take(), partial: tally.is_partial })
+        Some((end, &laid.ends, known.fitting()?))
     }
 
     fn place(&mut self, step: StepId) -> usize {
@@ -239,18 +228,21 @@ impl Machine {
     }
 
     fn act(&mut self, recipe: &Recipe, Scene { program, bytes, ends }: Scene<'_>, chunk: Option<&Bytes>) -> bool {
-        for act in &recipe.acts {
-            match act {
-                Act::Flush(to) => self.flush(Buf { bytes, chunk }, to.at(ends)),
-                Act::Copy(from, to) => self.out.copy(bytes, from.at(ends), to.at(ends), chunk),
-                Act::Write(len, text) => self.out.write(&text[..*len]),
-                Act::Render(literal) => self.out.render(literal, &self.values),
-                Act::Edit(step, from, to, _) => {
+        for Act { leaves, then } in &recipe.acts {
+            match leaves {
+                Leaves::Nothing => {}
+                Leaves::Upto(to) => self.flush(Buf { bytes, chunk }, to.at(ends)),
+                Leaves::Span(from, to) => self.out.copy(bytes, from.at(ends), to.at(ends), chunk),
+                Leaves::Literal(literal) => self.out.render(literal, &self.values),
+                Leaves::Edited(step, from, to, _) => {
                     let Step::Hold(entries) = program.step(*step) else { return false };
                     if self.edit(entries, &bytes[from.at(ends)..to.at(ends)]) != Ok(true) {
                         return false;
                     }
                 }
+            }
+            if !then.get().is_empty() {
+                self.out.write(then.get());
             }
         }
         if let Some(copied) = recipe.copied {
