@@ -62,6 +62,15 @@ impl Part {
     }
 }
 
+/// What a contract says of a parameter or header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'d> {
+    pub(super) location: &'d str,
+    pub(super) name: &'d str,
+    pub(super) schema: &'d Value,
+    pub(super) is_required: bool,
+}
+
 impl Call<'_> {
     /// The call as rules name it; `None` where rules cannot.
     #[must_use]
@@ -206,6 +215,37 @@ impl Document {
             Part::Response(status) => self.response(call, status)?,
         };
         json_media(message).next()?.1.get("schema")
+    }
+
+    /// The schemas of a call's parameters, or of a response's headers: where each is, its name, and whether it has to be
+    /// there.
+    pub(super) fn head<'d>(&'d self, call: &Call<'d>, part: Part) -> Vec<Entry<'d>> {
+        let schema = |found: &'d Value| found.get("schema").or_else(|| json_media(found).next()?.1.get("schema"));
+        let mut entries: Vec<Entry<'d>> = Vec::new();
+        let mut add = |location: &'d str, name: &'d str, found: &'d Value| {
+            let known = entries.iter().any(|other| other.location == location && other.name == name);
+            if let Some(schema) = schema(found).filter(|_| !known) {
+                entries.push(Entry { location, name, schema, is_required: found["required"] == true });
+            }
+        };
+        match part {
+            Part::Request => {
+                let list = |of: &'d Value| of["parameters"].as_array().into_iter().flatten();
+                for parameter in list(call.operation).chain(list(call.item)) {
+                    let parameter = self.resolve(parameter);
+                    if let (Some(name), Some(location)) = (parameter["name"].as_str(), parameter["in"].as_str()) {
+                        add(location, name, parameter);
+                    }
+                }
+            }
+            Part::Response(status) => {
+                let headers = self.response(call, status).and_then(|response| response["headers"].as_object());
+                for (name, header) in headers.into_iter().flatten() {
+                    add("header", name, self.resolve(header));
+                }
+            }
+        }
+        entries
     }
 
     fn response<'d>(&'d self, call: &Call<'d>, status: u16) -> Option<&'d Value> {

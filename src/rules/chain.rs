@@ -10,10 +10,10 @@ use crate::version::VersionId;
 
 use super::ast::{Change, HttpBlock, PatchMode};
 use super::head::HeadPlan;
-use super::lens::{Lowered, Mode, Op, body_in_message, lower_ops};
+use super::lens::{Lowered, Mode, Op, lower_ops};
 use super::path::Part;
 use super::plan::{Absent, CallPlan, MessagePlan, Pair, ResponsePlans};
-use super::stage::{Cause, Stage, bodies};
+use super::stage::{Cause, Stage, bodies, whole};
 use super::step::{Side, Step, by_place, literals, renamed};
 use super::steps::{Hop, Steps};
 use super::{Api, Direction, StatusRange, socket, socketio};
@@ -362,11 +362,7 @@ impl<'s> Message<'s> {
 
     fn compile(&self) -> MessagePlan {
         if self.edits().any(|edit| edit.part == Part::Both) {
-            let entries = self.edits().cloned().map(|Lowered { part, entry }| match part {
-                Part::Head | Part::Both => entry,
-                Part::Body => body_in_message(entry),
-            });
-            let head = Some(HeadPlan::new(entries.collect()));
+            let head = Some(HeadPlan::new(whole(&self.stages)));
             return MessagePlan { head, body: Arc::default(), is_united: true };
         }
         let head: Vec<Entry> = self.stages.iter().flat_map(|stage| stage.of(Part::Head)).cloned().collect();

@@ -212,7 +212,7 @@ fn new_name(path: &Path) -> Option<String> {
 }
 
 /// RFC 6265, section 4.1.1, but for what senders write in spite of it: commas, spaces, quotes.
-fn check(name: &str, values: &[String]) -> Result<(), Error> {
+pub(super) fn check(name: &str, values: &[String]) -> Result<(), Error> {
     let pointer = format!("cookie:/{name}");
     if !is_cookie_name(name) {
         return Err(wrong(&pointer, "this is no cookie name"));

@@ -73,7 +73,7 @@ impl Names {
 }
 
 /// The member of a document that says whether the message came with a body. No path leads to it.
-const HAS_BODY: &str = "has body";
+pub(super) const HAS_BODY: &str = "has body";
 
 /// An edit that may empty a location and take it away, as if it were a parent like others, and one that puts it back:
 /// a message without parameters still has a query, and one that had a body still has one.
@@ -160,8 +160,17 @@ impl HeadPlan {
             header: Names::of(Location::Header, &entries),
             cookie_edits: if cookie.is_empty() { Vec::new() } else { entries.iter().map(unguarded).collect() },
             cookie,
-            program: Arc::new(Program::fuse(entries.into_iter().flat_map(keep_location).collect())),
+            program: Self::fuse(entries),
         }
+    }
+
+    /// The program of some edits.
+    pub(super) fn fuse(entries: Vec<Entry>) -> Arc<Program> {
+        Arc::new(Program::fuse(entries.into_iter().flat_map(keep_location).collect()))
+    }
+
+    pub(super) fn program(&self) -> &Arc<Program> {
+        &self.program
     }
 
     /// The edit that gives path parameters the names of another template.
@@ -321,7 +330,7 @@ impl Ran {
 }
 
 /// A pointer into the document as rules write it: `/query/page` is `query:/page`, and `/body/page` is `/page`.
-fn as_place(pointer: &str) -> String {
+pub(super) fn as_place(pointer: &str) -> String {
     if let Some(inside) = pointer.strip_prefix("/body") {
         return inside.to_owned();
     }

@@ -226,6 +226,12 @@ impl<'a> Call<'a> {
         super::json_patch::translate(&self.plan.patch, patch, values, limits)
     }
 
+    /// The parameters of the path as the client spells it, where it has to be taken apart, percent-encoded.
+    pub(super) fn params(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names = self.plan.route.iter().flat_map(|(near, _)| near.params());
+        names.zip(self.params.iter().copied())
+    }
+
     fn asked(&self) -> Asked<'_> {
         Asked {
             plan: self.request.head.as_ref(),
@@ -241,6 +247,11 @@ impl MessagePlan {
     #[must_use]
     pub fn is_identity(&self) -> bool {
         self.head.is_none() && self.body.is_identity()
+    }
+
+    /// The program of the body's edits, which are those of the head too where the message is [united](Self::is_united).
+    pub(super) fn program(&self) -> &Arc<Program> {
+        self.head.as_ref().filter(|_| self.is_united).map_or(&self.body, HeadPlan::program)
     }
 
     /// What must be held of the body.

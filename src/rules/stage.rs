@@ -7,7 +7,7 @@ use crate::json::edit::Entry;
 
 use super::Direction;
 use super::ast::Change;
-use super::lens::{Lowered, Mode, Op, lower_ops};
+use super::lens::{Lowered, Mode, Op, body_in_message, lower_ops};
 use super::path::Part;
 
 /// One op on a message's way, or what goes with ops, and its edits.
@@ -79,6 +79,17 @@ impl<'s> Stage<'s> {
 /// The body's edits of all stages, in order.
 pub(super) fn bodies(stages: &[Stage<'_>]) -> Vec<Entry> {
     stages.iter().flat_map(|stage| stage.of(Part::Body)).cloned().collect()
+}
+
+/// All edits of all stages, in order, as those of a whole message: of a document that has the body as a member.
+pub(super) fn whole(stages: &[Stage<'_>]) -> Vec<Entry> {
+    let edits = stages.iter().flat_map(|stage| &stage.edits).cloned();
+    edits
+        .map(|Lowered { part, entry }| match part {
+            Part::Head | Part::Both => entry,
+            Part::Body => body_in_message(entry),
+        })
+        .collect()
 }
 
 /// The stages of each change on the way, in order.

@@ -24,6 +24,10 @@ impl Documents for Contracts {
         None
     }
 
+    fn make_head(&self, _asked: &Asked<'_>, _random: &mut Random) -> Option<Vec<u8>> {
+        None
+    }
+
     fn fits(&self, asked: &Asked<'_>, body: &[u8]) -> Option<Result<(), String>> {
         self.0.borrow_mut().push((asked.version.0, body.to_vec()));
         Some(if asked.version.0 == 0 { Ok(()) } else { Err("/s".to_owned()) })

@@ -308,7 +308,10 @@ fn coverage_names_what_no_test_exercises() {
     let text = "change: half\nsince: \"2\"\nsummary: a\napply:\n  - http: GET /half\n    response:\n      2xx:\n        \
                 - map: {at: /s, pairs: [[a, b], [c, d], [e, d]]}\n        \
                 - each: {at: /list/*, ops: [rename: {/x: y}, rename: {/n: m}]}\n      4xx-5xx: []\n  \
-                - socketio: /c\n    client: {events: {say: {args: [rename: {/0/x: y}], ack: [rename: {/0/e: f}]}}}\ntests:\n  \
+                - socketio: /c\n    client: {events: {say: {args: [rename: {/0/x: y}], ack: [rename: {/0/e: f}]}}}\n  \
+                - http: POST /cross\n    request:\n      - move: {from: /s, to: \"query:/s\"}\n      \
+                - map: {at: \"query:/s\", pairs: [[a, b], [c, d]]}\ntests:\n  \
+                - {http: POST /cross, request: {old: {s: a}, new: {}, new_target: POST /cross?s=b}}\n  \
                 - {socketio: /c, client: {event: say, old: [{x: 1}], new: [{y: 1}]}}\n  \
                 - {http: GET /half, response: {old: {s: a, list: [{x: 1}]}, new: {s: b, list: [{y: 1}]}}}\n";
     fs::write(file, text).unwrap();
@@ -327,6 +330,8 @@ fn coverage_names_what_no_test_exercises() {
         [
             "12 `rename` down",
             "12 `rename` up",
+            "16 the pair \"c\" to \"d\" of `map` up",
+            "16 the pair \"d\" to \"c\" of `map` down",
             "8 the pair \"c\" to \"d\" of `map` up",
             "8 the pair \"d\" to \"c\" of `map` down",
             "8 the pair \"e\" to \"d\" of `map` up",

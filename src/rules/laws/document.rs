@@ -124,6 +124,23 @@ impl Document {
         }
     }
 
+    /// One of its members.
+    pub(super) fn member(&self, name: &str) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        members.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+
+    /// The same, if it is an object, with this member.
+    pub(super) fn with(mut self, name: &str, value: Self) -> Self {
+        if let Self::Object(members) = &mut self {
+            match members.iter_mut().find(|(other, _)| other == name) {
+                Some(member) => member.1 = value,
+                None => members.push((name.to_owned(), value)),
+            }
+        }
+        self
+    }
+
     /// Documents that have one part less.
     pub(super) fn simpler(&self) -> Vec<Self> {
         match self {

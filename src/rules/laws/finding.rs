@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::json::same;
 use crate::rules::Direction;
+use crate::rules::ast::Change;
+use crate::rules::head::as_place;
 use crate::rules::lens::{Lens, Op};
 use crate::rules::stage::{Cause, Stage};
-use crate::rules::test::Track;
 use crate::version::VersionId;
 
 use super::document::Document;
@@ -55,7 +56,7 @@ impl Kind<'_> {
 
     /// Whether a document fits its contract; `None`: nothing is known of it.
     fn fits(&self, version: VersionId, document: &Document, source: &dyn Documents) -> Option<bool> {
-        let found = source.fits(&self.asked(version)?, &document.to_json())?;
+        let found = source.fits(&self.asked(version)?, &self.body_of(document)?.to_json())?;
         Some(found.is_ok())
     }
 
@@ -69,8 +70,10 @@ impl Kind<'_> {
         };
         let mut smallest = (document.clone(), first.clone());
         let mut tries = 0;
+        let version = if side.direction == Direction::Up { self.older } else { self.newer };
         while let Some(found) = smallest.0.simpler().into_iter().take(MOST_TRIES).find_map(|simpler| {
             tries += 1;
+            let simpler = self.of_this_call(version, &simpler, document).filter(|simpler| *simpler != smallest.0)?;
             same_law(&simpler).map(|violation| (simpler, violation))
         }) {
             smallest = found;
@@ -84,10 +87,11 @@ impl Kind<'_> {
             _ => self.blame(side, &document),
         };
         let message = format!("{}: {}", words(violation.code), self.label);
-        let mut help = format!("of {}\n{}", String::from_utf8_lossy(&document.to_json()), violation.told);
+        let mut help = format!("of {}\n{}", side.there.shown(&document.to_json()), violation.told);
         if !violation.places.is_empty() {
-            let advice = advice(side.direction, op, &document, &violation.places);
-            let _ = write!(help, "\nlost: {}; {advice}", listed(&violation.places));
+            let lost = self.listed(&violation.places);
+            let advice = advice(side.direction, op, &document, &violation.places, &lost);
+            let _ = write!(help, "\nlost: {lost}; {advice}");
         }
         if let Some(change) = self.change {
             let _ = write!(help, "\nchange {}", change.id);
@@ -100,33 +104,25 @@ impl Kind<'_> {
 
     /// The op that breaks the law by itself; the change, or the test, where it takes several.
     fn blame<'s>(&'s self, side: Side<'s>, document: &Document) -> (Arc<str>, Span, Option<&'s Op>) {
-        let mut body = document.to_json();
-        for stage in &side.there.stages {
-            let Cause::Op { change, op, .. } = stage.cause else { continue };
-            let inverse = side
-                .back
-                .stages
-                .iter()
-                .find(|other| matches!(other.cause, Cause::Op { op: same, .. } if std::ptr::eq(op, same)));
-            let run = |stage: &Stage<'_>, body: &[u8]| {
-                let track = Track {
-                    program: stage.program(),
-                    stages: Vec::new(),
-                    values: side.there.values.clone(),
-                    is_united: false,
-                    // An op may make no list for the next to make one of.
-                    is_list: false,
-                };
-                track.run(body).ok().flatten()
-            };
-            let Some(after) = run(stage, &body) else { break };
-            let back = inverse.and_then(|inverse| run(inverse, &after));
-            if back.is_some_and(|back| !same(&back, &body)) {
-                return (Arc::clone(&change.file), op.span, Some(op));
-            }
-            body = after;
-        }
-        self.place()
+        let document = side.there.to_edit(&document.to_json()).unwrap_or_default();
+        let found = guilty(side, &document, &|made| Some(made)).or_else(|| {
+            // What an op makes of a message may be another thing when it has been sent.
+            guilty(side, &document, &|made| side.back.to_edit(&made))
+        });
+        found.map_or_else(|| self.place(), |(change, op)| (Arc::clone(&change.file), op.span, Some(op)))
+    }
+
+    /// Places as `accept_loss` names them.
+    fn listed(&self, places: &[Vec<String>]) -> String {
+        let pointer = |place: &Vec<String>| format!("/{}", place.join("/"));
+        let of_message = |pointer: String| match as_place(&pointer) {
+            place if place.is_empty() => "\"body:\"".to_owned(),
+            place if place.starts_with('/') => place,
+            place => format!("\"{place}\""),
+        };
+        let pointers = places.iter().map(pointer);
+        let named = pointers.map(|pointer| if self.is_of_messages() { of_message(pointer) } else { pointer });
+        named.collect::<Vec<_>>().join(", ")
     }
 
     /// The change; the test, where it is of several.
@@ -136,18 +132,40 @@ impl Kind<'_> {
     }
 }
 
-fn listed(places: &[Vec<String>]) -> String {
-    places.iter().map(|place| format!("/{}", place.join("/"))).collect::<Vec<_>>().join(", ")
+/// The first op that does not bring back what it was given, with its change; `send`: what becomes of what it makes before
+/// it goes back.
+fn guilty<'s>(
+    side: Side<'s>,
+    document: &[u8],
+    send: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>,
+) -> Option<(&'s Change, &'s Op)> {
+    let mut before = document.to_vec();
+    for stage in &side.there.stages {
+        let Cause::Op { change, op, .. } = stage.cause else {
+            before = side.there.run_stage(stage, &before)?;
+            continue;
+        };
+        let is_inverse =
+            |other: &&Stage<'_>| matches!(other.cause, Cause::Op { op: same, .. } if std::ptr::eq(op, same));
+        let inverse = side.back.stages.iter().find(is_inverse);
+        let after = side.there.run_stage(stage, &before)?;
+        let back = inverse.and_then(|inverse| side.back.run_stage(inverse, &send(after.clone())?));
+        if back.is_some_and(|back| !same(&back, &before)) {
+            return Some((change, op));
+        }
+        before = after;
+    }
+    None
 }
 
 /// How the loss of some places is mended. Names that `recase` does not bring back are no loss that can be accepted.
-fn advice(direction: Direction, op: Option<&Op>, document: &Document, places: &[Vec<String>]) -> String {
+fn advice(direction: Direction, op: Option<&Op>, document: &Document, places: &[Vec<String>], lost: &str) -> String {
     if let Some(Lens::Recase(op)) = op.map(|op| &op.lens) {
         let there = places.iter().filter(|place| document.has(place)).filter_map(|place| place.last());
         return format!("let these names stay: `except: [{}]`", op.excepting(there).join(", "));
     }
     let way = if direction == Direction::Up { "up" } else { "down" };
-    format!("if it may be, write `accept_loss: {{{way}: [{}]}}`", listed(places))
+    format!("if it may be, write `accept_loss: {{{way}: [{lost}]}}`")
 }
 
 fn words(code: &str) -> &'static str {

@@ -9,6 +9,9 @@
 //! - **Totality**: what comes out is JSON.
 //! - **Conformance**: where both versions have a contract, what conforms to one becomes what conforms to the other.
 //!
+//! Where ops move values between head and body, a document is a whole message: an object with a member for each part of
+//! its head, and one for the body.
+//!
 //! Everything here is pure: a seed decides about every document, and a finding names it.
 
 mod document;
@@ -84,6 +87,9 @@ pub struct Asked<'q> {
 pub trait Documents {
     /// A document that conforms. `None`: nothing is known of such messages.
     fn make(&self, asked: &Asked<'_>, random: &mut Random) -> Option<Vec<u8>>;
+    /// What a message may have besides a body, as an object with a member for each of `query`, `header` and `cookie` that
+    /// something is known of; every value is text, or a list of texts.
+    fn make_head(&self, asked: &Asked<'_>, random: &mut Random) -> Option<Vec<u8>>;
     /// Whether a document conforms, or the pointer (RFC 6901) of the first value that does not. `None`: nothing is
     /// known of such messages.
     fn fits(&self, asked: &Asked<'_>, body: &[u8]) -> Option<Result<(), String>>;
@@ -95,6 +101,10 @@ pub struct OfTests;
 
 impl Documents for OfTests {
     fn make(&self, _asked: &Asked<'_>, _random: &mut Random) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn make_head(&self, _asked: &Asked<'_>, _random: &mut Random) -> Option<Vec<u8>> {
         None
     }
 

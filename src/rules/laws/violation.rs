@@ -29,7 +29,11 @@ impl Kind<'_> {
         }
         let there = side.there.run(&x).ok()??;
         if validate(&there, Limits::default()).is_err() {
-            return Some(Violation { code: code::TOTALITY, told: told(&[("gives", &there)]), places: Vec::new() });
+            return Some(Violation {
+                code: code::TOTALITY,
+                told: told(side, &[("gives", &there)]),
+                places: Vec::new(),
+            });
         }
         let back = side.back.run(&there).ok()??;
         if conforms && let Some(change) = self.change {
@@ -39,17 +43,22 @@ impl Kind<'_> {
                     .iter()
                     .any(|(how, way)| how.run(*way, a).is_some_and(|read| how.run(*way, b).as_ref() == Some(&read)))
             };
-            let places = lost(change, side.direction, &document.differences(&Document::new(&back), &spelled));
+            let differences = document.differences(&Document::new(&back), &spelled);
+            let places = self.lost(change, side.direction, differences);
             let code = if side.direction == Direction::Up { code::ROUND_TRIP_OLD } else { code::ROUND_TRIP_NEW };
             if !places.is_empty() {
-                return Some(Violation { code, told: told(&[("there", &there), ("and back", &back)]), places });
+                return Some(Violation { code, told: told(side, &[("there", &there), ("and back", &back)]), places });
             }
         }
         let again = side.there.run(&back).ok()??;
         let settled = side.back.run(&again).ok()??;
         let documents: [(&str, &[u8]); 4] =
             [("there", &there), ("and back", &back), ("there again", &again), ("and back again", &settled)];
-        (!same(&settled, &back)).then(|| Violation { code: code::WEAK, told: told(&documents), places: Vec::new() })
+        (!same(&settled, &back)).then(|| Violation {
+            code: code::WEAK,
+            told: told(side, &documents),
+            places: Vec::new(),
+        })
     }
 }
 
@@ -64,33 +73,40 @@ impl Kind<'_> {
     ) -> Option<Violation> {
         let there = side.there.run(&document.to_json()).ok()??;
         let target = if version == self.older { self.newer } else { self.older };
-        let place = source.fits(&self.asked(target)?, &there)?.err()?;
+        let made = Document::new(&there);
+        let place = source.fits(&self.asked(target)?, &self.body_of(&made)?.to_json())?.err()?;
         let place = if place.is_empty() { "as a whole".to_owned() } else { format!("at {place}") };
-        let told = format!("{}\nwhich the contract does not allow {place}", told(&[("gives", &there)]));
+        let told = format!("{}\nwhich the contract does not allow {place}", told(side, &[("gives", &there)]));
         Some(Violation { code: code::CONFORMANCE, told, places: Vec::new() })
     }
 }
 
-fn told(documents: &[(&str, &[u8])]) -> String {
-    let lines = documents.iter().map(|(what, json)| format!("{what}: {}", String::from_utf8_lossy(json)));
+fn told(side: Side<'_>, documents: &[(&str, &[u8])]) -> String {
+    let lines = documents.iter().map(|(what, json)| format!("{what}: {}", side.there.shown(json)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The differences that a change does not accept.
-fn lost(change: &Change, direction: Direction, differences: &[Vec<String>]) -> Vec<Vec<String>> {
-    let accepted = match direction {
-        Direction::Up => &change.accept_loss.0,
-        Direction::Down => &change.accept_loss.1,
-    };
-    let paths: Vec<_> = accepted
-        .iter()
-        .filter_map(|text| Place::parse(text).ok())
-        .filter(|place| place.part() == Part::Body)
-        .map(|place| place.tokens)
-        .collect();
-    let mut open: Vec<Vec<String>> =
-        differences.iter().filter(|place| !paths.iter().any(|path| is_within(place, path))).cloned().collect();
-    open.sort();
-    open.dedup();
-    open
+impl Kind<'_> {
+    /// The differences that a change does not accept.
+    fn lost(&self, change: &Change, direction: Direction, differences: Vec<Vec<String>>) -> Vec<Vec<String>> {
+        let accepted = match direction {
+            Direction::Up => &change.accept_loss.0,
+            Direction::Down => &change.accept_loss.1,
+        };
+        let paths: Vec<_> = accepted.iter().filter_map(|text| Place::parse(text).ok()).collect();
+        let is_accepted = |place: &Vec<String>| paths.iter().any(|path| self.is_about(path, place));
+        let mut open: Vec<Vec<String>> = differences.into_iter().filter(|place| !is_accepted(place)).collect();
+        open.sort();
+        open.dedup();
+        open
+    }
+
+    /// Whether a path leads to a place of a document or above it.
+    fn is_about(&self, path: &Place, place: &[String]) -> bool {
+        if !self.is_of_messages() {
+            return path.part() == Part::Body && is_within(place, &path.tokens);
+        }
+        let inside = place.split_first().filter(|(location, _)| *location == path.location.name());
+        inside.is_some_and(|(_, inside)| is_within(inside, &path.tokens))
+    }
 }

@@ -8,8 +8,8 @@ use http::StatusCode;
 use crate::diagnostic::Span;
 use crate::json::edit::{Edit, Token, ValueEdit};
 use crate::json::{Items, Kind, Limits, same, unescape};
-use crate::rules::ast::Change;
-use crate::rules::ast::QueryArrays;
+use crate::rules::ast::{Change, QueryArrays};
+use crate::rules::document::Document;
 use crate::rules::head::HeadPlan;
 use crate::rules::lens::{Mode, Op, lower_ops};
 use crate::rules::path::{Location, Part};
@@ -109,15 +109,31 @@ impl Coverage {
 
     /// Notes what the ops do to a body.
     pub(super) fn body(&mut self, track: &Track<'_>, body: &[u8]) {
-        // Ops that reach into the head as well cannot be run on the body alone: a test of the message is a test of them.
-        for stage in track.stages.iter().filter(|stage| stage.is_about(Part::Both)) {
-            if let Cause::Op { change, op, direction } = stage.cause {
-                self.note(change, op, direction, None);
-            }
-        }
         let mut bodies = vec![body.to_vec()];
         for stage in &track.stages {
             bodies = self.stage(stage, track, &bodies);
+        }
+    }
+
+    /// Notes what the ops do to a whole message.
+    pub(super) fn message(&mut self, track: &Track<'_>, sent: &[u8]) {
+        let Some(mut document) = track.to_edit(sent) else { return };
+        for stage in &track.stages {
+            let Some(after) = track.run_stage(stage, &document) else { return };
+            if let Cause::Op { change, op, direction } = stage.cause {
+                let acts = !same(&after, &document);
+                if acts {
+                    self.note(change, op, direction, None);
+                }
+                for part in [Part::Head, Part::Both] {
+                    self.pairs_of(stage, part, &document, acts);
+                }
+                if let Some(body) = Document(&document).member(Location::Body.name()) {
+                    self.pairs_of(stage, Part::Body, body, acts);
+                    self.inside(stage, track, body);
+                }
+            }
+            document = after;
         }
     }
 
@@ -134,7 +150,7 @@ impl Coverage {
                 if acts {
                     self.note(change, op, direction, None);
                 }
-                self.pairs_of(stage, value, acts);
+                self.pairs_of(stage, Part::Body, value, acts);
                 self.inside(stage, track, value);
             }
             after.extend(done.ok().flatten());
@@ -143,9 +159,9 @@ impl Coverage {
     }
 
     /// Notes the pairs of a `map` that a value uses.
-    fn pairs_of(&mut self, stage: &Stage<'_>, value: &[u8], acts: bool) {
+    fn pairs_of(&mut self, stage: &Stage<'_>, part: Part, value: &[u8], acts: bool) {
         let Cause::Op { change, op, direction } = stage.cause else { return };
-        for entry in stage.of(Part::Body) {
+        for entry in stage.of(part) {
             let Edit::Change { at, .. } = &entry.edit else { continue };
             let found = values_at(value, at);
             for (number, (from, to)) in pairs([&entry.edit]) {

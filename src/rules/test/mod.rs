@@ -4,8 +4,10 @@
 //! the other; all three must agree. What the ops did on the way is the [`coverage`].
 
 pub mod coverage;
+mod sent;
 mod track;
 pub mod update;
+mod ways;
 
 use std::sync::Arc;
 
@@ -25,8 +27,9 @@ use super::steps::Steps;
 use super::{Api, Direction, Outcome, RuleSet, Side};
 
 use coverage::Coverage;
-pub(super) use track::{Track, Way, Ways};
+pub(super) use track::Track;
 use update::Update;
+pub(super) use ways::{Way, Ways};
 
 /// `$now` in tests.
 pub const NOW: &str = "2026-03-01T00:00:00Z";
@@ -229,7 +232,7 @@ impl Runner<'_> {
 
     /// Whether a call that one of the versions lacks is answered with this status.
     fn answer(&self, test: &HttpTest, (from, to): Way, want: u16) -> Result<(), Failed> {
-        match self.ways.plans.pair(from, to).find(&test.method, track::path(&test.target)).absent() {
+        match self.ways.plans.pair(from, to).find(&test.method, ways::path(&test.target)).absent() {
             Some(absent) if absent.status == want => Ok(()),
             Some(absent) => Err(format!("expected the status {want}, found {}", absent.status).into()),
             None => Err(format!("expected an answer of {want}, and both versions have the call").into()),
@@ -241,15 +244,6 @@ impl Runner<'_> {
         pairs(messages).into_iter().filter(|(way, ..)| self.ways.wanted(*way)).collect()
     }
 
-    /// The headers of a version, as far as the test says them: of the oldest and of the newest.
-    fn headers<'m>(&self, message: &'m HttpMessage, version: VersionId) -> Headers<'m> {
-        match version {
-            oldest if oldest == self.ways.plans.oldest() => &message.header,
-            newest if newest == self.ways.newest(message) => &message.new_header,
-            _ => &[],
-        }
-    }
-
     fn target(&mut self, test: &HttpTest, message: &HttpMessage) -> Option<(String, Result<(), Failed>)> {
         let want = message.new_target.as_ref()?;
         let outcome = self.ways.target_in(test, self.ways.newest(message)).and_then(|(method, target)| {
@@ -257,8 +251,16 @@ impl Runner<'_> {
             if found == *want { Ok(()) } else { Err(format!("expected the target `{want}`, found `{found}`")) }
         });
         let way = (self.ways.plans.oldest(), self.ways.newest(message));
-        if let Ok(track) = self.ways.request(test, way) {
-            self.coverage.head(&track, &test.target, &message.header, None);
+        match self.ways.request(test, way) {
+            Ok(track) if !track.is_of_messages() => {
+                self.coverage.head(&track, &test.target, &message.header, None);
+            }
+            Ok(track) if message.bodies.is_empty() => {
+                if let Ok(sent) = self.ways.whole_request(test, message, way, None) {
+                    self.coverage.message(&track, &sent);
+                }
+            }
+            Ok(_) | Err(_) => {}
         }
         Some(("target".to_owned(), outcome.map_err(Failed::from)))
     }
@@ -271,7 +273,7 @@ impl Runner<'_> {
         documents: Documents<'_>,
     ) -> Result<(), Failed> {
         let (from, to) = way;
-        let (before, after) = (self.headers(message, from), self.headers(message, to));
+        let (before, after) = (self.ways.headers(message, from), self.ways.headers(message, to));
         let mut found = header_map(before)?;
         let values = self.ways.values(to);
         let (target, whole) = self.ways.with_call(test, way, |call, method, target| {
@@ -279,9 +281,14 @@ impl Runner<'_> {
             Ok((target.to_owned(), whole.map_err(|e| e.to_string())?))
         })?;
         let track = self.ways.request(test, way)?;
-        self.coverage.head(&track, &target, before, None);
+        let sent = if track.is_of_messages() {
+            self.ways.whole_request(test, message, way, Some(documents.0))?
+        } else {
+            self.coverage.head(&track, &target, before, None);
+            documents.0.to_vec()
+        };
         compare_headers(&found, after)?;
-        self.body(&track, ("request", way), documents, &whole.body.unwrap_or_default())
+        self.body(&track, ("request", way), (&sent, documents.1), &whole.body.unwrap_or_default())
     }
 
     fn response(
@@ -294,7 +301,7 @@ impl Runner<'_> {
         let (from, to) = way;
         let (status, want_status) =
             (self.ways.status_in(test, message, from)?, self.ways.status_in(test, message, to)?);
-        let (before, after) = (self.headers(message, from), self.headers(message, to));
+        let (before, after) = (self.ways.headers(message, from), self.ways.headers(message, to));
         let mut found = header_map(before)?;
         let values = self.ways.values(to);
         let whole = self.ways.with_call(test, (to, from), |call, _, _| {
@@ -303,24 +310,34 @@ impl Runner<'_> {
             whole.map_err(|e| e.to_string())
         })?;
         let track = self.ways.response(test, message, way)?;
-        self.coverage.head(&track, "/", before, Some(status));
+        let sent = if track.is_of_messages() {
+            self.ways.whole_response(test, message, from, documents.0)?
+        } else {
+            self.coverage.head(&track, "/", before, Some(status));
+            documents.0.to_vec()
+        };
         if whole.head != want_status {
             return Err(format!("expected the status {}, found {}", want_status.as_u16(), whole.head.as_u16()).into());
         }
         compare_headers(&found, after)?;
-        self.body(&track, ("response", way), documents, &whole.body.unwrap_or_default())
+        self.body(&track, ("response", way), (&sent, documents.1), &whole.body.unwrap_or_default())
     }
 
+    /// `sent`: what goes the way of the track; `found`: the body that it came to, and `want` the one it is to come to.
     fn body(
         &mut self,
         track: &Track<'_>,
         (part, way): (&'static str, Way),
-        (body, want): Documents<'_>,
+        (sent, want): Documents<'_>,
         found: &[u8],
     ) -> Result<(), Failed> {
-        self.coverage.body(track, body);
+        if track.is_of_messages() {
+            self.coverage.message(track, sent);
+        } else {
+            self.coverage.body(track, sent);
+        }
         self.compare(found, want, part, way)?;
-        track.compare_with_parts(body).map_err(Failed::from)
+        track.compare_with_parts(sent).map_err(Failed::from)
     }
 
     /// Compares a translation with what the test expects, and says how the test would be right.
