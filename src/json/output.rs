@@ -13,6 +13,12 @@ const SLICE_FROM: usize = 4096;
 /// Copied bytes leave in pieces of about this size.
 const PIECE: usize = 32 * 1024;
 
+/// How much room to make for what becomes of so many bytes: most changes make a document somewhat longer, and to copy what
+/// has been written into more room costs more than room that is not needed.
+pub(super) fn grown(bytes: usize) -> usize {
+    bytes + bytes / 4 + 4 * BLOCK
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Output {
     ready: Vec<Bytes>,
@@ -127,12 +133,12 @@ impl Output {
 
     /// Says that about this many bytes are about to leave.
     pub(super) fn expect(&mut self, bytes: usize) {
-        self.room = (bytes + bytes / 8 + 4 * BLOCK).min(PIECE + 2 * SLICE_FROM);
+        self.room = grown(bytes).min(PIECE + 2 * SLICE_FROM);
     }
 
     /// Says that about this many bytes are about to leave, all of them as one text.
     pub(super) fn expect_whole(&mut self, bytes: usize) {
-        self.tail.reserve(bytes + bytes / 8 + 4 * BLOCK);
+        self.tail.reserve(grown(bytes));
         // What may be taken back stays together.
         self.attempts += 1;
     }

@@ -6,6 +6,7 @@ use bytes::{Buf as _, Bytes};
 
 use super::super::apply::Tally;
 use super::super::error::{Code, Error};
+use super::super::output::grown;
 use super::super::page::Page;
 use super::super::program::Program;
 use super::super::scanner::{Expected, Syntax};
@@ -50,6 +51,7 @@ impl Translator {
         simdutf8::basic::from_utf8(document).ok()?;
         let mut kit = program.kits.take();
         let mut page = Page::default();
+        page.reserve(grown(document.len()));
         let mut whole = Whole {
             program,
             values,
