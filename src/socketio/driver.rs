@@ -164,7 +164,7 @@ impl Driver {
             }
             match self.happens().await {
                 Happened::Abandoned => break,
-                happened => self.take(happened).await,
+                happened => self.take(happened),
             }
         }
         self.end();
@@ -193,7 +193,7 @@ impl Driver {
         }
     }
 
-    async fn take(&mut self, happened: Happened) {
+    fn take(&mut self, happened: Happened) {
         let now = self.started.elapsed();
         match happened {
             Happened::Command(Some(command)) => self.command(now, command),
@@ -214,7 +214,7 @@ impl Driver {
             Happened::Backend(Event::Frame(frame)) => self.session.receive_from_backend(now, frame, &self.world),
             Happened::Backend(Event::Closed) => self.backend_lost(now, Ending::BackendLeft),
             Happened::Backend(Event::Gone) => self.backend_lost(now, Ending::BackendGone),
-            Happened::Dialed(dialed) => self.dialed(now, dialed).await,
+            Happened::Dialed(dialed) => self.dialed(now, dialed),
             Happened::PollGone => {
                 self.poll = None;
                 self.session.abandon_poll(now);
@@ -277,7 +277,7 @@ impl Driver {
         let limit = self.handle.limit.saturating_add(1024);
         let Attached { connection: Accepted { upgrade, compression, slot }, recorder } = attached;
         let leg: Later<Option<Leg>> =
-            Box::pin(async move { Some(Leg::new(upgrade.await.ok()?, Role::Client, compression, limit).await) });
+            Box::pin(async move { Some(Leg::new(upgrade.await.ok()?, Role::Client, compression, limit)) });
         let is_first = self.client.is_none() && self.joining.is_none() && self.session.closing().is_none();
         let carries = self.session.is_on_socket() && is_first;
         if carries || self.session.probe(now) {
@@ -318,7 +318,7 @@ impl Driver {
         self.session.backend_lost(now, ending);
     }
 
-    async fn dialed(&mut self, now: Duration, dialed: Result<Reached, Failure>) {
+    fn dialed(&mut self, now: Duration, dialed: Result<Reached, Failure>) {
         match dialed {
             Ok(Reached::Polling(polling, headers)) => {
                 self.backend = Some(Behind::Polling(polling));
@@ -327,7 +327,7 @@ impl Driver {
             Ok(Reached::Socket(backend, headers)) => {
                 let BackendLeg { upgraded, compression, picked } = *backend;
                 let limit = self.handle.limit.saturating_add(1024);
-                let leg = Leg::new(upgraded, Role::Server, compression, limit).await;
+                let leg = Leg::new(upgraded, Role::Server, compression, limit);
                 self.backend = Some(Behind::Socket(Box::new(leg)));
                 self.picked = Some(picked);
                 self.connected(now, &headers);

@@ -1,33 +1,26 @@
 //! A WebSocket of a session, read and written at the same time by one task.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
 use hyper::upgrade::Upgraded;
-use std::pin::Pin;
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use crate::framing::deflate::{Packer, Role};
+use crate::framing::deflate::Role;
 use crate::framing::engineio::Frame;
-use crate::ws::{self, Compression, Wire};
+use crate::ws::{self, Compression};
 
-/// Frames that wait here; more wait in the session, where they are counted.
+/// Messages that wait here; more wait in the session, where they are counted.
 const WAITING: usize = 4;
 /// How long a side that was closed has to end.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// A WebSocket and what waits to be sent on it.
 pub(super) struct Leg {
-    stream: WebSocketStream<Wire>,
-    packer: Option<Box<Packer>>,
-    queue: VecDeque<Message>,
-    is_dirty: bool,
+    socket: ws::Leg,
     /// Bytes that were sent.
     pub(super) sent: u64,
 }
@@ -46,14 +39,13 @@ pub(super) enum Event {
 
 impl Leg {
     /// The connection to someone; `limit`: bytes of one message.
-    pub(super) async fn new(upgraded: Upgraded, with: Role, compression: Option<Compression>, limit: usize) -> Self {
-        let (stream, packer) = ws::stream(upgraded, with, compression, limit).await;
-        Self { stream, packer, queue: VecDeque::new(), is_dirty: false, sent: 0 }
+    pub(super) fn new(upgraded: Upgraded, with: Role, compression: Option<Compression>, limit: usize) -> Self {
+        Self { socket: ws::Leg::new(upgraded, with, compression, limit), sent: 0 }
     }
 
     /// Whether it takes another frame.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.len() < WAITING
+        self.socket.waiting() < WAITING
     }
 
     pub(super) fn send(&mut self, frame: Frame) {
@@ -63,7 +55,7 @@ impl Leg {
             Frame::Binary(bytes) => Some(Message::Binary(bytes)),
         };
         let Some(message) = message else { return };
-        self.queue.extend(ws::pieces(ws::packed(&mut self.packer, message)));
+        self.sent += self.socket.push(message) as u64;
     }
 
     /// What happens next. Nothing is lost where the future is dropped.
@@ -72,16 +64,18 @@ impl Leg {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<Event> {
-        match self.poll_write(cx) {
-            Ok(true) => return Poll::Ready(Event::Room),
-            Ok(false) => {}
-            Err(()) => return Poll::Ready(Event::Gone),
+        let had_some = self.socket.waiting() > 0;
+        if self.socket.poll_written(cx).is_err() {
+            return Poll::Ready(Event::Gone);
+        }
+        if had_some && self.socket.waiting() == 0 {
+            return Poll::Ready(Event::Room);
         }
         if !reads {
             return Poll::Pending;
         }
         loop {
-            match Pin::new(&mut self.stream).poll_next(cx) {
+            match self.socket.poll_next(cx) {
                 Poll::Ready(Some(Ok(Message::Text(text)))) => {
                     return Poll::Ready(Event::Frame(Frame::Text(Bytes::from(text))));
                 }
@@ -89,7 +83,7 @@ impl Leg {
                     return Poll::Ready(Event::Frame(Frame::Binary(bytes)));
                 }
                 // Pings are answered by the layer below.
-                Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => self.is_dirty = true,
+                Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => {}
                 Poll::Ready(Some(Ok(Message::Close(_)))) => return Poll::Ready(Event::Closed),
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Event::Gone),
                 Poll::Pending => return Poll::Pending,
@@ -97,34 +91,9 @@ impl Leg {
         }
     }
 
-    /// Sends what waits as far as it goes; whether that was the last of it.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, ()> {
-        let had_some = !self.queue.is_empty();
-        while !self.queue.is_empty() {
-            match Pin::new(&mut self.stream).poll_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Err(()),
-                Poll::Pending => break,
-            }
-            if let Some(message) = self.queue.pop_front() {
-                self.sent += message.len() as u64;
-                Pin::new(&mut self.stream).start_send(message).map_err(|_| ())?;
-                self.is_dirty = true;
-            }
-        }
-        if self.is_dirty {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.is_dirty = false,
-                Poll::Ready(Err(_)) => return Err(()),
-                Poll::Pending => {}
-            }
-        }
-        Ok(had_some && self.queue.is_empty())
-    }
-
     /// Sends what waits and a close, and waits for the other side's for a while.
     pub(super) async fn close(mut self) {
-        self.queue.push_back(Message::Close(None));
+        self.socket.push(Message::Close(None));
         let ended = async { while !matches!(self.event(true).await, Event::Gone) {} };
         // One that does not end is dropped.
         let _ = timeout(CLOSE_GRACE, ended).await;

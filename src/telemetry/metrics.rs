@@ -171,7 +171,8 @@ pub fn message(api: &str, side: &'static str, event: Option<&str>) {
     counter!(MESSAGES, "api" => api.to_owned(), "side" => side, "event" => event).increment(1);
 }
 
-/// Counts the messages that one side of a socket sends. The metrics behind it are looked up once for each event.
+/// Counts the messages that one side of a socket sends. The metrics behind it are looked up once for each event, and told
+/// of what has come together at once: other threads write there too.
 #[derive(Debug)]
 pub struct Messages {
     api: Arc<str>,
@@ -184,7 +185,14 @@ pub struct Messages {
 struct EventCounters {
     event: Box<str>,
     all: Counter,
-    by_outcome: [OnceLock<Counter>; 4],
+    by_outcome: [OutcomeCounter; 4],
+}
+
+#[derive(Debug, Default)]
+struct OutcomeCounter {
+    /// What the metric has not been told of yet.
+    more: u64,
+    counter: OnceLock<Counter>,
 }
 
 /// What became of a message.
@@ -201,6 +209,8 @@ pub enum MessageOutcome {
 }
 
 impl MessageOutcome {
+    const ALL: [Self; 4] = [Self::Passed, Self::Translated, Self::Dropped, Self::Failed];
+
     fn name(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -218,7 +228,7 @@ impl Messages {
         Self { api, side, events: Vec::new() }
     }
 
-    /// A message came. `event` is one that a rule names.
+    /// A message came. `event` is one that a rule names. The metrics are told of it with the next flush.
     pub fn count(&mut self, event: Option<&str>, outcome: MessageOutcome) {
         let event = event.unwrap_or("other");
         let known = self.events.iter().position(|counters| *counters.event == *event);
@@ -228,13 +238,27 @@ impl Messages {
             self.events.push(EventCounters { event: event.into(), all, by_outcome: Default::default() });
             self.events.len() - 1
         });
-        let Some(counters) = self.events.get(at) else { return };
-        counters.all.increment(1);
-        let by_outcome = counters.by_outcome[outcome as usize].get_or_init(|| {
-            counter!(MESSAGE_OUTCOMES, "api" => Arc::clone(&self.api), "side" => self.side,
-                "event" => counters.event.to_string(), "outcome" => outcome.name())
-        });
-        by_outcome.increment(1);
+        if let Some(counters) = self.events.get_mut(at) {
+            counters.by_outcome[outcome as usize].more += 1;
+        }
+    }
+
+    /// Tells the metrics of what has been counted.
+    pub fn flush(&mut self) {
+        for counters in &mut self.events {
+            for (outcome, by_outcome) in MessageOutcome::ALL.iter().zip(&mut counters.by_outcome) {
+                let more = std::mem::take(&mut by_outcome.more);
+                if more == 0 {
+                    continue;
+                }
+                counters.all.increment(more);
+                let counter = by_outcome.counter.get_or_init(|| {
+                    counter!(MESSAGE_OUTCOMES, "api" => Arc::clone(&self.api), "side" => self.side,
+                        "event" => counters.event.to_string(), "outcome" => outcome.name())
+                });
+                counter.increment(more);
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! When something last moved on a socket.
 
 use std::future::pending;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -48,24 +48,32 @@ impl Activity {
 pub(super) struct Pulse {
     /// How often the side was heard.
     beats: AtomicU64,
+    /// Whether it is to be pinged.
+    is_due: AtomicBool,
     pinged: Notify,
 }
 
 impl Pulse {
-    /// Something came from the side.
+    /// Something came from the side. Only one task says so.
     pub(super) fn beat(&self) {
-        self.beats.fetch_add(1, Ordering::Relaxed);
+        self.beats.store(self.beats.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Whether the side is to be pinged as soon as it can be.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_due.load(Ordering::Relaxed)
     }
 
     /// A ping has been sent to the side: from now on it has time to answer.
     pub(super) fn pinged(&self) {
+        self.is_due.store(false, Ordering::Relaxed);
         self.pinged.notify_one();
     }
 
-    /// Asks for a ping when nothing has been heard for as long as `every`, or nearly twice as long; returns when one has not
-    /// been answered for as long again. One that cannot be sent yet, since the side is slow to read, is waited for; `ping`
-    /// says whether it will be sent at all.
-    pub(super) async fn stops(&self, every: Option<Duration>, ping: impl Fn() -> bool) {
+    /// Has the side pinged when nothing has been heard for as long as `every`, or nearly twice as long; returns when one has
+    /// not been answered for as long again. One that cannot be sent yet, since the side is slow to read, is waited for. Who
+    /// pings is polled behind this.
+    pub(super) async fn stops(&self, every: Option<Duration>) {
         let Some(every) = every else {
             return pending().await;
         };
@@ -75,9 +83,7 @@ impl Pulse {
             if self.beats.load(Ordering::Relaxed) != before {
                 continue;
             }
-            if !ping() {
-                continue;
-            }
+            self.is_due.store(true, Ordering::Relaxed);
             self.pinged.notified().await;
             sleep(every).await;
             if self.beats.load(Ordering::Relaxed) == before {
@@ -90,50 +96,54 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::task::Poll;
 
     const EVERY: Duration = Duration::from_millis(5);
 
-    #[tokio::test]
-    async fn who_answers_pings_is_alive() {
-        let (pulse, pings, enough) = (Pulse::default(), Cell::new(0), Notify::new());
-        let ping = || {
-            pulse.pinged();
-            pulse.beat();
-            pings.set(pings.get() + 1);
-            if pings.get() == 10 {
-                enough.notify_one();
-            }
-            true
-        };
+    /// Runs a pulse and what is polled behind it; whether it stopped before that ended.
+    async fn stops(pulse: &Pulse, mut behind: impl FnMut() -> Poll<()>) -> bool {
         tokio::select! {
-            () = pulse.stops(Some(EVERY), ping) => panic!("it is alive"),
-            () = enough.notified() => {}
+            biased;
+            () = pulse.stops(Some(EVERY)) => true,
+            () = poll_fn(|_| behind()) => false,
         }
     }
 
     #[tokio::test]
-    async fn who_is_silent_is_gone_after_one_ping() {
-        let (pulse, pings) = (Pulse::default(), Cell::new(0));
+    async fn who_answers_pings_is_alive() {
+        let (pulse, mut pings) = (Pulse::default(), 0);
         let ping = || {
-            pings.set(pings.get() + 1);
-            // The first one finds no room.
-            let is_sent = pings.get() == 2;
-            if is_sent {
+            if pulse.is_due() {
                 pulse.pinged();
+                pulse.beat();
+                pings += 1;
             }
-            is_sent
+            if pings == 10 { Poll::Ready(()) } else { Poll::Pending }
         };
-        pulse.stops(Some(EVERY), ping).await;
-        assert_eq!(pings.get(), 2);
+        assert!(!stops(&pulse, ping).await);
+    }
+
+    #[tokio::test]
+    async fn who_is_silent_is_gone_after_one_ping() {
+        let (pulse, mut pings) = (Pulse::default(), 0);
+        let ping = || {
+            if pulse.is_due() {
+                pulse.pinged();
+                pings += 1;
+            }
+            Poll::Pending
+        };
+        assert!(stops(&pulse, ping).await);
+        assert_eq!(pings, 1);
     }
 
     #[tokio::test]
     async fn who_has_not_been_sent_a_ping_is_not_gone() {
         let pulse = Pulse::default();
         tokio::select! {
-            () = pulse.stops(Some(EVERY), || true) => panic!("nothing was asked"),
-            () = sleep(EVERY * 10) => {}
+            () = pulse.stops(Some(EVERY)) => panic!("nothing was asked"),
+            () = sleep(EVERY * 10) => assert!(pulse.is_due()),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::telemetry::metrics;
 
 use super::extensions::Extensions;
 use super::handshake::{self, Accepted, Shaken};
-use super::leg::{self, Incoming, Outgoing};
+use super::leg::Leg;
 use super::session::{self, BackendLeg, Rules, Stop};
 
 /// A socket that waits for its first message.
@@ -40,16 +40,16 @@ impl Waiting {
         let _slot = client.slot;
         let Ok(upgraded) = client.upgrade.await else { return };
         let limit = exchange.route.config.limits.message;
-        let mut legs = leg::open(upgraded, Role::Client, client.compression, limit).await;
+        let mut leg = Leg::new(upgraded, Role::Client, client.compression, limit);
         let opened = async {
-            let first = first(&plane, &mut exchange, head.uri.path(), &mut legs).await?;
+            let first = first(&plane, &mut exchange, head.uri.path(), &mut leg).await?;
             note(&exchange, &mut recorder);
             let (rules, backend) = open(&exchange, head, extensions, &mut recorder).await.map_err(Stop::Failed)?;
             Ok((first, rules, backend))
         };
         match opened.await {
             Ok((first, rules, backend)) => {
-                let bytes = session::carry(&rules, legs, backend, first, &plane).await;
+                let bytes = session::carry(&rules, leg, backend, first, &plane).await;
                 recorder.bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
                 recorder.end(Ok(()));
             }
@@ -58,22 +58,17 @@ impl Waiting {
                     Stop::Failed(failure) => recorder.end(Err(failure)),
                     Stop::Broken(_) | Stop::Draining | Stop::Gone => recorder.end(Ok(())),
                 }
-                session::stop(&stop, legs).await;
+                session::stop(&stop, leg).await;
             }
         }
     }
 }
 
 /// Waits for the first message and takes the version that it names; the message as the backend is to read it.
-async fn first(
-    plane: &Plane,
-    exchange: &mut Exchange,
-    path: &str,
-    (from, to): &mut (Incoming, Outgoing),
-) -> Result<Message, Stop> {
+async fn first(plane: &Plane, exchange: &mut Exchange, path: &str, client: &mut Leg) -> Result<Message, Stop> {
     let limit = exchange.route.config.timeouts.first_message;
     let message = tokio::select! {
-        message = timeout(limit, message(from, to)) => message.unwrap_or_else(|_| Err(Stop::Failed(too_late()))),
+        message = timeout(limit, message(client)) => message.unwrap_or_else(|_| Err(Stop::Failed(too_late()))),
         () = plane.draining.cancelled() => Err(Stop::Draining),
     }?;
     settle(exchange, path, message).map_err(Stop::Failed)
@@ -83,9 +78,9 @@ fn too_late() -> Failure {
     Failure::new(Side::Client, Kind::UnknownVersion, "no first message came in time to name a version")
 }
 
-async fn message(from: &mut Incoming, to: &mut Outgoing) -> Result<Message, Stop> {
+async fn message(client: &mut Leg) -> Result<Message, Stop> {
     loop {
-        match from.next(to).await {
+        match client.next().await {
             Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return Ok(message),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Close(_))) | None => return Err(Stop::Gone),

@@ -1,35 +1,49 @@
 //! Where WebSocket frames begin and end (RFC 6455 section 5.2), in bytes that come in any pieces. Pure.
 
 /// The longest header: two bytes, eight of length, four of mask.
-pub(super) const HEADER: usize = 14;
+const HEADER: usize = 14;
+/// A frame with more payload than this is large.
+pub(super) const LARGE: u64 = 64 * 1024;
+
+const FINAL: u8 = 0x80;
+const OPCODE: u8 = 0x0f;
+const LAST_DATA: u8 = 2;
 
 /// The header of a frame, as far as it has come.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Header {
+struct Header {
     bytes: [u8; HEADER],
     have: usize,
 }
 
 impl Header {
-    /// Takes the next byte of a header that is not whole; whether it is whole now.
-    pub(super) fn push(&mut self, byte: u8) -> bool {
-        self.bytes[self.have] = byte;
-        self.have += 1;
+    /// Takes what is missing from the beginning of `bytes`; how many those were.
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        if self.have == 0
+            && let Some(bytes) = bytes.first_chunk()
+        {
+            // It is whole, as most are.
+            (self.bytes, self.have) = (*bytes, 2);
+            self.have = self.length();
+            return self.have;
+        }
+        let mut taken = 0;
+        // The first two bytes say how many there are.
+        while !self.is_whole() && taken < bytes.len() {
+            let step = (self.length() - self.have).min(bytes.len() - taken);
+            self.bytes[self.have..self.have + step].copy_from_slice(&bytes[taken..taken + step]);
+            self.have += step;
+            taken += step;
+        }
+        taken
+    }
+
+    fn is_whole(&self) -> bool {
         self.have == self.length()
     }
 
-    /// What has come.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.have]
-    }
-
-    /// The same, to be changed.
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[..self.have]
-    }
-
     /// How long the header is, as far as it is known.
-    pub(super) fn length(&self) -> usize {
+    fn length(&self) -> usize {
         if self.have < 2 {
             return 2;
         }
@@ -43,18 +57,23 @@ impl Header {
     }
 
     /// Bytes of the payload, as a whole header says.
-    pub(super) fn payload(&self) -> u64 {
-        let big_endian = |bytes: &[u8]| bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b));
+    fn payload(&self) -> u64 {
+        let extended = &self.bytes[2..];
         match self.bytes[1] & 0x7f {
-            126 => big_endian(&self.bytes[2..4]),
-            127 => big_endian(&self.bytes[2..10]),
+            126 => extended.first_chunk().map_or(0, |&bytes| u64::from(u16::from_be_bytes(bytes))),
+            127 => extended.first_chunk().map_or(0, |&bytes| u64::from_be_bytes(bytes)),
             short => u64::from(short),
         }
+    }
+
+    /// Whether further frames of its message follow the frame; `None` for a control frame.
+    fn is_continued(&self) -> Option<bool> {
+        (self.bytes[0] & OPCODE <= LAST_DATA).then_some(self.bytes[0] & FINAL == 0)
     }
 }
 
 /// Passes those of so many bytes that belong to the payload, of which fewer are to come then; how many those are.
-pub(super) fn pass(payload: &mut u64, bytes: usize) -> usize {
+fn pass(payload: &mut u64, bytes: usize) -> usize {
     let passed = usize::try_from(*payload).map_or(bytes, |payload| payload.min(bytes));
     *payload -= passed as u64;
     passed
@@ -66,12 +85,26 @@ pub(super) struct Frames {
     header: Header,
     /// Bytes of the payload that are to come.
     payload: u64,
+    /// Whether the last frame is large.
+    is_large: bool,
+    /// Whether the last message has not had its last frame.
+    is_continued: bool,
 }
 
 impl Frames {
     /// Whether the stream is between two frames.
     pub(super) fn is_between(&self) -> bool {
-        self.header.bytes().is_empty() && self.payload == 0
+        self.header.have == 0 && self.payload == 0
+    }
+
+    /// Whether a message has ended with a large frame, and nothing has come behind it.
+    pub(super) fn is_behind_large(&self) -> bool {
+        self.is_between() && self.is_large && !self.is_continued
+    }
+
+    /// As many of so many bytes may be read at once so that nothing comes behind the end of a large frame.
+    pub(super) fn room(&self, bytes: usize) -> usize {
+        if self.is_large && self.payload > 0 { pass(&mut { self.payload }, bytes) } else { bytes }
     }
 
     /// Follows the next bytes; how many of them belong to frames that have ended by then, counted from the first.
@@ -82,19 +115,25 @@ impl Frames {
             if self.payload > 0 {
                 at += pass(&mut self.payload, bytes.len() - at);
             } else {
-                let is_whole = self.header.push(bytes[at]);
-                at += 1;
-                if !is_whole {
-                    continue;
+                at += self.header.take(&bytes[at..]);
+                if !self.header.is_whole() {
+                    break;
                 }
-                self.payload = self.header.payload();
-                self.header = Header::default();
+                self.begin();
             }
             if self.payload == 0 {
                 ended = at;
             }
         }
         ended
+    }
+
+    /// A header is whole.
+    fn begin(&mut self) {
+        self.payload = self.header.payload();
+        self.is_large = self.payload > LARGE;
+        self.is_continued = self.header.is_continued().unwrap_or(self.is_continued);
+        self.header.have = 0;
     }
 }
 
@@ -135,6 +174,40 @@ mod tests {
                 at += piece.len();
                 assert_eq!(frames.is_between(), ends.contains(&at), "pieces of {size} at {at}");
             }
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_behind_a_large_frame() {
+        // One byte fewer is not large.
+        for (payload, want) in [(LARGE, 5000), (LARGE + 1, 1)] {
+            let mut frames = Frames::default();
+            let mut header = vec![0x82, 127];
+            header.extend(payload.to_be_bytes());
+            frames.follow(&header);
+            let rest = usize::try_from(payload).unwrap() - 1;
+            frames.follow(&vec![0; rest]);
+            assert_eq!(frames.room(5000), want, "{payload}");
+            frames.follow(&[0]);
+            assert_eq!(frames.room(5000), 5000, "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_message_ends_with_its_last_frame() {
+        let mut frames = Frames::default();
+        let large = usize::try_from(LARGE).unwrap() + 1;
+        // A message in two frames, with a ping between them, and one in one frame.
+        let stream =
+            [(0x01, large, false), (0x89, 0, false), (0x80, large, true), (0x89, 0, false), (0x82, large, true)];
+        for (first, payload, is_behind_large) in stream {
+            let mut frame = vec![first, 127];
+            frame.extend((payload as u64).to_be_bytes());
+            frame.resize(frame.len() + payload, 0);
+            frames.follow(&frame[..1]);
+            assert!(!frames.is_behind_large());
+            frames.follow(&frame[1..]);
+            assert_eq!(frames.is_behind_large(), is_behind_large, "{first:x}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A socket's messages, from one side to the other, and how it ends. The only place that picks a close code.
+//! A socket, and how it ends. The only place that picks a close code.
 //!
 //! | what happens | the side that did it gets | the other side gets |
 //! |---|---|---|
@@ -20,45 +20,35 @@
 //! and the backend.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
-use tokio_util::sync::CancellationToken;
 
 use crate::backend::Picked;
 use crate::failure::{self, Failure, Kind};
 use crate::framing::deflate::{Corrupt, Role};
+use crate::http::Plane;
 use crate::http::body::Observer as _;
-use crate::http::exchange::{self, Exchange};
+use crate::http::exchange::Exchange;
 use crate::http::record::Recorder;
 use crate::http::server::Slot;
-use crate::http::{Plane, respond};
-use crate::json;
-use crate::rules::{Api, OnError, OnFrame, Outcome, Side, Socket};
+use crate::rules::{Api, Side, Socket};
 use crate::snapshot::Route;
-use crate::telemetry::metrics::{self, MessageOutcome};
+use crate::telemetry::metrics;
 use crate::version::VersionId;
 
-use super::activity::{Activity, Pulse};
-use super::leg::{self, Incoming, Outgoing};
+use super::leg::Leg;
+use super::talk::{Talk, Watch};
 use super::tunnel::{self, Goodbye};
 use super::wire::Compression;
 
 /// How long both sides have to end after one was closed.
-const CLOSE_GRACE: Duration = Duration::from_secs(5);
+pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
-/// What waits to be told to a side beside what comes; more is lost.
-const REPLIES: usize = 8;
-const SHUTTING_DOWN: &str = "the server is shutting down";
-const SILENT: &str = "no message for too long";
-const BROKEN: &str = "the peer broke the protocol";
 /// Bytes of a reason at most (RFC 6455 section 5.5).
 const REASON: usize = 123;
 
@@ -93,11 +83,11 @@ pub(crate) struct Session {
 
 /// What decides about a socket's messages.
 pub(super) struct Rules {
-    route: Arc<Route>,
-    api: Arc<Api>,
-    client: VersionId,
+    pub(super) route: Arc<Route>,
+    pub(super) api: Arc<Api>,
+    pub(super) client: VersionId,
     backend: VersionId,
-    path: String,
+    pub(super) path: String,
 }
 
 impl Session {
@@ -120,11 +110,10 @@ impl Session {
         let bytes = match self.rules.socket() {
             Some(socket) => {
                 let limit = self.rules.route.config.limits.message;
-                let client = leg::open(client, Role::Client, client_compression, limit).await;
-                let backend = leg::open(backend, Role::Server, backend_compression, limit).await;
-                let talk = Talk::new(&self.rules, socket);
-                talk.run(client, backend, None, &self.plane).await;
-                talk.bytes.load(Ordering::Relaxed)
+                let client = Leg::new(client, Role::Client, client_compression, limit);
+                let backend = Leg::new(backend, Role::Server, backend_compression, limit);
+                let watch = Watch::new();
+                Talk::new(&self.rules, socket, &watch, client, backend).run(&self.plane).await
             }
             None => self.rules.tunnel(client, backend, &self.plane).await,
         };
@@ -135,20 +124,14 @@ impl Session {
 
 /// Carries the messages of a socket that is read whatever its rules are, from its first one on; how many bytes went to the
 /// client.
-pub(super) async fn carry(
-    rules: &Rules,
-    client: (Incoming, Outgoing),
-    backend: BackendLeg,
-    first: Message,
-    plane: &Plane,
-) -> u64 {
+pub(super) async fn carry(rules: &Rules, client: Leg, backend: BackendLeg, first: Message, plane: &Plane) -> u64 {
     let BackendLeg { upgraded, compression, picked: _picked } = backend;
     let limit = rules.route.config.limits.message;
-    let backend = leg::open(upgraded, Role::Server, compression, limit).await;
-    let none = Socket::default();
-    let talk = Talk::new(rules, rules.socket().unwrap_or(&none));
-    talk.run(client, backend, Some(first), plane).await;
-    talk.bytes.load(Ordering::Relaxed)
+    let backend = Leg::new(upgraded, Role::Server, compression, limit);
+    let (none, watch) = (Socket::default(), Watch::new());
+    let mut talk = Talk::new(rules, rules.socket().unwrap_or(&none), &watch, client, backend);
+    talk.first = Some(first);
+    talk.run(plane).await
 }
 
 /// Why a socket whose first message was waited for ends before there is a backend.
@@ -164,23 +147,26 @@ pub(super) enum Stop {
 }
 
 /// Ends such a socket.
-pub(super) async fn stop(stop: &Stop, (mut from, mut to): (Incoming, Outgoing)) {
-    let frame = match stop {
+pub(super) async fn stop(stop: &Stop, mut client: Leg) {
+    let close = match stop {
         Stop::Failed(failure) => Some(refusal(failure)),
         Stop::Broken(error) => offence(error),
-        Stop::Draining => Some(close(CloseCode::Away, SHUTTING_DOWN)),
+        Stop::Draining => Some(draining()),
         Stop::Gone => None,
     };
-    if frame.is_some() {
-        // Who is gone needs no close.
-        let _ = to.close(Message::Close(frame)).await;
+    if let Some(close) = close {
+        client.push(close);
     }
-    let _ = timeout(CLOSE_GRACE, async { while let Some(Ok(_)) = from.next(&mut to).await {} }).await;
-    leg::linger(from, to).await;
+    let end = async {
+        client.written().await;
+        while let Some(Ok(_)) = client.next().await {}
+    };
+    let _ = timeout(CLOSE_GRACE, end).await;
+    client.linger().await;
 }
 
 /// How a client is closed whose socket cannot be opened.
-fn refusal(failure: &Failure) -> CloseFrame {
+fn refusal(failure: &Failure) -> Message {
     let code = match (failure.kind, failure.side) {
         (Kind::AllEjected(_) | Kind::Overloaded, _) => CloseCode::Again,
         (_, failure::Side::Client) => CloseCode::Policy,
@@ -188,7 +174,7 @@ fn refusal(failure: &Failure) -> CloseFrame {
     };
     let fits = (0..=REASON.min(failure.detail.len())).rev().find(|at| failure.detail.is_char_boundary(*at));
     let reason = failure.detail[..fits.unwrap_or_default()].to_owned();
-    CloseFrame { code, reason: reason.into() }
+    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
 }
 
 impl Rules {
@@ -213,7 +199,7 @@ impl Rules {
     }
 
     /// The version that reads what `side` sends.
-    fn receiver(&self, side: Side) -> VersionId {
+    pub(super) fn receiver(&self, side: Side) -> VersionId {
         match side {
             Side::Client => self.backend,
             Side::Server => self.client,
@@ -221,328 +207,32 @@ impl Rules {
     }
 }
 
-/// What both directions of a socket share.
-struct Talk<'a> {
-    rules: &'a Rules,
-    socket: &'a Socket,
-    limits: json::Limits,
-    /// Bytes sent to the client.
-    bytes: AtomicU64,
-    activity: Activity,
-    client: Pulse,
-    server: Pulse,
-    /// Cancelled when a first side was closed.
-    closing: CancellationToken,
+fn close(code: CloseCode, reason: &'static str) -> Message {
+    Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }))
 }
 
-/// One direction.
-struct Pump {
-    side: Side,
-    from: Incoming,
-    to: Outgoing,
-    /// What the side that this direction sends to is to be told.
-    orders: Orders,
-    /// How the side that this direction reads from is reached: by the other direction.
-    sender: Reach,
-    /// Whether `to` has been closed or is gone; what is still read is thrown away.
-    is_shut: bool,
-    /// What has been read already.
-    first: Option<Message>,
-    counts: metrics::Messages,
-    /// What literals refer to.
-    values: json::Values,
+/// How both sides are closed when the proxy drains.
+pub(super) fn draining() -> Message {
+    close(CloseCode::Away, "the server is shutting down")
 }
 
-/// How a side is told something beside what comes from the other one. What it is told is boxed, since a channel takes room
-/// for 32 of them.
-#[derive(Clone)]
-struct Reach {
-    close: mpsc::Sender<Box<CloseFrame>>,
-    tell: mpsc::Sender<Box<Message>>,
+/// How both sides are closed where no message has come for too long.
+pub(super) fn silent() -> Message {
+    close(CloseCode::Away, "no message for too long")
 }
 
-/// What a side is to be told.
-struct Orders {
-    close: mpsc::Receiver<Box<CloseFrame>>,
-    tell: mpsc::Receiver<Box<Message>>,
+/// How the sender of a message is closed that has no translation, where it is to be.
+pub(super) fn untranslated() -> Message {
+    close(CloseCode::Error, "a message has no translation")
 }
 
-impl Reach {
-    fn new() -> (Self, Orders) {
-        let (close, closes) = mpsc::channel(1);
-        let (tell, tells) = mpsc::channel(REPLIES);
-        (Self { close, tell }, Orders { close: closes, tell: tells })
-    }
-
-    /// Has the side closed, if it is not being closed already.
-    fn close(&self, frame: CloseFrame) {
-        let _ = self.close.try_send(Box::new(frame));
-    }
-
-    /// Has the side told something; whether it will be. One that reads nothing of what it is sent is told no more.
-    fn tell(&self, message: Message) -> bool {
-        self.tell.try_send(Box::new(message)).is_ok()
-    }
-}
-
-impl<'a> Talk<'a> {
-    fn new(rules: &'a Rules, socket: &'a Socket) -> Self {
-        let limits = &rules.route.config.limits;
-        Self {
-            rules,
-            socket,
-            limits: json::Limits { depth: limits.depth, buffer: limits.message },
-            bytes: AtomicU64::new(0),
-            activity: Activity::new(),
-            client: Pulse::default(),
-            server: Pulse::default(),
-            closing: CancellationToken::new(),
-        }
-    }
-
-    async fn run(
-        &self,
-        client: (Incoming, Outgoing),
-        backend: (Incoming, Outgoing),
-        first: Option<Message>,
-        plane: &Plane,
-    ) {
-        let ((from_client, to_client), (from_backend, to_backend)) = (client, backend);
-        let (client, client_orders) = Reach::new();
-        let (backend, backend_orders) = Reach::new();
-        let up = Box::new(Pump {
-            side: Side::Client,
-            from: from_client,
-            to: to_backend,
-            orders: backend_orders,
-            sender: client.clone(),
-            is_shut: false,
-            first,
-            counts: self.counts(Side::Client),
-            values: self.values(Side::Client),
-        });
-        let down = Box::new(Pump {
-            side: Side::Server,
-            from: from_backend,
-            to: to_client,
-            orders: client_orders,
-            sender: backend.clone(),
-            is_shut: false,
-            first: None,
-            counts: self.counts(Side::Server),
-            values: self.values(Side::Server),
-        });
-        let both = async { tokio::join!(self.pump(up), self.pump(down)) };
-        tokio::select! {
-            (up, down) = both => {
-                leg::linger(up.from, down.to).await;
-                leg::linger(down.from, up.to).await;
-            }
-            () = self.supervise(plane, &client, &backend) => {}
-        }
-    }
-
-    fn counts(&self, side: Side) -> metrics::Messages {
-        metrics::Messages::new(Arc::clone(&self.rules.route.name), side.name())
-    }
-
-    fn values(&self, sender: Side) -> json::Values {
-        let version = self.rules.api.versions.get(self.rules.receiver(sender));
-        exchange::values(jiff::Timestamp::now(), version, OnError::Reject)
-    }
-
-    fn pulse(&self, side: Side) -> &Pulse {
-        match side {
-            Side::Client => &self.client,
-            Side::Server => &self.server,
-        }
-    }
-
-    /// Ends the socket when it has to: gracefully at first. Returns when grace has passed.
-    async fn supervise(&self, plane: &Plane, client: &Reach, backend: &Reach) {
-        let timeouts = &self.rules.route.config.timeouts;
-        let away = |reason| Some(close(CloseCode::Away, reason));
-        let ping = || Message::Ping(Bytes::new());
-        let (to_client, to_backend) = tokio::select! {
-            () = self.closing.cancelled() => (None, None),
-            () = plane.draining.cancelled() => (away(SHUTTING_DOWN), away(SHUTTING_DOWN)),
-            () = self.activity.idle(timeouts.websocket_idle) => (away(SILENT), away(SILENT)),
-            () = self.client.stops(timeouts.websocket_ping, || client.tell(ping())) => (None, Some(gone(Side::Client))),
-            () = self.server.stops(timeouts.websocket_ping, || backend.tell(ping())) => (Some(gone(Side::Server)), None),
-        };
-        for (side, frame) in [(client, to_client), (backend, to_backend)] {
-            if let Some(frame) = frame {
-                side.close(frame);
-            }
-        }
-        sleep(CLOSE_GRACE).await;
-    }
-
-    /// Carries one direction's messages until its sender has ended.
-    async fn pump(&self, mut pump: Box<Pump>) -> Box<Pump> {
-        if let Some(first) = pump.first.take() {
-            self.forward(&mut pump, first).await;
-        }
-        loop {
-            // Orders come first, since a side may always have messages.
-            tokio::select! {
-                biased;
-                Some(order) = pump.orders.close.recv() => self.shut(&mut pump, Some(*order)).await,
-                Some(told) = pump.orders.tell.recv() => self.tell(&mut pump, *told).await,
-                message = pump.from.next(&mut pump.to) => match message {
-                    Some(Ok(Message::Close(frame))) => self.shut(&mut pump, relayed(frame)).await,
-                    Some(Ok(message)) => {
-                        self.pulse(pump.side).beat();
-                        self.forward(&mut pump, message).await;
-                    }
-                    Some(Err(error)) => self.broken(&mut pump, &error).await,
-                    None => {
-                        let side = pump.side;
-                        self.shut(&mut pump, Some(gone(side))).await;
-                        return pump;
-                    }
-                },
-            }
-        }
-    }
-
-    /// Sends what is this proxy's own.
-    async fn tell(&self, pump: &mut Pump, message: Message) {
-        let is_ping = message.is_ping();
-        self.send(pump, message).await;
-        if is_ping {
-            self.pulse(pump.side.other()).pinged();
-        }
-    }
-
-    async fn forward(&self, pump: &mut Pump, message: Message) {
-        // Pings and pongs say that a side lives, not that the socket is in use.
-        if matches!(message, Message::Text(_) | Message::Binary(_)) {
-            self.activity.touch();
-        }
-        let message = match message {
-            Message::Text(text) => match self.translate(pump, text) {
-                Some(message) => message,
-                None => return,
-            },
-            Message::Binary(bytes) => Message::Binary(bytes),
-            // Each leg answers its own pings.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
-        };
-        self.send(pump, message).await;
-    }
-
-    async fn send(&self, pump: &mut Pump, message: Message) {
-        if pump.is_shut {
-            return;
-        }
-        if pump.side == Side::Server {
-            self.bytes.fetch_add(leg::payload_len(&message) as u64, Ordering::Relaxed);
-        }
-        if let Err(error) = pump.to.send(message).await {
-            self.unsent(pump, &error);
-        }
-    }
-
-    /// A message cannot be sent. A receiver that is gone is noticed by the direction that reads from it; one that takes no
-    /// answers to its pings is as good as gone.
-    fn unsent(&self, pump: &mut Pump, error: &tungstenite::Error) {
-        pump.is_shut = true;
-        if let tungstenite::Error::WriteBufferFull(_) = error {
-            pump.sender.close(gone(pump.side.other()));
-            self.closing.cancel();
-        }
-    }
-
-    /// What the receiver gets to see of a text message; `None`: nothing.
-    fn translate(&self, pump: &mut Pump, text: Utf8Bytes) -> Option<Message> {
-        pump.values.now = json::Now::Millis(jiff::Timestamp::now().as_millisecond());
-        let message = Bytes::from(text.clone());
-        let (event, outcome) = self.socket.translate(pump.side, &message, &pump.values, self.limits);
-        pump.counts.count(
-            event,
-            match &outcome {
-                Ok(Outcome::Pass) => MessageOutcome::Passed,
-                Ok(Outcome::Translated(_)) => MessageOutcome::Translated,
-                Ok(Outcome::Dropped) => MessageOutcome::Dropped,
-                Err(_) => MessageOutcome::Failed,
-            },
-        );
-        match outcome {
-            Ok(Outcome::Pass) => Some(Message::Text(text)),
-            // JSON in, JSON out: what is translated is UTF-8 as the original was.
-            Ok(Outcome::Translated(text)) => Some(leg::text(text.into())),
-            Ok(Outcome::Dropped) => None,
-            Err(error) => {
-                if pump.side == Side::Client {
-                    self.reply(pump, &error);
-                }
-                metrics::translate_failure(&self.rules.route.name, error.change.as_deref(), error.code.name());
-                match self.rules.api.on_error.frame {
-                    OnFrame::Drop => {}
-                    OnFrame::Close => self.close_both(pump, "a message has no translation"),
-                }
-                None
-            }
-        }
-    }
-
-    /// Tells the client of its message that cannot be translated, where a change says how.
-    fn reply(&self, pump: &Pump, error: &json::Error) {
-        let Some(reply) = self.socket.reply(error.change.as_deref()) else { return };
-        let failure = Failure::translation(failure::Side::Client, error);
-        let version = self.rules.api.versions.get(self.rules.client);
-        let text = Bytes::from(respond::shaped(&failure, &reply.shape, Some(&version.label)));
-        // It is a message like those of a backend that speaks the change's version.
-        let pair = self.rules.api.pair(self.rules.client, reply.version);
-        let values = exchange::values(jiff::Timestamp::now(), version, OnError::BestEffort);
-        let translated = match pair.socket(&self.rules.path) {
-            Some(socket) => socket.translate(Side::Server, &text, &values, self.limits).1,
-            None => Ok(Outcome::Pass),
-        };
-        let text = match translated {
-            Ok(Outcome::Pass) => text,
-            Ok(Outcome::Translated(text)) => text.into(),
-            Ok(Outcome::Dropped) | Err(_) => return,
-        };
-        pump.sender.tell(leg::text(text));
-    }
-
-    fn close_both(&self, pump: &Pump, reason: &'static str) {
-        pump.sender.close(close(CloseCode::Error, reason));
-        self.closing.cancel();
-    }
-
-    /// The sender broke the protocol or its connection broke.
-    async fn broken(&self, pump: &mut Pump, error: &tungstenite::Error) {
-        if let tungstenite::Error::WriteBufferFull(_) = error {
-            return self.unsent(pump, error);
-        }
-        if let Some(code) = offence(error) {
-            // Whatever the sender did, its own side is closed by the other direction.
-            pump.sender.close(code);
-            self.shut(pump, Some(close(CloseCode::Error, BROKEN))).await;
-        }
-        // A broken connection ends the stream; what that means is decided there.
-    }
-
-    /// Closes the side that this direction sends to, once.
-    async fn shut(&self, pump: &mut Pump, frame: Option<CloseFrame>) {
-        self.closing.cancel();
-        if !pump.is_shut {
-            pump.is_shut = true;
-            // A side that is gone needs no close.
-            let _ = pump.to.close(Message::Close(frame)).await;
-        }
-    }
-}
-
-fn close(code: CloseCode, reason: &'static str) -> CloseFrame {
-    CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
+/// What the other side is told of a side that broke the protocol.
+pub(super) fn broken() -> Message {
+    close(CloseCode::Error, "the peer broke the protocol")
 }
 
 /// What the other side is told of a side that went away.
-fn gone(side: Side) -> CloseFrame {
+pub(super) fn gone(side: Side) -> Message {
     match side {
         Side::Client => close(CloseCode::Away, "the client is gone"),
         Side::Server => close(CloseCode::Error, "the backend is gone"),
@@ -550,9 +240,13 @@ fn gone(side: Side) -> CloseFrame {
 }
 
 /// What the other side is told of a close. One whose code may not be sent was answered with what stands for it here.
-fn relayed(frame: Option<CloseFrame>) -> Option<CloseFrame> {
-    let stands = |frame: &CloseFrame| frame.code == CloseCode::Protocol && frame.reason == "Protocol violation";
-    if frame.as_ref().is_some_and(stands) { Some(close(CloseCode::Error, BROKEN)) } else { frame }
+pub(super) fn relayed(message: Message) -> Message {
+    match message {
+        Message::Close(Some(frame)) if frame.code == CloseCode::Protocol && frame.reason == "Protocol violation" => {
+            broken()
+        }
+        message => message,
+    }
 }
 
 /// A frame, as bytes, that tells one in this role that the other side goes away.
@@ -571,7 +265,7 @@ fn away(to: Role) -> Vec<u8> {
 }
 
 /// How a side is closed for what it sent; `None` where it only went away.
-fn offence(error: &tungstenite::Error) -> Option<CloseFrame> {
+pub(super) fn offence(error: &tungstenite::Error) -> Option<Message> {
     use tungstenite::error::ProtocolError;
     match error {
         tungstenite::Error::Capacity(_) => Some(close(CloseCode::Size, "the message is too large")),

@@ -1,7 +1,8 @@
-//! A leg's connection, from which frames are read that are not large and know nothing of `permessage-deflate`.
+//! A leg's connection, from which frames are read that know nothing of `permessage-deflate`.
 
 use std::cell::RefCell;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,15 +11,14 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use crate::framing::deflate::{Agreed, Packer, Role, Spare, Unpacker};
 
-use super::frames::HEADER;
-use super::split::Splitter;
+use super::frames::Frames;
 
-/// Bytes that are read at once.
-const CHUNK: usize = 4096;
+/// Bytes that are read at once: more than come together on most sockets, so that nothing is asked for twice.
+const CHUNK: usize = 16 * 1024;
 
 thread_local! {
     /// A worker's own.
@@ -91,137 +91,119 @@ pub(super) fn pack(packer: &mut Packer, message: &[u8]) -> Option<Bytes> {
 }
 
 /// A connection.
-pub(crate) struct Wire {
-    source: Source,
-    splitter: Splitter,
-}
-
-/// Where its frames come from.
-struct Source {
+pub(super) struct Wire {
     io: TokioIo<Upgraded>,
     unpacking: Option<Box<Unpacking>>,
+    /// Frames that have been read before they were asked for.
+    ahead: Ahead,
+    frames: Frames,
 }
 
 /// Frames on their way from the connection. Nothing is held between messages but what the unpacker keeps.
 struct Unpacking {
     unpacker: Unpacker,
-    input: Vec<u8>,
-    /// Bytes of the input that have been read.
-    read: usize,
-    output: Vec<u8>,
-    /// Bytes of the output that have been taken.
-    taken: usize,
+    input: Ahead,
     _held: Option<Held>,
 }
 
-impl Wire {
-    /// The connection to someone, with what was agreed on, and with frames of up to `limit` bytes.
-    pub(super) fn new(upgraded: Upgraded, from: Role, compression: Option<Compression>, limit: usize) -> Self {
-        let unpacking = compression.map(|compression| {
-            let unpacker = compression.unpacker(from);
-            let (input, output) = (Vec::new(), Vec::new());
-            Box::new(Unpacking { unpacker, input, read: 0, output, taken: 0, _held: compression.held })
-        });
-        Self { source: Source { io: TokioIo::new(upgraded), unpacking }, splitter: Splitter::new(limit as u64) }
+/// Bytes that are there, from which some have been taken.
+#[derive(Default)]
+struct Ahead {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Ahead {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    /// So many of the rest are done with.
+    fn pass(&mut self, count: usize) {
+        self.taken += count;
+        if self.taken == self.bytes.len() {
+            *self = Self::default();
+        }
+    }
+
+    /// Moves as many as fit; how many those were.
+    fn fill(&mut self, room: &mut [u8]) -> usize {
+        let count = self.rest().len().min(room.len());
+        room[..count].copy_from_slice(&self.rest()[..count]);
+        self.pass(count);
+        count
     }
 }
 
 impl Unpacking {
-    /// Hands on what has been unpacked; whether that was something.
-    fn take(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
-        let rest = &self.output[self.taken..];
-        let step = rest.len().min(buffer.remaining());
-        buffer.put_slice(&rest[..step]);
-        self.taken += step;
-        if self.taken == self.output.len() {
-            (self.output, self.taken) = (Vec::new(), 0);
-        }
-        step > 0
-    }
-
     /// Unpacks a piece of what has been read; whether anything came of it.
-    fn unpack(&mut self) -> io::Result<bool> {
-        let input = &self.input[self.read..];
-        let unpacked = SPARE.with_borrow_mut(|spare| self.unpacker.read(input, &mut self.output, spare));
+    fn unpack(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        let unpacked = SPARE.with_borrow_mut(|spare| self.unpacker.read(self.input.rest(), out, spare));
         let step = unpacked.map_err(|corrupt| io::Error::new(io::ErrorKind::InvalidData, corrupt))?;
-        self.read += step;
-        if self.read == self.input.len() {
-            (self.input, self.read) = (Vec::new(), 0);
-        }
-        Ok(step > 0 || !self.output.is_empty())
+        self.input.pass(step);
+        Ok(step > 0 || !out.is_empty())
     }
 }
 
-impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { source, splitter } = &mut *self;
-        loop {
-            let due = splitter.due();
-            if !due.is_empty() {
-                let step = due.len().min(buffer.remaining());
-                buffer.put_slice(&due[..step]);
-                splitter.told(step);
-                return Poll::Ready(Ok(()));
-            }
-            let missing = splitter.missing();
-            if missing > 0 {
-                let mut more = [0; HEADER];
-                let read = ready!(source.poll_read(cx, &mut more[..missing]))?;
-                if read == 0 {
-                    return Poll::Ready(Ok(()));
-                }
-                splitter.complete(&more[..read]);
-                continue;
-            }
-            let room = buffer.remaining().min(splitter.room());
-            let bytes = buffer.initialize_unfilled_to(room);
-            let read = ready!(source.poll_read(cx, bytes))?;
-            let told = splitter.follow(&mut bytes[..read]);
-            buffer.advance(told);
-            if told > 0 || read == 0 {
-                return Poll::Ready(Ok(()));
-            }
-        }
+impl Wire {
+    /// The connection to someone, with what was agreed on.
+    pub(super) fn new(upgraded: Upgraded, from: Role, compression: Option<Compression>) -> Self {
+        let unpacking = compression.map(|compression| {
+            let unpacker = compression.unpacker(from);
+            Box::new(Unpacking { unpacker, input: Ahead::default(), _held: compression.held })
+        });
+        Self { io: TokioIo::new(upgraded), unpacking, ahead: Ahead::default(), frames: Frames::default() }
     }
-}
 
-impl Source {
-    /// Reads frames as if they had never been compressed; how many bytes.
-    fn poll_read(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
-        let Self { io, unpacking } = self;
-        let mut buffer = ReadBuf::new(bytes);
-        let Some(unpacking) = unpacking else {
-            ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
-            return Poll::Ready(Ok(buffer.filled().len()));
-        };
-        loop {
-            if unpacking.take(&mut buffer) {
-                return Poll::Ready(Ok(buffer.filled().len()));
-            }
-            if unpacking.unpack()? {
-                continue;
-            }
-            let mut chunk = [0; CHUNK];
-            let mut chunk = ReadBuf::new(&mut chunk);
-            ready!(Pin::new(&mut *io).poll_read(cx, &mut chunk))?;
-            if chunk.filled().is_empty() {
+    /// Whether what has been read ends with a message whose last frame is large.
+    pub(super) fn is_behind_large(&self) -> bool {
+        self.frames.is_behind_large()
+    }
+
+    /// Reads frames as if they had never been compressed; how many bytes. Nothing comes together with the end of a large
+    /// frame.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        let room = self.frames.room(bytes.len());
+        let bytes = &mut bytes[..room];
+        let mut count = self.ahead.fill(bytes);
+        while count == 0 {
+            if !ready!(self.poll_ahead(cx))? {
                 return Poll::Ready(Ok(0));
             }
-            unpacking.input.extend_from_slice(chunk.filled());
+            count = self.ahead.fill(bytes);
         }
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.source.io).poll_write(cx, bytes)
+        self.frames.follow(&bytes[..count]);
+        Poll::Ready(Ok(count))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.source.io).poll_flush(cx)
+    /// Reads what there is, if that is something.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if let Some(unpacking) = &mut self.unpacking
+            && unpacking.unpack(&mut self.ahead.bytes)?
+        {
+            return Poll::Ready(Ok(true));
+        }
+        let mut chunk = [MaybeUninit::uninit(); CHUNK];
+        let mut chunk = ReadBuf::uninit(&mut chunk);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut chunk))?;
+        let read = chunk.filled();
+        let input = self.unpacking.as_mut().map_or(&mut self.ahead, |unpacking| &mut unpacking.input);
+        input.bytes.extend_from_slice(read);
+        Poll::Ready(Ok(!read.is_empty()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.source.io).poll_shutdown(cx)
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    /// Sends an end, and reads into the void until one comes.
+    pub(super) async fn end(mut self) {
+        let _ = self.io.shutdown().await;
+        let mut void = [0; 4096];
+        while matches!(self.io.read(&mut void).await, Ok(1..)) {}
     }
 }
