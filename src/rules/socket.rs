@@ -7,7 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::json::edit::{Edit, Entry, Keys, Otherwise, Token, ValueEdit};
-use crate::json::{Code, Error, Item, Items, Kind, Limits, OnError, Program, Values, quote, translate, unescape};
+use crate::json::{
+    Code, Error, Item, Items, Kind, Limits, OnError, Program, Translator, Values, quote, translate, unescape,
+};
 use crate::route::{Index, Router, Template};
 use crate::version::VersionId;
 
@@ -20,6 +22,9 @@ use super::problem::ProblemShape;
 use super::stage::{Cause, Stage, bodies};
 use super::step::Step;
 use super::threads::{Thread, far_name, near_name, threads};
+
+/// Longer messages are large.
+const LARGE: usize = 64 * 1024;
 
 /// Which side a message comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,8 +102,22 @@ pub enum Outcome {
     Pass,
     /// It leaves changed.
     Translated(Vec<u8>),
+    /// It is large and leaves changed: what it says, in pieces, most of which are parts of what has come.
+    Pieces(Vec<Bytes>),
     /// The receiver must not see it.
     Dropped,
+}
+
+impl Outcome {
+    /// The message as it leaves, as one text, where it leaves changed.
+    #[must_use]
+    pub fn into_text(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Translated(text) => Some(text),
+            Self::Pieces(pieces) => Some(pieces.concat()),
+            Self::Pass | Self::Dropped => None,
+        }
+    }
 }
 
 impl Socket {
@@ -134,10 +153,12 @@ impl Socket {
         };
         // A message that is well-formed says what it is where it seems to, and its program finds out whether it is. All
         // else is looked at closely, and for a second time.
-        let guess = events.guess(message, values);
-        let mut guessed = guess.map(|(name, program)| (name, translate(program, values, limits, message.clone())));
-        if let Some((name, Ok(done))) = &mut guessed {
-            return (Some(*name), Ok(Outcome::Translated(std::mem::take(&mut done.body))));
+        let mut guessed = None;
+        if let Some((name, program)) = events.guess(message, values) {
+            match translated(program, values, limits, message) {
+                Ok(done) => return (Some(name), Ok(done)),
+                Err(error) => guessed = Some((name, error)),
+            }
         }
         let (name, event) = match events.find(message, limits) {
             Ok(Some(found)) => found,
@@ -149,18 +170,28 @@ impl Socket {
             Plan::Translate(program) if program.is_identity() => Ok(Outcome::Pass),
             Plan::Translate(program) => {
                 let done = match guessed {
-                    Some((guess, done)) if guess == name => done,
-                    _ => translate(program, values, limits, message.clone()),
+                    Some((guess, error)) if guess == name => Err(error),
+                    _ => translated(program, values, limits, message),
                 };
                 match done {
-                    Ok(done) => Ok(Outcome::Translated(done.body)),
                     Err(error) if error.code == Code::Dropped => Ok(Outcome::Dropped),
-                    Err(error) => Err(error),
+                    done => done,
                 }
             }
         };
         (Some(name), outcome)
     }
+}
+
+/// Translates a message, of which a large one is not copied.
+fn translated(program: &Arc<Program>, values: &Values, limits: Limits, message: &Bytes) -> Result<Outcome, Error> {
+    if message.len() <= LARGE {
+        return Ok(Outcome::Translated(translate(program, values, limits, message.clone())?.body));
+    }
+    let mut translator = Translator::new(Arc::clone(program), values.clone(), limits);
+    translator.push(message.clone())?;
+    translator.finish()?;
+    Ok(Outcome::Pieces(translator.take().collect()))
 }
 
 impl Events {

@@ -150,6 +150,23 @@ impl Leg {
         self.has_room(cx).map(drop)
     }
 
+    /// Sends a text that is known to be UTF-8, of which there are pieces.
+    ///
+    /// # Errors
+    /// As when sending.
+    pub(super) fn send_pieces(&mut self, pieces: Vec<Bytes>, cx: &mut Context<'_>) -> Result<(), Error> {
+        if self.packer.is_some() {
+            return self.send(text(pieces.concat().into()), cx);
+        }
+        let count = pieces.len();
+        for (at, piece) in pieces.into_iter().enumerate() {
+            let kind = if at == 0 { Data::Text } else { Data::Continue };
+            let header = FrameHeader { is_final: at + 1 == count, ..data(kind) };
+            self.queue.push_back(Message::Frame(Frame::from_payload(header, piece)));
+        }
+        self.has_room(cx).map(drop)
+    }
+
     /// Has a message sent with the next flush; as how many bytes.
     pub(crate) fn push(&mut self, message: Message) -> usize {
         let message = packed(&mut self.packer, message);
@@ -294,10 +311,11 @@ fn cut(message: Message) -> (Message, Option<Message>) {
         Message::Frame(frame) => (frame.header().clone(), frame.into_payload()),
         other => (data(Data::Binary), other.into_data()),
     };
-    header.is_final = false;
     let piece = payload.split_to(PIECE);
+    let rest = FrameHeader { is_final: header.is_final, ..data(Data::Continue) };
+    header.is_final = false;
     let frame = |header, payload| Message::Frame(Frame::from_payload(header, payload));
-    (frame(header, piece), Some(frame(data(Data::Continue), payload)))
+    (frame(header, piece), Some(frame(rest, payload)))
 }
 
 fn data(data: Data) -> FrameHeader {

@@ -241,26 +241,35 @@ impl<'a> Talk<'a> {
     }
 
     fn forward(&mut self, from: Side, message: Message, cx: &mut Context<'_>) {
-        let message = match message {
+        match message {
             Message::Text(text) => self.translate(from, text.into(), cx),
-            Message::Binary(_) => Some(message),
+            Message::Binary(_) => self.send(from.other(), message, cx),
             // Each leg answers its own pings. They say that a side lives, not that the socket is in use.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
-        };
-        self.is_moving = true;
-        if let Some(message) = message {
-            self.send(from.other(), message, cx);
         }
+        self.is_moving = true;
     }
 
     fn send(&mut self, to: Side, message: Message, cx: &mut Context<'_>) {
+        let bytes = leg::payload_len(&message);
+        self.sent(to, bytes, cx, |leg, cx| leg.send(message, cx));
+    }
+
+    /// Sends a side so many bytes, if it is open.
+    fn sent(
+        &mut self,
+        to: Side,
+        bytes: usize,
+        cx: &mut Context<'_>,
+        send: impl FnOnce(&mut Leg, &mut Context<'_>) -> Result<(), tungstenite::Error>,
+    ) {
         if self.end(to).is_shut {
             return;
         }
         if to == Side::Client {
-            self.bytes += leg::payload_len(&message) as u64;
+            self.bytes += bytes as u64;
         }
-        if let Err(error) = self.end(to).leg.send(message, cx) {
+        if let Err(error) = send(&mut self.end(to).leg, cx) {
             self.unsent(to, &error, cx);
         }
     }
@@ -274,8 +283,8 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// What the receiver gets to see of a text message; `None`: nothing.
-    fn translate(&mut self, from: Side, text: Bytes, cx: &mut Context<'_>) -> Option<Message> {
+    /// Sends what the receiver gets to see of a text message.
+    fn translate(&mut self, from: Side, text: Bytes, cx: &mut Context<'_>) {
         let (socket, limits) = (self.socket, self.limits);
         let End { counts, values, .. } = self.end(from);
         let (event, outcome) = socket.translate(from, &text, values, limits);
@@ -283,20 +292,22 @@ impl<'a> Talk<'a> {
             event,
             match &outcome {
                 Ok(Outcome::Pass) => MessageOutcome::Passed,
-                Ok(Outcome::Translated(_)) => MessageOutcome::Translated,
+                Ok(Outcome::Translated(_) | Outcome::Pieces(_)) => MessageOutcome::Translated,
                 Ok(Outcome::Dropped) => MessageOutcome::Dropped,
                 Err(_) => MessageOutcome::Failed,
             },
         );
+        let to = from.other();
         match outcome {
-            Ok(Outcome::Pass) => Some(leg::text(text)),
+            Ok(Outcome::Pass) => self.send(to, leg::text(text), cx),
             // JSON in, JSON out: what is translated is UTF-8 as the original was.
-            Ok(Outcome::Translated(text)) => Some(leg::text(text.into())),
-            Ok(Outcome::Dropped) => None,
-            Err(error) => {
-                self.untranslated(from, &error, cx);
-                None
+            Ok(Outcome::Translated(text)) => self.send(to, leg::text(text.into()), cx),
+            Ok(Outcome::Pieces(pieces)) => {
+                let bytes = pieces.iter().map(Bytes::len).sum();
+                self.sent(to, bytes, cx, |leg, cx| leg.send_pieces(pieces, cx));
             }
+            Ok(Outcome::Dropped) => {}
+            Err(error) => self.untranslated(from, &error, cx),
         }
     }
 
@@ -330,8 +341,8 @@ impl<'a> Talk<'a> {
         };
         match translated {
             Ok(Outcome::Pass) => Some(leg::text(text)),
-            Ok(Outcome::Translated(text)) => Some(leg::text(text.into())),
-            Ok(Outcome::Dropped) | Err(_) => None,
+            Ok(translated) => translated.into_text().map(|text| leg::text(text.into())),
+            Err(_) => None,
         }
     }
 

@@ -150,7 +150,9 @@ impl Case<'_> {
         Ok(match first.1? {
             Outcome::Pass => message.to_owned(),
             Outcome::Dropped => "dropped".to_owned(),
-            Outcome::Translated(bytes) => String::from_utf8(bytes).expect("UTF-8"),
+            translated @ (Outcome::Translated(_) | Outcome::Pieces(_)) => {
+                String::from_utf8(translated.into_text().unwrap_or_default()).expect("UTF-8")
+            }
         })
     }
 }

@@ -54,6 +54,25 @@ async fn messages_are_translated_between_compressed_legs() {
 }
 
 #[tokio::test]
+async fn a_large_message_is_compressed_as_one() {
+    let (told, mut heard) = mpsc::channel(1);
+    let backend = Peer::backend(AGREED, move |mut peer: Peer, _| {
+        let told = told.clone();
+        async move {
+            told.send(peer.text_packed().await.0).await.unwrap();
+            peer.next().await;
+        }
+    })
+    .await;
+    let proxy = TestProxy::before(backend.address).await;
+    let (mut client, _) = Peer::open(&proxy, OFFER).await;
+    let text = "hello there ".repeat(10_000);
+    client.send_packed(&format!(r#"{{"type":"message.send","body":"{text}"}}"#)).await;
+    let found = within("the backend's message", heard.recv()).await.unwrap();
+    assert!(found == format!(r#"{{"type":"say","text":"{text}"}}"#));
+}
+
+#[tokio::test]
 async fn without_memory_for_contexts_there_are_none() {
     const ALONE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
     let lines = "sec-websocket-extensions: permessage-deflate; server_no_context_takeover\r\n";

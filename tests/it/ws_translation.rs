@@ -21,6 +21,23 @@ async fn messages_are_translated_in_both_directions() {
     assert_eq!(socket::text(&mut client).await, r#"{"type":"message","body":"hi","n":1.0}"#);
 }
 
+/// What is read of a large message is given back behind it, with what comes at once behind that still to be read.
+#[tokio::test]
+async fn large_messages_are_translated_between_small_ones() {
+    let backend = socket::echo().await;
+    let proxy = TestProxy::before(backend.address).await;
+    let mut client = socket::open(&proxy, &[("api-version", "2")]).await;
+    let said = |text: &str, n: usize| format!(r#"{{"type":"message.send","body":"{text}","n":{n}}}"#);
+    let want = |text: &str, n: usize| format!(r#"{{"type":"say","text":"{text}","n":{n}}}"#);
+    let texts = ["small".to_owned(), "snow\u{2603} ".repeat(30_000), "x".repeat(65_536), "snow ".repeat(100_000)];
+    for (n, text) in texts.iter().chain(&texts).enumerate() {
+        socket::send(&mut client, said(text, n)).await;
+        socket::send(&mut client, said("between", n)).await;
+        assert!(socket::text(&mut client).await == want(text, n), "{n}");
+        assert_eq!(socket::text(&mut client).await, want("between", n));
+    }
+}
+
 #[tokio::test]
 async fn what_has_no_translation_never_ends_the_socket() {
     let backend = socket::backend("", |mut socket: Socket| async move {

@@ -397,7 +397,8 @@ impl Runner<'_> {
             (Outcome::Dropped, Some(_)) => Err("expected a message, and it was dropped".to_owned().into()),
             (_, None) => Err("expected the message to be dropped, and it was not".to_owned().into()),
             (Outcome::Pass, Some(want)) => self.compare(message, want, test.side.name(), way),
-            (Outcome::Translated(found), Some(want)) => {
+            (translated @ (Outcome::Translated(_) | Outcome::Pieces(_)), Some(want)) => {
+                let found = translated.into_text().unwrap_or_default();
                 self.compare(&found, want, test.side.name(), way)?;
                 track.map_or(Ok(()), |track| track.compare_with_parts(message).map_err(Failed::from))
             }
