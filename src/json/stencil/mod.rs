@@ -73,8 +73,15 @@ pub(super) struct Laid {
     pub(super) ends: Ends,
     /// Where the buffer ended, if the last object fitted as far as that.
     pub(super) cut: Option<Cut>,
-    /// For values in gaps.
+    passing: Passing,
+}
+
+/// What passing the values in gaps needs, and what it leaves.
+#[derive(Debug, Clone, Default)]
+struct Passing {
     skipper: Skipper,
+    /// Whether the buffer ended in the text of a string, and not in an escape.
+    is_in_text: bool,
 }
 
 /// Where in an outline a buffer ended.
@@ -150,7 +157,7 @@ impl Stencil {
                 let within = gap.text.pass_rest(bytes, pos, 0).err().flatten();
                 return laid.stop(first + number, within);
             };
-            let Some(after) = value_end(bytes, value, room, gap.levels, &mut laid.skipper) else {
+            let Some(after) = value_end(bytes, value, room, gap.levels, &mut laid.passing) else {
                 let within = laid.within(bytes, value, room - usize::from(gap.levels));
                 return laid.stop(first + number, within);
             };
@@ -176,7 +183,7 @@ impl Stencil {
             within => (0, within),
         };
         let Some(gap) = gap else { return laid.end(number, before, pos) };
-        match pass_value(bytes, pos, within, room - usize::from(gap.levels), &mut laid.skipper) {
+        match pass_value(bytes, pos, within, room - usize::from(gap.levels), &mut laid.passing.skipper) {
             Ok(end) => {
                 *laid.ends.0.get_mut(number + 1)? = before + end;
                 self.lay_from(number + 1, bytes, end, before, room, laid)
@@ -190,7 +197,7 @@ impl Laid {
     /// Gives up an object that was cut.
     pub(super) fn forget(&mut self) {
         if self.cut.take().is_some() {
-            self.skipper.reset();
+            self.passing.skipper.reset();
         }
     }
 
@@ -211,8 +218,11 @@ impl Laid {
     /// Where in the value at `pos`, at which there was no passing, the buffer ends, if that is why.
     #[cold]
     fn within(&mut self, bytes: &[u8], pos: usize, room: usize) -> Option<Within> {
-        self.skipper.reset();
-        pass_value(bytes, pos, START, room, &mut self.skipper).err().flatten()
+        if std::mem::take(&mut self.passing.is_in_text) {
+            return Some(Within::Scalar(Token::Text(Text::Plain)));
+        }
+        self.passing.skipper.reset();
+        pass_value(bytes, pos, START, room, &mut self.passing.skipper).err().flatten()
     }
 
     /// The object does not fit, or the buffer ends in it.
@@ -294,20 +304,24 @@ fn load_few(bytes: &[u8]) -> u128 {
 ///
 /// A number that is never 0 is one that stays in a register, and each value waits for the end of the one before.
 #[inline]
-fn value_end(bytes: &[u8], pos: usize, room: usize, levels: u8, skipper: &mut Skipper) -> Option<NonZeroUsize> {
+fn value_end(bytes: &[u8], pos: usize, room: usize, levels: u8, passing: &mut Passing) -> Option<NonZeroUsize> {
     match bytes.get(pos)? {
         b'"' => {
             let end = plain_end(bytes, pos + 1);
-            match bytes.get(end)? {
-                b'"' => NonZeroUsize::new(end + 1),
-                _ => scalar_end(Token::Text(Text::Plain), bytes, end),
+            match bytes.get(end) {
+                Some(b'"') => NonZeroUsize::new(end + 1),
+                Some(_) => scalar_end(Token::Text(Text::Plain), bytes, end),
+                None => {
+                    passing.is_in_text = true;
+                    None
+                }
             }
         }
         b'1'..=b'9' => match short_integer_end(bytes, pos + 1) {
             Some(end) => NonZeroUsize::new(end),
             None => scalar_end(Token::None, bytes, pos),
         },
-        _ => other_end(bytes, pos, room - usize::from(levels), skipper),
+        _ => other_end(bytes, pos, room - usize::from(levels), &mut passing.skipper),
     }
 }
 
