@@ -23,7 +23,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 const SOCKETS: usize = 32;
 const IN_FLIGHT: usize = 8;
 /// Turns of each contender; the cheapest one counts.
-const TURNS: usize = 3;
+const TURNS: usize = 6;
 /// Bytes of the large message.
 const LARGE: usize = 16_000_000;
 
