@@ -330,7 +330,7 @@ impl Case {
 pub enum ValueEdit {
     /// The first pair whose left side equals the value gives its right side; null passes where no pair has it.
     Map {
-        /// JSON texts.
+        /// JSON texts. A value that is its own counterpart is spelled alike on both sides.
         pairs: Vec<(Vec<u8>, Vec<u8>)>,
         /// For other values.
         otherwise: Otherwise,

@@ -41,7 +41,7 @@ fn changed_text<'a>(text: &'a [u8], entry: &'a Entry) -> Option<Cow<'a, [u8]>> {
     let otherwise = match of_the_value(entry)? {
         ValueEdit::Map { pairs, otherwise } => {
             if let Some((from, to)) = pairs.iter().find(|(from, _)| same(text, from)) {
-                return Some(Cow::Borrowed(if same(from, to) { text } else { to }));
+                return Some(Cow::Borrowed(if from == to { text } else { to }));
             }
             otherwise
         }

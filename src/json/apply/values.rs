@@ -84,7 +84,7 @@ impl Editor<'_> {
             pairs.iter().find(|(from, _)| same(&text, from))
         };
         if let Some((from, to)) = pair {
-            return Ok(if same(from, to) {
+            return Ok(if from == to {
                 Became::Same
             } else {
                 Became::Other(self.tree.make(|out| out.extend_from_slice(to)))

@@ -1,7 +1,7 @@
 //! `map`: values correspond, pair by pair.
 
-use crate::json::ByValue;
 use crate::json::edit::{Edit, ValueEdit};
+use crate::json::{ByValue, same};
 use crate::rules::Direction;
 use crate::rules::path::{Location, Place};
 use crate::yaml::{Node, Reader};
@@ -79,9 +79,10 @@ impl Map {
     }
 
     fn pairs_of(&self, direction: Direction) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let spelled = |from: &Vec<u8>, to: &Vec<u8>| (from.clone(), if same(from, to) { from } else { to }.clone());
         match direction {
-            Direction::Up => self.pairs.clone(),
-            Direction::Down => self.pairs.iter().map(|(old, new)| (new.clone(), old.clone())).collect(),
+            Direction::Up => self.pairs.iter().map(|(old, new)| spelled(old, new)).collect(),
+            Direction::Down => self.pairs.iter().map(|(old, new)| spelled(new, old)).collect(),
         }
     }
 
