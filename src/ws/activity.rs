@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// A clock that both directions of a socket set back.
 #[derive(Debug)]
@@ -43,20 +43,35 @@ impl Activity {
     }
 }
 
-/// Whether a side is alive: who is silent is pinged, and who does not answer is gone.
+/// Whether a side is alive: who is silent is pinged, and who neither takes the ping nor answers it is gone. One task tells
+/// what it does.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     /// How often the side was heard.
     beats: AtomicU64,
+    /// How often it was not listened to.
+    unheard: AtomicU64,
+    /// How many bytes it has taken.
+    taken: AtomicU64,
     /// Whether it is to be pinged.
     is_due: AtomicBool,
     pinged: Notify,
 }
 
 impl Pulse {
-    /// Something came from the side. Only one task says so.
+    /// Something came from the side.
     pub(super) fn beat(&self) {
-        self.beats.store(self.beats.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        count(&self.beats);
+    }
+
+    /// Nothing is read from the side for now, whatever it says.
+    pub(super) fn ignored(&self) {
+        count(&self.unheard);
+    }
+
+    /// The side has taken so many bytes, all in all, and has no room for a ping yet.
+    pub(super) fn full(&self, taken: u64) {
+        self.taken.store(taken, Ordering::Relaxed);
     }
 
     /// Whether the side is to be pinged as soon as it can be.
@@ -71,26 +86,52 @@ impl Pulse {
     }
 
     /// Has the side pinged when nothing has been heard for as long as `every`, or nearly twice as long; returns when one has
-    /// not been answered for as long again. One that cannot be sent yet, since the side is slow to read, is waited for. Who
-    /// pings is polled behind this.
+    /// not been answered for as long again, though the side was listened to, or when it could not be sent, since the side took
+    /// nothing for as long. Who pings is polled behind this.
     pub(super) async fn stops(&self, every: Option<Duration>) {
         let Some(every) = every else {
             return pending().await;
         };
         loop {
-            let before = self.beats.load(Ordering::Relaxed);
+            let beats = load(&self.beats);
             sleep(every).await;
-            if self.beats.load(Ordering::Relaxed) != before {
+            if load(&self.beats) != beats {
                 continue;
             }
             self.is_due.store(true, Ordering::Relaxed);
-            self.pinged.notified().await;
+            if !self.takes_ping(every).await {
+                return;
+            }
+            let unheard = load(&self.unheard);
             sleep(every).await;
-            if self.beats.load(Ordering::Relaxed) == before {
+            if (load(&self.beats), load(&self.unheard)) == (beats, unheard) {
                 return;
             }
         }
     }
+
+    /// Waits for a ping to be sent; false when the side has neither taken nor said anything for as long as `every`.
+    async fn takes_ping(&self, every: Duration) -> bool {
+        let signs = || (load(&self.beats), load(&self.taken));
+        loop {
+            let before = signs();
+            if timeout(every, self.pinged.notified()).await.is_ok() {
+                return true;
+            }
+            if signs() == before {
+                return false;
+            }
+        }
+    }
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// Only one task counts.
+fn count(counter: &AtomicU64) {
+    counter.store(load(counter) + 1, Ordering::Relaxed);
 }
 
 #[cfg(test)]
@@ -139,11 +180,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_not_been_sent_a_ping_is_not_gone() {
-        let pulse = Pulse::default();
-        tokio::select! {
-            () = pulse.stops(Some(EVERY)) => panic!("nothing was asked"),
-            () = sleep(EVERY * 10) => assert!(pulse.is_due()),
-        }
+    async fn who_is_not_listened_to_is_pinged_but_not_gone() {
+        let (pulse, mut pings) = (Pulse::default(), 0);
+        let ping = || {
+            if pulse.is_due() {
+                pulse.pinged();
+                pings += 1;
+            }
+            pulse.ignored();
+            if pings == 3 { Poll::Ready(()) } else { Poll::Pending }
+        };
+        assert!(!stops(&pulse, ping).await);
+    }
+
+    #[tokio::test]
+    async fn who_has_no_room_for_a_ping_is_gone_unless_it_takes_something() {
+        const SIGNS: u64 = 20;
+        let (pulse, mut polls) = (Pulse::default(), 0);
+        let full = || {
+            polls += 1;
+            pulse.full(polls.min(SIGNS));
+            Poll::Pending
+        };
+        assert!(stops(&pulse, full).await);
+        assert!(polls > SIGNS, "gone after {polls}");
     }
 }

@@ -96,6 +96,11 @@ impl Leg {
         self.is_over
     }
 
+    /// How many bytes have left, all in all.
+    pub(super) fn taken(&self) -> u64 {
+        self.wire.taken()
+    }
+
     /// How many messages wait.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len()

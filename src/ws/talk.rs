@@ -183,9 +183,14 @@ impl<'a> Talk<'a> {
     /// Pings a side that is silent, as soon as there is room for that.
     fn ping(&mut self, side: Side, cx: &mut Context<'_>) {
         let pulse = self.watch.pulse(side);
-        if pulse.is_due() && self.has_room(side, cx) {
+        if !pulse.is_due() {
+            return;
+        }
+        if self.has_room(side, cx) {
             self.send(side, Message::Ping(Bytes::new()), cx);
             pulse.pinged();
+        } else {
+            pulse.full(self.end(side).leg.taken());
         }
     }
 
@@ -217,7 +222,11 @@ impl<'a> Talk<'a> {
     fn poll_next(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<Option<Result<Message, tungstenite::Error>>> {
         // Nobody holds the last message any more.
         self.end(side).leg.slim(cx);
-        if self.has_room(side.other(), cx) { self.end(side).leg.poll_next(cx) } else { Poll::Pending }
+        if self.has_room(side.other(), cx) {
+            return self.end(side).leg.poll_next(cx);
+        }
+        self.watch.pulse(side).ignored();
+        Poll::Pending
     }
 
     fn has_room(&mut self, side: Side, cx: &mut Context<'_>) -> bool {

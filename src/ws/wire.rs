@@ -97,6 +97,8 @@ pub(super) struct Wire {
     /// Frames that have been read before they were asked for.
     ahead: Ahead,
     frames: Frames,
+    /// Bytes that have left.
+    taken: u64,
 }
 
 /// Frames on their way from the connection. Nothing is held between messages but what the unpacker keeps.
@@ -152,7 +154,7 @@ impl Wire {
             let unpacker = compression.unpacker(from);
             Box::new(Unpacking { unpacker, input: Ahead::default(), _held: compression.held })
         });
-        Self { io: TokioIo::new(upgraded), unpacking, ahead: Ahead::default(), frames: Frames::default() }
+        Self { io: TokioIo::new(upgraded), unpacking, ahead: Ahead::default(), frames: Frames::default(), taken: 0 }
     }
 
     /// Whether what has been read ends with a message whose last frame is large.
@@ -193,7 +195,14 @@ impl Wire {
     }
 
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let count = ready!(Pin::new(&mut self.io).poll_write(cx, bytes))?;
+        self.taken += count as u64;
+        Poll::Ready(Ok(count))
+    }
+
+    /// How many bytes have left, all in all.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

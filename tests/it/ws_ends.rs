@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -216,6 +217,80 @@ async fn a_slow_reader_slows_its_sender() {
     for _ in 0..sent {
         assert_eq!(socket::text(&mut client).await.len(), 64 * 1024);
     }
+}
+
+/// Sends much without waiting for anyone to read it, and reads meanwhile.
+async fn flooding(proxy: &TestProxy, messages: usize) -> SplitStream<Socket> {
+    let (mut to, from) = socket::open(proxy, &[("api-version", "2")]).await.split();
+    tokio::spawn(async move {
+        for _ in 0..messages {
+            if to.send("x".repeat(64 * 1024).into()).await.is_err() {
+                return;
+            }
+        }
+    });
+    from
+}
+
+#[tokio::test]
+async fn who_cannot_be_heard_is_not_gone() {
+    const MESSAGES: usize = 400;
+    let (go, told) = tokio::sync::watch::channel(false);
+    let backend = socket::backend("", move |socket: Socket| {
+        let mut told = told.clone();
+        async move {
+            let (mut to, mut from) = socket.split();
+            // It lives, but does not read.
+            while !*told.borrow() {
+                to.send("busy".into()).await.unwrap();
+                let _ = tokio::time::timeout(Duration::from_millis(10), told.changed()).await;
+            }
+            let mut seen = 0;
+            while seen < MESSAGES {
+                seen += usize::from(from.next().await.unwrap().unwrap().is_text());
+            }
+            to.send("all".into()).await.unwrap();
+        }
+    })
+    .await;
+    let proxy = TestProxy::start(&[backend.address], |c| {
+        c.apis[0].timeouts.websocket_ping = Some(Duration::from_millis(300));
+    })
+    .await;
+    let mut client = flooding(&proxy, MESSAGES).await;
+    // The answer to the first ping is behind messages that have no room.
+    let mut pings = 0;
+    loop {
+        match within("the end", client.next()).await.unwrap().unwrap() {
+            Message::Ping(_) => pings += 1,
+            Message::Text(text) if text == "busy" => {}
+            other => break assert_eq!(other, "all".into()),
+        }
+        if pings == 2 {
+            go.send_replace(true);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_takes_nothing_is_gone() {
+    let backend = socket::backend("", |socket: Socket| async move {
+        std::future::pending::<()>().await;
+        drop(socket);
+    })
+    .await;
+    let proxy = TestProxy::start(&[backend.address], |c| {
+        c.apis[0].timeouts.websocket_ping = Some(Duration::from_millis(20));
+    })
+    .await;
+    let mut client = flooding(&proxy, 1000).await;
+    let end = loop {
+        match within("a close", client.next()).await.unwrap().unwrap() {
+            Message::Ping(_) => {}
+            other => break other,
+        }
+    };
+    assert_eq!(end, Message::Close(Some(frame(1011, "the backend is gone"))));
 }
 
 #[tokio::test]
