@@ -148,6 +148,10 @@ impl Leg {
     /// reads from there as well.
     pub(super) fn send(&mut self, message: Message, cx: &mut Context<'_>) -> Result<(), Error> {
         let message = packed(&mut self.packer, message);
+        self.send_framed(message, cx)
+    }
+
+    fn send_framed(&mut self, message: Message, cx: &mut Context<'_>) -> Result<(), Error> {
         if self.has_no_queue() && message.len() <= PIECE {
             return self.write(message, cx);
         }
@@ -160,8 +164,10 @@ impl Leg {
     /// # Errors
     /// As when sending.
     pub(super) fn send_pieces(&mut self, pieces: Vec<Bytes>, cx: &mut Context<'_>) -> Result<(), Error> {
-        if self.packer.is_some() {
-            return self.send(text(pieces.concat().into()), cx);
+        if let Some(packer) = &mut self.packer
+            && let Some(shorter) = wire::pack(packer, &pieces)
+        {
+            return self.send_framed(compressed(Data::Text, shorter), cx);
         }
         let count = pieces.len();
         for (at, piece) in pieces.into_iter().enumerate() {
@@ -327,6 +333,11 @@ fn data(data: Data) -> FrameHeader {
     FrameHeader { opcode: OpCode::Data(data), ..FrameHeader::default() }
 }
 
+/// A message that has been compressed.
+fn compressed(kind: Data, payload: Bytes) -> Message {
+    Message::Frame(Frame::from_payload(FrameHeader { rsv1: true, ..data(kind) }, payload))
+}
+
 /// A message as a frame with RSV1, where there is a packer and compressing it is worth it.
 fn packed(packer: &mut Option<Box<Packer>>, message: Message) -> Message {
     let Some(packer) = packer else { return message };
@@ -336,7 +347,5 @@ fn packed(packer: &mut Option<Box<Packer>>, message: Message) -> Message {
         Message::Frame(frame) if frame.header().opcode == OpCode::Data(Data::Text) => (Data::Text, frame.payload()),
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return message,
     };
-    let Some(shorter) = wire::pack(packer, payload) else { return message };
-    let header = FrameHeader { rsv1: true, ..data(kind) };
-    Message::Frame(Frame::from_payload(header, shorter))
+    wire::pack(packer, &[payload]).map_or(message, |shorter| compressed(kind, shorter))
 }

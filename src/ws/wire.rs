@@ -85,8 +85,8 @@ impl Compression {
     }
 }
 
-/// A message compressed, where it is to be.
-pub(super) fn pack(packer: &mut Packer, message: &[u8]) -> Option<Bytes> {
+/// A message compressed, where it is to be, of which there are pieces.
+pub(super) fn pack(packer: &mut Packer, message: &[impl AsRef<[u8]>]) -> Option<Bytes> {
     SPARE.with_borrow_mut(|spare| packer.pack(message, spare)).map(Bytes::from)
 }
 

@@ -26,15 +26,16 @@ impl Packer {
         Self { flow, context: None }
     }
 
-    /// A message compressed, for a frame with RSV1; `None`: it is to be sent as it is.
-    pub fn pack(&mut self, message: &[u8], spare: &mut Spare) -> Option<Vec<u8>> {
+    /// A message compressed, of which there are pieces, for a frame with RSV1; `None`: it is to be sent as it is.
+    pub fn pack(&mut self, message: &[impl AsRef<[u8]>], spare: &mut Spare) -> Option<Vec<u8>> {
+        let length = length(message);
         if self.flow.bits < SMALLEST {
-            return if message.len() <= 1 << self.flow.bits { pack_alone(message, WINDOW, spare) } else { None };
+            return if length <= 1 << self.flow.bits { pack_alone(message, WINDOW, spare) } else { None };
         }
         if !self.flow.keeps_context {
             return pack_alone(message, self.flow.bits, spare);
         }
-        if message.is_empty() {
+        if length == 0 {
             return None;
         }
         let state = self.context.get_or_insert_with(|| new_packer(self.flow.bits));
@@ -48,30 +49,39 @@ impl Packer {
 }
 
 /// Compresses a message that knows of no other; `None` where that makes it no shorter.
-fn pack_alone(message: &[u8], bits: u8, spare: &mut Spare) -> Option<Vec<u8>> {
-    if message.len() < SHORTEST {
+fn pack_alone(message: &[impl AsRef<[u8]>], bits: u8, spare: &mut Spare) -> Option<Vec<u8>> {
+    let length = length(message);
+    if length < SHORTEST {
         return None;
     }
     let mut state = spare.packer(bits);
     let packed = pack(&mut state, message).ok();
     spare.keep_packer(bits, state);
-    packed.filter(|packed| packed.len() < message.len())
+    packed.filter(|packed| packed.len() < length)
 }
 
 /// Compresses a message that is not empty.
-fn pack(state: &mut Compress, message: &[u8]) -> Result<Vec<u8>, CompressError> {
-    let mut packed = Vec::with_capacity(message.len() / 2 + 64);
-    let start = state.total_in();
-    loop {
-        let read = usize::try_from(state.total_in() - start).unwrap_or(message.len());
-        state.compress_vec(&message[read..], &mut packed, FlushCompress::Sync)?;
-        // Room that is left says that all has been written.
-        if packed.len() < packed.capacity() {
-            break;
+fn pack(state: &mut Compress, message: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, CompressError> {
+    let mut packed = Vec::with_capacity(length(message) / 2 + 64);
+    for (at, piece) in message.iter().enumerate() {
+        let piece = piece.as_ref();
+        let flush = if at + 1 == message.len() { FlushCompress::Sync } else { FlushCompress::None };
+        let start = state.total_in();
+        loop {
+            let read = usize::try_from(state.total_in() - start).unwrap_or(piece.len());
+            state.compress_vec(&piece[read..], &mut packed, flush)?;
+            // Room that is left says that all has been read, and written where it is to be.
+            if packed.len() < packed.capacity() {
+                break;
+            }
+            packed.reserve(packed.len() / 2 + 64);
         }
-        packed.reserve(packed.len() / 2 + 64);
     }
     debug_assert!(packed.ends_with(&TAIL), "a flush ends with an empty block");
     packed.truncate(packed.len() - TAIL.len());
     Ok(packed)
+}
+
+fn length(message: &[impl AsRef<[u8]>]) -> usize {
+    message.iter().map(|piece| piece.as_ref().len()).sum()
 }

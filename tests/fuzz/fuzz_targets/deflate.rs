@@ -75,7 +75,7 @@ fuzz_target!(|input: (u8, bool, bool, Vec<u8>, &[u8])| {
     let (mut packer, mut spare, mut wire) = (Packer::new(flow), Spare::default(), Vec::new());
     let mut want = Vec::new();
     for message in bytes.chunks(sizes.first().map_or(100, |size| size * 7)) {
-        let Some(packed) = packer.pack(message, &mut spare) else { continue };
+        let Some(packed) = packer.pack(&message.chunks(sizes.last().map_or(100, |size| size * 3)).collect::<Vec<_>>(), &mut spare) else { continue };
         want.extend_from_slice(message);
         wire.extend([0xc2, 126]);
         let Ok(length) = u16::try_from(packed.len()) else { return };
