@@ -96,6 +96,13 @@ impl Leg {
         self.is_over
     }
 
+    /// Nothing more comes from it, and nothing more is sent.
+    pub(super) fn give_up(&mut self) {
+        self.queue.clear();
+        self.buffer = Buffer::Nothing;
+        self.is_over = true;
+    }
+
     /// How many bytes have left, all in all.
     pub(super) fn taken(&self) -> u64 {
         self.wire.taken()

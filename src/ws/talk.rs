@@ -54,17 +54,26 @@ impl Watch {
         }
     }
 
-    /// Waits until the socket has to end; which sides are closed then, and how.
-    async fn end(&self, plane: &Plane, timeouts: &Timeouts) -> Vec<(Side, Message)> {
-        let both = |close: fn() -> Message| SIDES.map(|side| (side, close())).to_vec();
+    /// Waits until the socket has to end; how it does.
+    async fn stops(&self, plane: &Plane, timeouts: &Timeouts) -> Stop {
         tokio::select! {
-            () = self.closing.cancelled() => Vec::new(),
-            () = plane.draining.cancelled() => both(session::draining),
-            () = self.activity.idle(timeouts.websocket_idle) => both(session::silent),
-            () = self.client.stops(timeouts.websocket_ping) => vec![(Side::Server, session::gone(Side::Client))],
-            () = self.server.stops(timeouts.websocket_ping) => vec![(Side::Client, session::gone(Side::Server))],
+            () = self.closing.cancelled() => Stop::Closing,
+            () = plane.draining.cancelled() => Stop::Both(session::draining),
+            () = self.activity.idle(timeouts.websocket_idle) => Stop::Both(session::silent),
+            () = self.client.stops(timeouts.websocket_ping) => Stop::Gone(Side::Client),
+            () = self.server.stops(timeouts.websocket_ping) => Stop::Gone(Side::Server),
         }
     }
+}
+
+/// How a socket ends.
+enum Stop {
+    /// A side was closed.
+    Closing,
+    /// Both sides are closed with this.
+    Both(fn() -> Message),
+    /// A side is as good as gone.
+    Gone(Side),
 }
 
 /// A socket whose messages are read.
@@ -128,8 +137,12 @@ impl<'a> Talk<'a> {
         let (watch, rules) = (self.watch, self.rules);
         let has_ended = tokio::select! {
             biased;
-            ends = watch.end(plane, &rules.route.config.timeouts) => {
-                self.close(ends).await;
+            stop = watch.stops(plane, &rules.route.config.timeouts) => {
+                poll_fn(|cx| {
+                    self.stop(&stop, cx);
+                    Poll::Ready(())
+                })
+                .await;
                 timeout(CLOSE_GRACE, poll_fn(|cx| self.poll(cx))).await.is_ok()
             }
             () = poll_fn(|cx| self.poll(cx)) => true,
@@ -142,14 +155,16 @@ impl<'a> Talk<'a> {
         bytes
     }
 
-    async fn close(&mut self, mut ends: Vec<(Side, Message)>) {
-        poll_fn(|cx| {
-            for (side, close) in ends.drain(..) {
-                self.shut(side, close, cx);
+    fn stop(&mut self, stop: &Stop, cx: &mut Context<'_>) {
+        match stop {
+            Stop::Closing => {}
+            Stop::Both(close) => {
+                for side in SIDES {
+                    self.shut(side, close(), cx);
+                }
             }
-            Poll::Ready(())
-        })
-        .await;
+            Stop::Gone(side) => self.lost(*side, cx),
+        }
     }
 
     fn end(&mut self, side: Side) -> &mut End {
@@ -288,8 +303,16 @@ impl<'a> Talk<'a> {
     fn unsent(&mut self, to: Side, error: &tungstenite::Error, cx: &mut Context<'_>) {
         self.end(to).is_shut = true;
         if let tungstenite::Error::WriteBufferFull(_) = error {
-            self.shut(to.other(), session::gone(to), cx);
+            self.lost(to, cx);
         }
+    }
+
+    /// A side is as good as gone: nothing from it and nothing for it is waited for.
+    fn lost(&mut self, side: Side, cx: &mut Context<'_>) {
+        let end = self.end(side);
+        end.is_shut = true;
+        end.leg.give_up();
+        self.shut(side.other(), session::gone(side), cx);
     }
 
     /// Sends what the receiver gets to see of a text message.
