@@ -25,8 +25,8 @@ cp bench/proxy/node/package.json "$BENCH_NODE"
 }
 ulimit -n "$(ulimit -Hn)"
 # What is shipped is what is measured, unless there is something else to compare.
-[ -n "${BENCH_LEGATO:-}" ] || cargo build --profile dist --bin legato
-export BENCH_LEGATO=${BENCH_LEGATO:-$PWD/target/dist/legato}
+[ -n "${BENCH_LEGATO:-}" ] || bench/dist.sh
+export BENCH_LEGATO=${BENCH_LEGATO:-$PWD/target/shipped/legato}
 cargo bench --bench proxy
 # A proxy has two descriptors for each socket, and load and backend together too.
 room=$((($(ulimit -n) - 1000) / 2))

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Failure, backend};
+use super::{Failure, backend, http2};
 
 /// What is read at a time.
 const BUFFER: usize = 256 * 1024;
@@ -22,6 +22,16 @@ pub(crate) struct Load {
     /// Bytes of a body, at least.
     pub(crate) size: usize,
     pub(crate) pace: Pace,
+    pub(crate) protocol: Protocol,
+}
+
+/// How clients talk to a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1, one request at a time on each connection.
+    Http1,
+    /// HTTP/2 without TLS, as many requests at a time on fewer connections. Only [`Pace::Closed`].
+    Http2,
 }
 
 /// When the next request of a connection leaves.
@@ -41,18 +51,27 @@ pub(crate) struct Seen {
     pub(crate) errors: usize,
 }
 
+impl Seen {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.micros.extend(other.micros);
+        self.errors += other.errors;
+    }
+}
+
 impl Load {
-    /// Asks over some connections for some time.
-    pub(crate) async fn run(self, connections: usize, length: Duration) -> Seen {
+    /// Asks for some time, with so many requests under way.
+    pub(crate) async fn run(self, requests: usize, length: Duration) -> Seen {
         let deadline = Instant::now() + length;
         let mut clients = JoinSet::new();
-        for _ in 0..connections {
-            clients.spawn(self.client(deadline));
+        match self.protocol {
+            Protocol::Http1 => (0..requests).for_each(|_| drop(clients.spawn(self.client(deadline)))),
+            Protocol::Http2 => {
+                (0..requests / http2::STREAMS).for_each(|_| drop(clients.spawn(self.http2_client(deadline))));
+            }
         }
         let mut all = Seen::default();
         while let Some(Ok(seen)) = clients.join_next().await {
-            all.micros.extend(seen.micros);
-            all.errors += seen.errors;
+            all.add(seen);
         }
         all.micros.sort_unstable();
         all

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::load::{Load, Pace, Seen};
+use super::load::{Load, Pace, Protocol, Seen};
 use super::{Failure, contenders, table};
 
 /// Connections, and how often each asks: 2000 requests a second.
@@ -29,7 +29,7 @@ pub(crate) async fn measure(work: &Path, backend: SocketAddr) -> Result<String, 
     let more = "admin: {address: \"127.0.0.1:0\"}\n";
     let (address, admin, _process) = contenders::serve(&directory, &rules, backend, more)?;
     let admin = admin.ok_or("legato has no admin endpoints")?;
-    let load = Load { address, version: "2", size: 1_000, pace: Pace::Every(EVERY) };
+    let load = Load { address, version: "2", size: 1_000, pace: Pace::Every(EVERY), protocol: Protocol::Http1 };
     let (mut without, mut with) = (Vec::new(), Vec::new());
     let mut published = 0;
     for _ in 0..TURNS {
