@@ -31,26 +31,32 @@ pub(crate) struct Hop<'a> {
 pub(crate) fn set(headers: &mut HeaderMap, hop: &Hop<'_>) {
     let ip = hop.peer.to_canonical();
     let proto = if hop.is_tls { "https" } else { "http" };
-    if !hop.is_trusted {
-        for name in [&X_FORWARDED_FOR, &X_FORWARDED_HOST, &X_FORWARDED_PROTO, &header::FORWARDED] {
-            headers.remove(name);
-        }
-    }
+    // What is inserted replaces what was said.
+    let is_said = |headers: &HeaderMap, name: &HeaderName| hop.is_trusted && headers.contains_key(name);
     let address = text(ip);
     let [before, after] = if ip.is_ipv6() { ["for=\"[", "]\""] } else { ["for=", ""] };
     let mut element = [before, &address, after].concat();
-    if let Some(authority) = hop.authority {
-        element.extend([";host=\"", authority, "\""]);
-        if !headers.contains_key(&X_FORWARDED_HOST) {
-            insert(headers, X_FORWARDED_HOST, authority);
+    match hop.authority {
+        Some(authority) => {
+            element.extend([";host=\"", authority, "\""]);
+            if !is_said(headers, &X_FORWARDED_HOST) {
+                insert(headers, X_FORWARDED_HOST, authority);
+            }
         }
+        None if hop.is_trusted => {}
+        None => drop(headers.remove(&X_FORWARDED_HOST)),
     }
     element.extend([";proto=", proto]);
-    add(headers, X_FORWARDED_FOR, &address);
-    if !headers.contains_key(&X_FORWARDED_PROTO) {
+    if !is_said(headers, &X_FORWARDED_PROTO) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     }
-    add(headers, header::FORWARDED, &element);
+    for (name, element) in [(X_FORWARDED_FOR, &address), (header::FORWARDED, &element)] {
+        if is_said(headers, &name) {
+            add(headers, name, element);
+        } else {
+            insert(headers, name, element);
+        }
+    }
 }
 
 /// An address as text. Those of IPv4, which most are, need none of what formats all others.
@@ -68,11 +74,8 @@ fn text(ip: IpAddr) -> String {
     text
 }
 
-/// Appends an element to a list in one line.
+/// Appends an element to a list that is there, in one line.
 fn add(headers: &mut HeaderMap, name: HeaderName, element: &str) {
-    if !headers.contains_key(&name) {
-        return insert(headers, name, element);
-    }
     let said: Vec<&str> = tokens(headers, &name).collect();
     let list = if said.is_empty() { element.to_owned() } else { format!("{}, {element}", said.join(", ")) };
     insert(headers, name, &list);

@@ -8,16 +8,19 @@ use hyper::ext::Protocol;
 use super::wire;
 use crate::failure::{Failure, Kind, Side};
 
-/// Headers that concern one connection, not the message (RFC 9110 section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("keep-alive"),
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::PROXY_AUTHENTICATE,
-];
+/// Whether a header concerns one connection, not the message (RFC 9110 section 7.6.1).
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "proxy-connection"
+            | "keep-alive"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+    )
+}
 
 /// The authority that a request is for: of its target where it has one, else its `host` (RFC 9112 section 3.2).
 /// HTTP/1.1 was checked as it came; HTTP/2 may say both, if they are the same (RFC 9113 section 8.3.1).
@@ -85,8 +88,7 @@ pub(crate) fn count_hop(method: &Method, headers: &mut HeaderMap) -> Hops {
 /// and this proxy forwards them.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     // Most messages have one of these at most, and few name more.
-    let here = HOP_BY_HOP.map(|name| headers.keys().any(|other| *other == name).then_some(name));
-    let here: Vec<HeaderName> = here.into_iter().flatten().collect();
+    let here: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
     if here.is_empty() {
         return;
     }
@@ -127,10 +129,12 @@ pub(crate) fn add_via(headers: &mut HeaderMap, received: Version) {
     headers.append(header::VIA, HeaderValue::from_static(via));
 }
 
-/// Sets a header to text that was made here or checked before; text that is no header value is left out.
+/// Sets a header to text that was made here or checked before, instead of what there is of it; text that is no header value
+/// is left out.
 pub(crate) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
+    match HeaderValue::from_str(value) {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(_) => drop(headers.remove(name)),
     }
 }
 

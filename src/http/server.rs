@@ -190,7 +190,8 @@ async fn answer_requests(
     let service = service_fn(|mut request| {
         ends_with_connection.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
         request.extensions_mut().insert(slot.clone());
-        answer_http1(plane, client, &exchanged, request)
+        // Some kilobytes, which hyper would move three times.
+        Box::pin(answer_http1(plane, client, &exchanged, request))
     });
     let mut connection = builder.serve_connection(TokioIo::new(checked), service).with_upgrades();
     let until = last_call(plane);
