@@ -232,10 +232,11 @@ impl Unit {
 
 /// Writes Unix milliseconds in RFC 3339 with three digits of a fraction; which that is.
 fn write_time(millis: i64, out: &mut [u8; TIME]) -> Option<u32> {
-    let (days, in_day) = (millis.div_euclid(MILLIS_PER_DAY), millis.rem_euclid(MILLIS_PER_DAY));
-    let (year, month, day) = civil(days)?;
+    let since = u64::try_from(millis.checked_add(EPOCH * MILLIS_PER_DAY)?).ok()?;
+    let per_day = MILLIS_PER_DAY.unsigned_abs();
+    let (year, month, day) = date(u32::try_from(since / per_day).ok()?)?;
     // Less than a day.
-    let in_day = u32::try_from(in_day).ok()?;
+    let in_day = u32::try_from(since % per_day).ok()?;
     let (seconds, fraction) = (in_day / 1000, in_day % 1000);
     let minutes = seconds / 60;
     *out = *b"\"0000-00-00T00:00:00.000Z\"";
@@ -272,8 +273,9 @@ pub fn is_instant(text: &str) -> bool {
 
 /// A number below 100.
 fn two_digits(number: u32) -> [u8; 2] {
-    const PAIRS: [[u8; 2]; 100] = {
-        let mut pairs = [*b"00"; 100];
+    // Of a power of two, so that a mask is all that keeps it in bounds.
+    const PAIRS: [[u8; 2]; 128] = {
+        let mut pairs = [*b"00"; 128];
         let (mut at, mut tens) = (0, b'0');
         while tens <= b'9' {
             let mut ones = b'0';
@@ -285,22 +287,35 @@ fn two_digits(number: u32) -> [u8; 2] {
         }
         pairs
     };
-    PAIRS[number as usize % 100]
+    PAIRS[number as usize % PAIRS.len()]
 }
 
-/// The proleptic Gregorian date of a day counted from 1970-01-01, of the years 1 to 9999 (the era arithmetic of Howard
-/// Hinnant's "chrono-Compatible Low-Level Date Algorithms").
-fn civil(days: i64) -> Option<(u32, u32, u32)> {
-    // Counted from the first of March of year 0, from which these years are not far.
-    let shifted = u32::try_from(days.checked_add(719_468)?).ok()?;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u32::from(month <= 2);
+/// Days from the first of March of year 0 to 1970-01-01.
+const EPOCH: i64 = 719_468;
+
+/// The proleptic Gregorian date of a day counted from the first of March of year 0, of the years 1 to 9999 (the Euclidean
+/// affine functions of Cassio Neri and Lorenz Schneider, <https://doi.org/10.1002/spe.3172>).
+fn date(days: u32) -> Option<(u32, u32, u32)> {
+    // Those of year 10,000 and later.
+    if days >= 3_652_365 {
+        return None;
+    }
+    let (century, in_century) = ((4 * days + 3) / 146_097, (4 * days + 3) % 146_097 / 4);
+    // A product whose upper half is a quotient has the remainder in its lower half.
+    let product = 2_939_745 * u64::from(4 * in_century + 3);
+    let in_year = u32::try_from(product & 0xffff_ffff).ok()? / 2_939_745 / 4;
+    let scaled = 2141 * in_year + 197_913;
+    let (month, day) = (scaled >> 16, (scaled & 0xffff) / 2141 + 1);
+    // Years end in February here.
+    let is_next = month > 12;
+    let year = 100 * century + u32::try_from(product >> 32).ok()? + u32::from(is_next);
+    let month = if is_next { month - 12 } else { month };
     (1..=9999).contains(&year).then_some((year, month, day))
+}
+
+/// As [`date`], of a day counted from 1970-01-01.
+fn civil(days: i64) -> Option<(u32, u32, u32)> {
+    date(u32::try_from(days.checked_add(EPOCH)?).ok()?)
 }
 
 /// The day of a date counted from 1970-01-01, the inverse of [`civil`].
@@ -308,7 +323,7 @@ fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let shifted = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - EPOCH
 }
 
 /// Unix seconds and the milliseconds of the fraction (further digits are cut) of an RFC 3339 time.
