@@ -113,6 +113,16 @@ impl Back {
         Ok(Received::Opened(open))
     }
 
+    /// Nobody listened to the backend until now.
+    pub(super) fn unheard(&mut self, now: Duration) {
+        if let Phase::Open(heartbeat) = &mut self.phase {
+            heartbeat.silence_ends = match self.generation {
+                Generation::Eio3 => None,
+                Generation::Eio4 => Some(now + heartbeat.interval + heartbeat.timeout),
+            };
+        }
+    }
+
     /// What has to happen by now; how the session ends, if it does.
     pub(super) fn tick(&mut self, now: Duration) -> Option<Ending> {
         let heartbeat = match &mut self.phase {

@@ -347,7 +347,8 @@ impl Front {
         }
     }
 
-    fn heard(&mut self, now: Duration) {
+    /// The client was heard, or nobody listened.
+    pub(super) fn heard(&mut self, now: Duration) {
         self.heard = now;
         self.pong_due = None;
     }

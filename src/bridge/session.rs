@@ -375,6 +375,18 @@ impl Session {
 
     // --- time ---
 
+    /// Nothing was read from the client until now, since too much waits for the backend: its silence says nothing.
+    pub fn client_unheard(&mut self, now: Duration) {
+        self.front.heard(now);
+    }
+
+    /// As [`Session::client_unheard`], of the backend.
+    pub fn backend_unheard(&mut self, now: Duration) {
+        if let Backend::Live(back) = &mut self.back {
+            back.unheard(now);
+        }
+    }
+
     /// Does what has to happen by now.
     pub fn tick(&mut self, now: Duration) {
         self.front.tick(now);

@@ -175,10 +175,14 @@ impl Driver {
         self.is_drained && self.poll.is_none() && !self.session.is_on_socket()
     }
 
+    /// Whether the client and the backend are read: not while too much waits for the other.
+    fn reads(&self) -> (bool, bool) {
+        (self.session.queued_for_backend() < HIGH, self.session.queued_for_client() < HIGH)
+    }
+
     async fn happens(&mut self) -> Happened {
         let deadline = self.session.deadline().map(|after| self.started + after);
-        let reads_client = self.session.queued_for_backend() < HIGH;
-        let reads_backend = self.session.queued_for_client() < HIGH;
+        let (reads_client, reads_backend) = self.reads();
         tokio::select! {
             command = self.commands.recv() => Happened::Command(command),
             event = event(&mut self.client, reads_client) => Happened::Client(event),
@@ -219,7 +223,15 @@ impl Driver {
                 self.poll = None;
                 self.session.abandon_poll(now);
             }
-            Happened::Time => self.session.tick(now),
+            Happened::Time => {
+                match self.reads() {
+                    (false, true) => self.session.client_unheard(now),
+                    (true, false) => self.session.backend_unheard(now),
+                    // Two that take nothing are judged by their silence.
+                    (true, true) | (false, false) => {}
+                }
+                self.session.tick(now);
+            }
             Happened::Drain => {
                 self.is_drained = true;
                 self.session.close(now, Ending::Draining);

@@ -180,6 +180,8 @@ impl Conversation {
                 let batch: Vec<String> = polled.iter().map(|packet| show(&self.frame_of(packet))).collect();
                 assert_eq!(batch.join(" "), packets);
             }
+            ("unheard", "client") => session.client_unheard(now),
+            ("unheard", "backend") => session.backend_unheard(now),
             ("ends", name) => {
                 assert_eq!(self.for_client().map(|frame| show(&frame)), None, "before the end");
                 assert_eq!(self.session.ending().map(Ending::name), Some(name));
