@@ -105,21 +105,16 @@ impl Back {
         let Packet::Open(data) = packet else { return Ok(Received::Over(Ending::BackendBroke)) };
         let open = Open::parse(data)?;
         let (interval, timeout) = (open.ping_interval, open.ping_timeout);
-        let silence_ends = match self.generation {
-            Generation::Eio3 => None,
-            Generation::Eio4 => Some(now + interval + timeout),
-        };
-        self.phase = Phase::Open(Heartbeat { interval, timeout, ping_due: now + interval, silence_ends });
+        let mut heartbeat = Heartbeat { interval, timeout, ping_due: now + interval, silence_ends: None };
+        heartbeat.begin(self.generation, now);
+        self.phase = Phase::Open(heartbeat);
         Ok(Received::Opened(open))
     }
 
     /// Nobody listened to the backend until now.
     pub(super) fn unheard(&mut self, now: Duration) {
         if let Phase::Open(heartbeat) = &mut self.phase {
-            heartbeat.silence_ends = match self.generation {
-                Generation::Eio3 => None,
-                Generation::Eio4 => Some(now + heartbeat.interval + heartbeat.timeout),
-            };
+            heartbeat.begin(self.generation, now);
         }
     }
 
@@ -156,9 +151,16 @@ impl Heartbeat {
     /// In protocol 3 any packet says that the backend is there, in protocol 4 its pings alone.
     fn heard(&mut self, generation: Generation, now: Duration, packet: &Packet) {
         match (generation, packet) {
-            (Generation::Eio3, _) => self.silence_ends = None,
-            (Generation::Eio4, Packet::Ping(_)) => self.silence_ends = Some(now + self.interval + self.timeout),
+            (Generation::Eio3, _) | (Generation::Eio4, Packet::Ping(_)) => self.begin(generation, now),
             (Generation::Eio4, _) => {}
         }
+    }
+
+    /// Silence is counted from now on.
+    fn begin(&mut self, generation: Generation, now: Duration) {
+        self.silence_ends = match generation {
+            Generation::Eio3 => None,
+            Generation::Eio4 => Some(now + self.interval + self.timeout),
+        };
     }
 }
