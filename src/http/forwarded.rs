@@ -160,6 +160,19 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_client_that_names_no_authority_cannot_say_one() {
+        let mut headers = map(&[("x-forwarded-host", "x"), ("x-forwarded-host", "y"), ("x-forwarded-for", "1.1.1.1")]);
+        headers.append("x-forwarded-for", HeaderValue::from_static("2.2.2.2"));
+        set(&mut headers, &Hop { authority: None, ..hop(false) });
+        let want = map(&[
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "for=192.0.2.7;proto=https"),
+        ]);
+        assert_eq!(headers, want);
+    }
+
+    #[test]
     fn what_a_trusted_hop_says_is_added_to() {
         let mut headers = map(&[
             ("x-forwarded-for", "1.1.1.1"),

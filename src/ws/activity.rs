@@ -151,12 +151,20 @@ mod tests {
         }
     }
 
+    /// Sends a ping where one is due; whether it was.
+    fn is_pinged(pulse: &Pulse) -> bool {
+        let is_due = pulse.is_due();
+        if is_due {
+            pulse.pinged();
+        }
+        is_due
+    }
+
     #[tokio::test]
     async fn who_answers_pings_is_alive() {
         let (pulse, mut pings) = (Pulse::default(), 0);
         let ping = || {
-            if pulse.is_due() {
-                pulse.pinged();
+            if is_pinged(&pulse) {
                 pulse.beat();
                 pings += 1;
             }
@@ -169,10 +177,7 @@ mod tests {
     async fn who_is_silent_is_gone_after_one_ping() {
         let (pulse, mut pings) = (Pulse::default(), 0);
         let ping = || {
-            if pulse.is_due() {
-                pulse.pinged();
-                pings += 1;
-            }
+            pings += u32::from(is_pinged(&pulse));
             Poll::Pending
         };
         assert!(stops(&pulse, ping).await);
@@ -183,10 +188,7 @@ mod tests {
     async fn who_is_not_listened_to_is_pinged_but_not_gone() {
         let (pulse, mut pings) = (Pulse::default(), 0);
         let ping = || {
-            if pulse.is_due() {
-                pulse.pinged();
-                pings += 1;
-            }
+            pings += u32::from(is_pinged(&pulse));
             pulse.ignored();
             if pings == 3 { Poll::Ready(()) } else { Poll::Pending }
         };
