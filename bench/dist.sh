@@ -20,7 +20,7 @@ profdata() {
     done
     return 1
 }
-profdata > /dev/null || rustup component add llvm-tools || apt-get install -y --no-install-recommends llvm-19
+profdata > /dev/null || rustup component add llvm-tools || apt-get install -y --no-install-recommends llvm-19 || true
 merge=$(profdata) || { echo "bench/dist.sh: found no llvm-profdata of LLVM 19 or later" >&2; exit 1; }
 
 build() {
