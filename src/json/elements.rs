@@ -117,6 +117,9 @@ impl Elements {
 /// Where the object begins that is the next element, after one that ends at `pos`.
 #[inline]
 pub(super) fn next_element(buf: &[u8], pos: usize) -> Option<usize> {
+    if let Some([b',', b'{', ..]) = buf.get(pos..) {
+        return Some(pos + 1);
+    }
     let comma = skip_space(buf, pos);
     let next = skip_space(buf, comma + 1);
     (buf.get(comma) == Some(&b',') && buf.get(next) == Some(&b'{')).then_some(next)

@@ -17,7 +17,7 @@ use draft::Draft;
 pub(super) use known::Known;
 
 /// Most gaps of one outline.
-pub(super) const MOST_GAPS: usize = 64;
+pub(super) const MOST_GAPS: usize = 62;
 
 /// Most bytes of an object that are kept so that an outline can be laid on the rest of it.
 pub(super) const MOST_CUT: usize = 8 << 10;
@@ -331,15 +331,38 @@ fn other_end(bytes: &[u8], pos: usize, room: usize, skipper: &mut Skipper) -> Op
     let rest = bytes.get(pos..).unwrap_or_default();
     let end = match rest {
         [b'[', b']', ..] | [b'{', b'}', ..] if room > 0 => pos + 2,
-        [b'[' | b'{', ..] => match skipper.run(bytes, pos, room) {
-            Ok(Skip::End(end)) => end,
-            Ok(Skip::More) | Err(_) => return None,
+        [bracket @ (b'[' | b'{'), ..] => match short_list_end(bytes, pos + 1) {
+            Some(end) if *bracket == b'[' && room > 0 => end,
+            _ => match skipper.run(bytes, pos, room) {
+                Ok(Skip::End(end)) => end,
+                Ok(Skip::More) | Err(_) => return None,
+            },
         },
         [b'f', ..] if rest.starts_with(b"false") => pos + 5,
         [b't' | b'n', ..] if rest.starts_with(b"true") || rest.starts_with(b"null") => pos + 4,
         _ => return scalar_end(Token::None, bytes, pos),
     };
     NonZeroUsize::new(end)
+}
+
+/// The end of the array whose first element is at `pos`, if that has no white space and nothing but a few texts without
+/// escapes and positive integers.
+#[inline]
+fn short_list_end(bytes: &[u8], mut pos: usize) -> Option<usize> {
+    const MOST: usize = 8;
+    for _ in 0..MOST {
+        let last = match bytes.get(pos)? {
+            b'"' => plain_end(bytes, pos + 1),
+            b'1'..=b'9' => short_integer_end(bytes, pos + 1)? - 1,
+            _ => return None,
+        };
+        match bytes.get(last..)? {
+            [b'"' | b'0'..=b'9', b',', ..] => pos = last + 2,
+            [b'"' | b'0'..=b'9', b']', ..] => return Some(last + 2),
+            _ => return None,
+        }
+    }
+    None
 }
 
 #[inline(never)]
