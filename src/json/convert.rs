@@ -96,7 +96,7 @@ impl Conversion {
             (Self::UnixSecondsRfc3339, Way::Back) => Some(parse_rfc3339(&text_of(value)?)?.0.to_string().into_bytes()),
             (Self::UnixSecondsRfc3339 | Self::UnixMillisRfc3339, Way::There) => {
                 let mut time = [0; TIME];
-                let len = self.counts(way)?.write(value, &mut time)?;
+                let len = Clock::default().write(self.counts(way)?, value, &mut time)?;
                 Some(time[..len].to_vec())
             }
             (Self::UnixMillisRfc3339, Way::Back) => {
@@ -133,15 +133,20 @@ fn is_number(text: &[u8]) -> bool {
 }
 
 /// A JSON integer that fits.
+#[inline]
 fn integer(value: &[u8]) -> Option<i64> {
-    let (is_negative, unsigned) = value.strip_prefix(b"-").map_or((false, value), |unsigned| (true, unsigned));
-    let is_spelt = unsigned == b"0" || matches!(unsigned.first(), Some(b'1'..=b'9'));
-    // 18 digits always fit; the few numbers that have 19 take the long way.
-    if !is_spelt || unsigned.len() > 18 {
-        return is_integer(value).then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten();
+    // The times of centuries before and after this one, in milliseconds and in seconds.
+    if value.first() != Some(&b'0')
+        && let Some(number) = up_to_16_digits(value)
+    {
+        return Some(number);
     }
-    let number = digits(unsigned)?;
-    Some(if is_negative { -number } else { number })
+    any_integer(value)
+}
+
+#[inline(never)]
+fn any_integer(value: &[u8]) -> Option<i64> {
+    is_integer(value).then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten()
 }
 
 fn to_decimal(value: &[u8], scale: usize) -> Vec<u8> {
@@ -201,7 +206,7 @@ fn array_to_csv(value: &[u8], separator: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-const MILLIS_PER_DAY: i64 = 86_400_000;
+const MILLIS_PER_DAY: u64 = 86_400_000;
 
 /// The most bytes that a time has as a JSON string.
 pub(super) const TIME: usize = 26;
@@ -213,55 +218,90 @@ pub(super) enum Unit {
     Millisecond,
 }
 
-impl Unit {
+/// Writes times, many of them of one day.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// Where the day of the last time begins, in milliseconds since the first of March of year 0.
+    day: u64,
+    /// A time of that day.
+    text: [u8; TIME],
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { day: u64::MAX, text: [0; TIME] }
+    }
+}
+
+impl Clock {
     /// Writes the time that a JSON integer is, counted from 1970, in RFC 3339 and UTC, as a JSON string; without a fraction
     /// where that is zero. How many bytes that are; `None` outside the years 1 to 9999.
-    pub(super) fn write(self, value: &[u8], out: &mut [u8; TIME]) -> Option<usize> {
+    #[inline]
+    pub(super) fn write(&mut self, unit: Unit, value: &[u8], out: &mut [u8; TIME]) -> Option<usize> {
         let count = integer(value)?;
-        let millis = match self {
-            Self::Second => count.checked_mul(1000)?,
-            Self::Millisecond => count,
+        let millis = match unit {
+            Unit::Second => count.checked_mul(1000)?,
+            Unit::Millisecond => count,
         };
-        if write_time(millis, out)? == 0 {
+        if self.write_millis(millis, out)? == 0 {
             out[20..22].copy_from_slice(b"Z\"");
             return Some(22);
         }
         Some(TIME)
     }
+
+    /// Writes Unix milliseconds with three digits of a fraction; which that is.
+    #[inline]
+    fn write_millis(&mut self, millis: i64, out: &mut [u8; TIME]) -> Option<u32> {
+        let since = since_march(millis)?;
+        if !(self.day..self.day.saturating_add(MILLIS_PER_DAY)).contains(&since) {
+            let day = u32::try_from(since / MILLIS_PER_DAY).ok()?;
+            write_date(day, &mut self.text)?;
+            self.day = u64::from(day) * MILLIS_PER_DAY;
+        }
+        let in_day = since - self.day;
+        *out = self.text;
+        Some(write_time(u32::try_from(in_day).ok()?, out))
+    }
 }
 
-/// Writes Unix milliseconds in RFC 3339 with three digits of a fraction; which that is.
-fn write_time(millis: i64, out: &mut [u8; TIME]) -> Option<u32> {
-    let since = u64::try_from(millis.checked_add(EPOCH * MILLIS_PER_DAY)?).ok()?;
-    let per_day = MILLIS_PER_DAY.unsigned_abs();
-    let (year, month, day) = date(u32::try_from(since / per_day).ok()?)?;
-    // Less than a day.
-    let in_day = u32::try_from(since % per_day).ok()?;
+/// Unix milliseconds, counted from the first of March of year 0 instead.
+#[inline]
+fn since_march(millis: i64) -> Option<u64> {
+    const MARCH: u64 = EPOCH.unsigned_abs() * MILLIS_PER_DAY;
+    MARCH.checked_add_signed(millis)
+}
+
+/// Writes a day, of the years 1 to 9999, into a time.
+fn write_date(day: u32, out: &mut [u8; TIME]) -> Option<()> {
+    let (year, month, day) = date(day)?;
+    *out = *b"\"0000-00-00T00:00:00.000Z\"";
+    write_pairs([(1, year / 100), (3, year % 100), (6, month), (9, day)], out);
+    Some(())
+}
+
+/// Writes the milliseconds of a day into a time, in all their digits; which fraction of a second that is.
+#[inline]
+fn write_time(in_day: u32, out: &mut [u8; TIME]) -> u32 {
     let (seconds, fraction) = (in_day / 1000, in_day % 1000);
     let minutes = seconds / 60;
-    *out = *b"\"0000-00-00T00:00:00.000Z\"";
-    let fields = [
-        (1, year / 100),
-        (3, year % 100),
-        (6, month),
-        (9, day),
-        (12, minutes / 60),
-        (15, minutes % 60),
-        (18, seconds % 60),
-        (22, fraction % 100),
-    ];
-    for (at, number) in fields {
+    write_pairs([(12, minutes / 60), (15, minutes % 60), (18, seconds % 60), (22, fraction % 100)], out);
+    out[21] = two_digits(fraction / 100)[1];
+    fraction
+}
+
+#[inline]
+fn write_pairs(pairs: [(usize, u32); 4], out: &mut [u8; TIME]) {
+    for (at, number) in pairs {
         out[at..at + 2].copy_from_slice(&two_digits(number));
     }
-    out[21] = two_digits(fraction / 100)[1];
-    Some(fraction)
 }
 
 /// RFC 3339 in UTC with milliseconds, as a JSON string. What is outside the years 1 to 9999 is the start of 1970.
 pub(super) fn instant(millis: i64) -> [u8; TIME] {
     let mut text = *b"\"1970-01-01T00:00:00.000Z\"";
     // Nothing is written where there is no text.
-    let _ = write_time(millis, &mut text);
+    let _ = Clock::default().write_millis(millis, &mut text);
     text
 }
 
@@ -367,32 +407,35 @@ fn offset(zone: &[u8]) -> Option<i64> {
     }
 }
 
+/// A number of a few digits.
 fn digits(text: &[u8]) -> Option<i64> {
-    if let (9..=16, Some(first), Some(last)) = (text.len(), text.first_chunk(), text.last_chunk()) {
-        // The first ones without those that are among the last eight, and zeros before them.
-        let more = 8 * (16 - text.len());
-        let padded = u128::from(u64::from_le_bytes(*first)) << 64 | u128::from(u64::from_le_bytes(*b"00000000"));
-        let first = (padded << more).to_le_bytes();
-        return Some(100_000_000 * i64::from(eight_digits(*first.last_chunk()?)?) + i64::from(eight_digits(*last)?));
-    }
-    let (eights, rest) = text.as_chunks::<8>();
-    let number = eights.iter().try_fold(0, |n, eight| Some(n * 100_000_000 + i64::from(eight_digits(*eight)?)))?;
-    rest.iter().try_fold(number, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
+    text.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
 }
 
-/// Eight digits: neighbours are added up in one word, first as tens and ones, then as hundreds, then as thousands.
-fn eight_digits(text: [u8; 8]) -> Option<u32> {
+/// A number of 9 to 16 digits, eight at a time.
+#[inline]
+fn up_to_16_digits(text: &[u8]) -> Option<i64> {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(text);
-    // A digit has 3 in its upper half, and so has what is six above it.
-    let upper = 0xf0 * EACH;
-    if word & upper != 0x30 * EACH || (word + 6 * EACH) & upper != 0x30 * EACH {
+    const ZEROS: u64 = 0x30 * EACH;
+    let (9..=16, Some(first), Some(last)) = (text.len(), text.first_chunk(), text.last_chunk()) else { return None };
+    // The first ones without those that are among the last eight, and zeros before them.
+    let more = 8 * (16 - text.len());
+    let first = (u64::from_le_bytes(*first) ^ ZEROS) << more;
+    let last = u64::from_le_bytes(*last) ^ ZEROS;
+    // What is no digit has something in its upper half, or is six below what has.
+    if (first | first.wrapping_add(6 * EACH) | last | last.wrapping_add(6 * EACH)) & (0xf0 * EACH) != 0 {
         return None;
     }
-    let ones = word - 0x30 * EACH;
-    let pairs = (ones * 10 + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    u32::try_from((fours * 10_000 + (fours >> 32)) & 0xffff_ffff).ok()
+    Some(100_000_000 * eight_digits(first) + eight_digits(last))
+}
+
+/// Eight digits, the first in the lowest byte: neighbours are added up in one word, first as tens and ones, then as
+/// hundreds, then as thousands.
+#[inline]
+fn eight_digits(digits: u64) -> i64 {
+    let pairs = digits.wrapping_mul(1 + (10 << 8)) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(1 + (100 << 16)) >> 16 & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul(1 + (10_000 << 32)) >> 32).cast_signed()
 }
 
 #[cfg(test)]
@@ -400,15 +443,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eight_digits_are_the_number_that_they_spell() {
-        for text in [*b"00000000", *b"12345678", *b"99999999", *b"10000000", *b"00000001", *b"90817263"] {
-            let spelt = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-            assert_eq!(eight_digits(text), spelt, "{text:?}");
-            for at in 0..8 {
+    fn digits_are_the_number_that_they_spell() {
+        for text in
+            ["1", "12345678", "123456789", "1735689600123", "9007199254740993", "9999999999999999", "19007199254740993"]
+        {
+            let spelt = text.parse().ok().filter(|_| (9..=16).contains(&text.len()));
+            assert_eq!(up_to_16_digits(text.as_bytes()), spelt, "{text:?}");
+            for at in 0..text.len() {
                 for byte in (0..=255_u8).filter(|byte| !byte.is_ascii_digit()) {
-                    let mut other = text;
+                    let mut other = text.as_bytes().to_vec();
                     other[at] = byte;
-                    assert_eq!(eight_digits(other), None, "{other:?}");
+                    assert_eq!(up_to_16_digits(&other), None, "{other:?}");
                 }
             }
         }
@@ -488,6 +533,29 @@ mod tests {
             back(Conversion::UnixMillisRfc3339, r#""2025-01-01T00:00:00.5z""#).as_deref(),
             Some("1735689600500")
         );
+    }
+
+    #[test]
+    fn a_clock_writes_a_time_alike_whatever_it_wrote_before() {
+        let day = MILLIS_PER_DAY.cast_signed();
+        let some = [0, 1, day - 1, day, day + 1, -1, -day, 1_735_689_600_123, 951_782_400_000, 253_402_300_799_999];
+        let none = [253_402_300_800_000, -62_135_596_800_001, i64::MAX, i64::MIN];
+        let written = |clock: &mut Clock, millis: i64| {
+            let mut out = [0; TIME];
+            let len = clock.write(Unit::Millisecond, millis.to_string().as_bytes(), &mut out)?;
+            Some(String::from_utf8_lossy(&out[..len]).into_owned())
+        };
+        for first in some.iter().chain(&none) {
+            for second in some.iter().chain(&none) {
+                let mut clock = Clock::default();
+                written(&mut clock, *first);
+                let text = written(&mut clock, *second);
+                assert_eq!(text, written(&mut Clock::default(), *second), "{second} after {first}");
+                let back = text.as_ref().and_then(|text| parse_rfc3339(text.trim_matches('"').as_bytes()));
+                let millis = back.map(|(seconds, millis)| seconds * 1000 + millis);
+                assert_eq!(millis, Some(*second).filter(|second| some.contains(second)), "{text:?}");
+            }
+        }
     }
 
     #[test]

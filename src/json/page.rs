@@ -1,6 +1,6 @@
 //! Text that grows at its end, with room there for what is written in blocks.
 
-use super::convert::{TIME, Unit};
+use super::convert::{Clock, TIME, Unit};
 
 /// As many bytes as are copied at once, however few are wanted.
 pub(super) const BLOCK: usize = 64;
@@ -16,6 +16,38 @@ pub(super) struct Page {
     end: usize,
     /// Where short texts are made that are appended then.
     aside: Vec<u8>,
+    clock: Clock,
+}
+
+/// A text that is appended often.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    /// Its start, and bytes that mean nothing up to a whole block.
+    block: [u8; BLOCK],
+    len: usize,
+    /// The text, if it is longer than a block.
+    long: Vec<u8>,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { block: [0; BLOCK], len: 0, long: Vec::new() }
+    }
+}
+
+impl Text {
+    pub(super) fn new(text: &[u8]) -> Self {
+        let mut made = Self { len: text.len(), ..Self::default() };
+        match made.block.get_mut(..text.len()) {
+            Some(block) => block.copy_from_slice(text),
+            None => made.long = text.to_vec(),
+        }
+        made
+    }
+
+    pub(super) fn get(&self) -> &[u8] {
+        self.block.get(..self.len).unwrap_or(&self.long)
+    }
 }
 
 impl Page {
@@ -63,20 +95,33 @@ impl Page {
     #[inline]
     pub(super) fn append(&mut self, end: usize, bytes: &[u8], from: usize, to: usize) -> usize {
         let len = to.saturating_sub(from);
-        let source = bytes.get(from..).and_then(<[u8]>::first_chunk::<BLOCK>);
-        let room = self.text.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<BLOCK>);
-        match (source, room) {
-            (Some(source), Some(room)) if len <= BLOCK => {
-                room[..16].copy_from_slice(&source[..16]);
-                if len > 16 {
-                    room[16..32].copy_from_slice(&source[16..32]);
+        if let Some(source) = bytes.get(from..).and_then(<[u8]>::first_chunk)
+            && self.append_block(end, source, len)
+        {
+            return end + len;
+        }
+        self.append_long(end, bytes.get(from..from + len).unwrap_or_default())
+    }
+
+    /// Appends, in the same way, a text.
+    #[inline]
+    pub(super) fn append_text(&mut self, end: usize, text: &Text) -> usize {
+        if self.append_block(end, &text.block, text.len) { end + text.len } else { self.append_long(end, text.get()) }
+    }
+
+    /// Whether the first `len` bytes of a block were put at `end`.
+    #[inline]
+    fn append_block(&mut self, end: usize, block: &[u8; BLOCK], len: usize) -> bool {
+        match self.text.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<BLOCK>) {
+            Some(room) if len <= BLOCK => {
+                let half = BLOCK / 2;
+                room[..half].copy_from_slice(&block[..half]);
+                if len > half {
+                    room[half..].copy_from_slice(&block[half..]);
                 }
-                if len > 32 {
-                    room[32..].copy_from_slice(&source[32..]);
-                }
-                end + len
+                true
             }
-            _ => self.append_long(end, bytes.get(from..from + len).unwrap_or_default()),
+            _ => false,
         }
     }
 
@@ -92,7 +137,7 @@ impl Page {
     #[inline]
     pub(super) fn append_time(&mut self, end: usize, unit: Unit, value: &[u8]) -> Option<usize> {
         let room = self.text.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<TIME>)?;
-        Some(end + unit.write(value, room)?)
+        Some(end + self.clock.write(unit, value, room)?)
     }
 
     /// Says where the text ends.

@@ -6,7 +6,7 @@ use super::super::apply::{Tally, apply, counted, edited};
 use super::super::convert::Unit;
 use super::super::edit::Literal;
 use super::super::output::Piece;
-use super::super::page::{BLOCK, Page};
+use super::super::page::{BLOCK, Page, Text};
 use super::super::program::{Program, Step, StepId};
 use super::super::stencil::{Ends, Gaps};
 use super::super::tree::Arena;
@@ -20,14 +20,14 @@ pub(super) struct Recipe {
     /// The object's end.
     end: Spot,
     /// Bytes that the acts write beside the object's own, about.
-    written: usize,
+    pub(super) written: usize,
 }
 
 /// A position in an object of some outline: from the end of the value in a gap, or from the start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spot {
-    end: usize,
-    offset: usize,
+    end: u8,
+    offset: u32,
 }
 
 /// Something that leaves, and text of the program after it.
@@ -46,14 +46,6 @@ pub(super) enum Leaves {
     Literal(Literal),
     /// What a step that holds makes of a value; a time, if that is all it makes, of a number of these.
     Edited(StepId, Spot, Spot, Option<Unit>),
-}
-
-/// A text that is copied in whole blocks.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Text {
-    /// The text, and bytes that mean nothing up to a whole block.
-    blocks: Vec<u8>,
-    len: usize,
 }
 
 /// An object that was watched.
@@ -92,7 +84,7 @@ impl Recipe {
         };
         let mut acts: Vec<Act> = Vec::new();
         let mut flushed = before;
-        let mut written = BLOCK;
+        let mut written = 2 * BLOCK;
         for piece in &joined(pieces, bytes, is_outline) {
             let leaves = match piece {
                 Piece::Copied { from, to } if *from == flushed && *from <= start => {
@@ -139,8 +131,8 @@ impl Recipe {
         self.end.at(scene.ends).saturating_sub(copied)
     }
 
-    /// Does it with an object that is short, as far as which everything has left from `copied` on; how far everything
-    /// has left then. `None` if an edit failed, and nothing was done.
+    /// Does it with an object that is short, as far as which everything has left from `copied` on, with room in the page;
+    /// how far everything has left then. `None` if an edit failed, and nothing was done.
     #[inline]
     pub(super) fn carry_out(
         &self,
@@ -150,7 +142,6 @@ impl Recipe {
         page: &mut Page,
     ) -> Option<usize> {
         let (before, tally, uuids) = (page.len(), *actor.tally, actor.values.uuids.taken());
-        page.make_room(self.span(scene, copied) + self.written);
         let done = self.act(scene, copied, &mut actor, page);
         if done.is_none() {
             page.truncate(before);
@@ -191,24 +182,10 @@ impl Recipe {
                     };
                 }
             }
-            if then.len > 0 {
-                end = page.append(end, &then.blocks, 0, then.len);
-            }
+            end = page.append_text(end, then);
         }
         page.end_at(end);
         Some(self.copied.map_or(copied, |copied| copied.at(ends)))
-    }
-}
-
-impl Text {
-    fn new(text: &[u8]) -> Self {
-        let mut blocks = text.to_vec();
-        blocks.resize(text.len().next_multiple_of(BLOCK), 0);
-        Self { blocks, len: text.len() }
-    }
-
-    pub(super) fn get(&self) -> &[u8] {
-        &self.blocks[..self.len]
     }
 }
 
@@ -231,12 +208,13 @@ impl Spot {
         let before = gaps.partition_point(|gap| gap.end <= pos);
         let base = before.checked_sub(1).and_then(|at| gaps.get(at)).map_or(start, |gap| gap.end);
         let next = gaps.get(before).map_or(end, |gap| gap.start);
-        (base <= pos && pos <= next).then(|| Self { end: before, offset: pos - base })
+        let (end, offset) = (u8::try_from(before).ok()?, u32::try_from(pos.checked_sub(base)?).ok()?);
+        (pos <= next).then_some(Self { end, offset })
     }
 
     #[inline]
     pub(super) fn at(self, ends: &Ends) -> usize {
-        ends.0.get(self.end).map_or(0, |end| end + self.offset)
+        ends.0[usize::from(self.end) % ends.0.len()] + self.offset as usize
     }
 }
 

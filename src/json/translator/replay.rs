@@ -116,23 +116,26 @@ impl Machine {
         laid: &mut Laid,
     ) -> Option<Flow> {
         let room = self.room();
-        let mut passed = None;
-        while let Some(end) = known.lay(buf.bytes, self.pos, room, laid)
+        let is_element = !self.frames.is_empty();
+        let mut passed = 0;
+        let mut is_last = false;
+        while !is_last
+            && let Some(end) = known.lay(buf.bytes, self.pos, room, laid)
             && end - self.pos <= self.limits.buffer
             && known.fitting().is_some_and(|recipe| self.follow(program, recipe, buf, &laid.ends))
         {
-            // After a known element the machine stops, since between elements nothing is needed any more.
-            passed = Some(Flow::On);
-            self.pos = end;
-            self.at = At::AfterValue;
-            let Some(frame) = self.frames.last_mut() else {
-                self.at = At::End;
-                return passed;
-            };
-            let Some(next) = next_element(buf.bytes, end) else { return passed };
-            frame.index += 1;
-            self.pos = next;
-            self.at = At::Value;
+            passed += 1;
+            let next = if is_element { next_element(buf.bytes, end) } else { None };
+            is_last = next.is_none();
+            self.pos = next.unwrap_or(end);
+        }
+        if let Some(frame) = self.frames.last_mut() {
+            frame.index += passed - u64::from(is_last);
+        }
+        if is_last {
+            // Here the machine stops, since between elements nothing is needed any more.
+            self.at = if is_element { At::AfterValue } else { At::End };
+            return Some(Flow::On);
         }
         if laid.cut.is_some() && self.waits(buf.bytes.len() - self.pos) {
             self.replay.cut = place;
@@ -141,10 +144,11 @@ impl Machine {
             return Some(Flow::More);
         }
         laid.forget();
-        if passed.is_none() {
+        if passed == 0 {
             self.begin_trace(known, place);
+            return None;
         }
-        passed
+        Some(Flow::On)
     }
 
     /// Whether so many bytes of an object that was cut are kept, instead of being read by the grammar.
@@ -204,9 +208,11 @@ impl Machine {
     #[inline]
     fn follow(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
         let scene = Scene { program, bytes: buf.bytes, ends };
-        let Some(page) = self.out.short_page(recipe.span(scene, self.copied)) else {
+        let span = recipe.span(scene, self.copied);
+        let Some(page) = self.out.short_page(span) else {
             return self.follow_long(recipe, scene, buf.chunk);
         };
+        page.make_room(span + recipe.written);
         let actor = Actor { values: &self.values, arena: &mut self.arena, tally: &mut self.tally };
         let copied = recipe.carry_out(scene, self.copied, actor, page);
         self.copied = copied.unwrap_or(self.copied);

@@ -86,6 +86,7 @@ impl Whole<'_> {
         let (end, ends, recipe) = self.replay.lay(step, self.bytes, self.pos, room)?;
         let scene = Scene { program: self.program, bytes: self.bytes, ends };
         let actor = Actor { values: self.values, arena: self.arena, tally: &mut self.tally };
+        self.page.make_room(recipe.span(scene, self.copied) + recipe.written);
         self.copied = recipe.carry_out(scene, self.copied, actor, self.page)?;
         self.pos = end;
         Some(())
