@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
+use futures_util::future::Either;
 use http::uri::{Authority, Parts, Scheme, Uri};
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
@@ -113,10 +115,10 @@ impl Lease {
     ///
     /// # Errors
     /// What became of the request.
-    pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
+    pub fn send(&mut self, request: Request<Body>) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> {
         let has_host = request.headers().contains_key(header::HOST);
-        let sent = send(&self.picked.endpoint, &mut self.connection, request).await;
-        sent.map_err(|e| self.unanswered(e, has_host))
+        let sending = send(&self.picked.endpoint, &mut self.connection, request);
+        sending.map_err(move |error| self.unanswered(error, has_host))
     }
 
     fn unanswered(&self, mut error: TrySendError<Request<Body>>, has_host: bool) -> Unanswered {
@@ -152,22 +154,24 @@ impl Lease {
 }
 
 /// Sends a request whose target is a path over a connection to an endpoint; without a `host`, to the endpoint's own.
-pub(super) async fn send(
+///
+/// The connection has the request when this returns, so that what waits for the response has no room for it.
+pub(super) fn send(
     endpoint: &Endpoint,
     connection: &mut Connection,
     mut request: Request<Body>,
-) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Body>>>> + use<> {
     match connection {
         Connection::Exclusive(exclusive) => {
             if !request.headers().contains_key(header::HOST) {
                 request.headers_mut().insert(header::HOST, endpoint.host.clone());
             }
-            exclusive.sender.try_send_request(request).await
+            Either::Left(exclusive.sender.try_send_request(request))
         }
         Connection::Stream(stream) => {
             let host = request.headers_mut().remove(header::HOST);
             *request.uri_mut() = absolute(endpoint, host.as_ref(), std::mem::take(request.uri_mut()));
-            stream.sender.try_send_request(request).await
+            Either::Right(stream.sender.try_send_request(request))
         }
     }
 }

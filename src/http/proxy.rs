@@ -78,7 +78,7 @@ pub(crate) async fn serve(plane: &Arc<Plane>, client: Client, mut request: Reque
         upgrade => upgrade,
     };
 
-    match forward(plane, &exchange, &mut recorder, head, body, upgrade).await {
+    match forward(plane, &exchange, &mut recorder, &mut head, body, upgrade).await {
         Ok(Answer::Message(mut response)) => {
             exchange.stamp(response.headers_mut());
             finish(recorder, response, None)
@@ -185,7 +185,7 @@ async fn forward(
     plane: &Arc<Plane>,
     exchange: &Exchange,
     recorder: &mut Recorder,
-    mut head: Parts,
+    head: &mut Parts,
     body: Incoming,
     upgrade: Option<OnUpgrade>,
 ) -> Result<Answer, Failure> {
@@ -204,7 +204,7 @@ async fn forward(
     }
 
     // The handshake is checked before anything is sent to the backend.
-    let handshake = upgrade.map(|upgrade| ws::Handshake::check(&head, upgrade)).transpose()?;
+    let handshake = upgrade.map(|upgrade| ws::Handshake::check(head, upgrade)).transpose()?;
 
     // Rules see the message, never the connection.
     headers::remove_hop_by_hop(&mut head.headers);
@@ -212,7 +212,7 @@ async fn forward(
 
     // A socket leaves the path of requests here.
     if let Some(handshake) = handshake {
-        let outgoing = request::head(exchange, &call, &mut head, &path)?;
+        let outgoing = request::head(exchange, &call, head, &path)?;
         // Boxed, so that the futures of ordinary requests are not as large as that of a handshake.
         recorder.ask();
         let opened = Box::pin(handshake.open(plane, exchange, &path, outgoing)).await?;
@@ -226,15 +226,15 @@ async fn forward(
     }
 
     // The request, translated where a rule matches it.
-    let asked = Asked::of(&head, &call);
+    let asked = Asked::of(head, &call);
     if form.forbids_transform && call.translates_requests() {
         recorder.record().note = Some("no-transform");
     }
-    let (outgoing, body) = request::message(exchange, &call, form, &mut head, &path, body).await?;
+    let (outgoing, body) = request::message(exchange, &call, form, head, &path, body).await?;
 
     // The backend answers.
     let host = outgoing.headers.get(header::HOST).cloned();
-    let places = urls::Asked { client: head.uri, backend: outgoing.target.clone(), host };
+    let places = urls::Asked { client: std::mem::take(&mut head.uri), backend: outgoing.target.clone(), host };
     recorder.ask();
     let (response, lease) = send::send(exchange, outgoing, body).await?;
     recorder.answer(response.status(), lease.authority().as_str());

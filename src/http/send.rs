@@ -1,6 +1,7 @@
 //! Sending a request to an endpoint and waiting for the head of its response, never for ever.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::uri::PathAndQuery;
@@ -72,9 +73,13 @@ pub(crate) async fn send(
             }
         };
         let copy = tries.copy(&request, &lease);
-        let sent = match &upload {
-            None => wait_for_head(exchange, lease.send(request)).await,
-            Some(upload) => wait(exchange, upload, lease.send(request)).await,
+        let sent = {
+            // Pinned here: a future that is handed on has room in both.
+            let sending = pin!(lease.send(request));
+            match &upload {
+                None => wait_for_head(exchange, sending).await,
+                Some(upload) => wait(exchange, upload, sending).await,
+            }
         };
         match sent {
             Err(late) => {
@@ -226,17 +231,20 @@ impl<'a> Tries<'a> {
 }
 
 /// Waits for the head of the response to a request without a body.
-async fn wait_for_head<T>(exchange: &Exchange, sending: impl Future<Output = T>) -> Result<T, Failure> {
+async fn wait_for_head<T>(exchange: &Exchange, sending: Pin<&mut impl Future<Output = T>>) -> Result<T, Failure> {
     let until = Instant::now() + exchange.route.config.timeouts.response_head;
     let (kind, until) = earlier(Kind::ResponseHeadTimeout, until, exchange.deadline);
     exchange.timers.within(until, sending).await.ok_or_else(|| late(kind))
 }
 
 /// Waits for a response's head: as long as the request's body moves, and then for `response_head`.
-async fn wait<T>(exchange: &Exchange, upload: &Upload, sending: impl Future<Output = T>) -> Result<T, Failure> {
+async fn wait<T>(
+    exchange: &Exchange,
+    upload: &Upload,
+    mut sending: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, Failure> {
     let timeouts = &exchange.route.config.timeouts;
     upload.begin();
-    tokio::pin!(sending);
     loop {
         let (kind, until) = upload.patience(timeouts, exchange.deadline);
         tokio::select! {

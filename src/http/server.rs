@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -263,7 +263,8 @@ async fn answer_http1(
     if request.version() == Version::HTTP_11 {
         request.extensions_mut().insert(Arc::clone(connection.hints()));
     }
-    let mut response = connection.hints().beside(proxy::serve(plane, client, request)).await;
+    let answering = pin!(proxy::serve(plane, client, request));
+    let mut response = connection.hints().beside(answering).await;
     if connection.is_last(number) || plane.draining.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -40,7 +40,7 @@ impl Timers {
     }
 
     /// Ends with the work, or with `None` when the time has come before.
-    pub async fn within<T>(&self, until: Instant, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn within<T>(&self, until: Instant, work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         tokio::select! {
             biased;
             done = work => Some(done),
@@ -76,6 +76,7 @@ impl Drop for Timer {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::time::Duration;
 
     use super::*;
@@ -88,12 +89,12 @@ mod tests {
         for (steps, ends) in [(900, false), (500, false), (2000, false), (2, true), (3, true), (500, false), (5, true)]
         {
             let until = begin + steps * STEP;
-            let waited = timers.within(until, async {
+            let work = pin!(async {
                 if ends {
                     std::future::pending::<()>().await;
                 }
             });
-            assert_eq!(waited.await.is_none(), ends, "{steps}");
+            assert_eq!(timers.within(until, work).await.is_none(), ends, "{steps}");
             let now = Instant::now();
             assert_eq!(now >= until, ends, "{steps}");
             assert!(now < begin + 400 * STEP, "{steps}");

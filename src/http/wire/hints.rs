@@ -52,8 +52,7 @@ impl Hints {
 
     /// Runs what answers a request; each hint has the connection's task poll it, and so flush. Its result is there when
     /// all hints are written.
-    pub(crate) async fn beside<T>(&self, answering: impl Future<Output = T>) -> T {
-        tokio::pin!(answering);
+    pub(crate) async fn beside<T>(&self, mut answering: Pin<&mut impl Future<Output = T>>) -> T {
         let answer = loop {
             tokio::select! {
                 biased;
