@@ -187,11 +187,13 @@ pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
         ("application/jsonl", MediaType::Lines),
     ];
     let known = known.into_iter().find(|(name, _)| essence.eq_ignore_ascii_case(name));
-    let media_type = match (known, essence.rsplit_once('+')) {
-        (Some((_, media_type)), _) => media_type,
-        (None, _) if is_grpc(essence) => return MediaType::Grpc,
-        (None, Some((_, suffix))) if suffix.eq_ignore_ascii_case("json") => MediaType::Json,
-        _ => return MediaType::Other,
+    let media_type = match known {
+        Some((_, media_type)) => media_type,
+        None if is_grpc(essence) => return MediaType::Grpc,
+        None => match essence.rsplit_once('+') {
+            Some((_, suffix)) if suffix.eq_ignore_ascii_case("json") => MediaType::Json,
+            _ => return MediaType::Other,
+        },
     };
     let charset = parts.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
     match charset.map(|(_, value)| value.trim().trim_matches('"').to_ascii_lowercase()) {

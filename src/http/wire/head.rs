@@ -281,10 +281,25 @@ fn is_host(host: &[u8]) -> bool {
         }
         _ => host.split_at(memchr::memchr(b':', host).unwrap_or(host.len())),
     };
-    let is_name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
-    let is_known = !name.is_empty() && (name[0] == b'[' || name.iter().all(is_name));
+    let is_known = !name.is_empty() && (name[0] == b'[' || name.iter().all(|byte| IS_OF_NAME[usize::from(*byte)]));
     is_known && is_port(port)
 }
+
+/// The bytes of a registered name (RFC 3986 section 3.2.2). Each host is looked at twice.
+const IS_OF_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let (others, mut at) = (b"-._~%!$&'()*+,;=", 0);
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// Nothing, or `:` and a port, which may be empty.
 fn is_port(port: &[u8]) -> bool {
