@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::acks::{Acks, Known};
 use crate::framing::socketio::{self, Kind, Packet};
-use crate::json::{self, Code, Values};
+use crate::json::{self, Code, Losses, Values};
 use crate::rules::{Api, Namespace, OnFrame, Side, Translated};
 use crate::version::VersionId;
 
@@ -44,6 +44,9 @@ pub trait World {
 
     /// A message has no translation.
     fn fail(&self, error: &json::Error);
+
+    /// Something was lost with a message that is sent, or must not be seen.
+    fn lose(&self, losses: &Losses);
 }
 
 /// What becomes of a packet.
@@ -101,15 +104,22 @@ impl Events {
         let translated = rules.translate_event(sender, name, &arguments, &values, self.rules.limits);
         let changed = match translated {
             Ok(Translated::Pass) => None,
-            Ok(Translated::To { name, arguments }) => Some(socketio::join_event(&name, &arguments)),
-            Ok(Translated::Dropped) => return Outcome::Dropped,
+            Ok(Translated::To { name, arguments, losses }) => Some((socketio::join_event(&name, &arguments), losses)),
+            Ok(Translated::Dropped(losses)) => {
+                world.lose(&losses);
+                return Outcome::Dropped;
+            }
             Err(error) => return self.refuse(sender, &packet, &error, world),
         };
         if let Some(id) = packet.id.filter(|_| rules.translates_ack(sender, name)) {
             self.acks(sender).remember(packet.namespace(), id, name.to_owned());
         }
-        match changed.map_or_else(|| Ok(packet.clone()), |data| replace(&packet, data)) {
-            Ok(packet) => Outcome::Forward(packet),
+        let Some((data, losses)) = changed else { return Outcome::Forward(packet) };
+        match replace(&packet, data) {
+            Ok(packet) => {
+                world.lose(&losses);
+                Outcome::Forward(packet)
+            }
             Err(error) => self.refuse(sender, &packet, &error, world),
         }
     }
@@ -125,9 +135,14 @@ impl Events {
         };
         let values = world.values(receiver);
         let translated = match rules.translate_ack(receiver, &name, &packet.data, &values, self.rules.limits) {
-            Ok(Translated::To { arguments, .. }) => replace(&packet, arguments.into()),
+            Ok(Translated::To { arguments, losses, .. }) => {
+                replace(&packet, arguments.into()).inspect(|_| world.lose(&losses))
+            }
             Ok(Translated::Pass) => return Outcome::Forward(packet),
-            Ok(Translated::Dropped) => return Outcome::Dropped,
+            Ok(Translated::Dropped(losses)) => {
+                world.lose(&losses);
+                return Outcome::Dropped;
+            }
             Err(error) => Err(error),
         };
         match translated {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::diagnostic::{self, Source};
 use crate::json::{
-    Code, Error, Limits, OnError, Program, Translated, Translator, Uuids, Values, is_instant, translate,
+    Code, Error, Limits, Losses, OnError, Program, Translated, Translator, Uuids, Values, is_instant, translate,
 };
 use crate::rules::{self, Direction, Mode, Ops};
 
@@ -194,6 +194,7 @@ impl Job {
                 pointer: None,
                 change: None,
                 detail,
+                losses: Losses::default(),
             });
         }
         translate(&self.program, &self.values, self.limits, Bytes::copy_from_slice(line.trim_ascii_end()))

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::backend::Backend;
 use crate::coding;
 use crate::failure::{Failure, Kind, Side};
-use crate::json::{self, Uuids, Values};
+use crate::json::{self, Losses, Uuids, Values};
 use crate::rules::{AfterSunset, Api, MessagePlan, OnError, Pair};
 use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::metrics::Exchanges;
@@ -183,6 +183,13 @@ impl Exchange {
     pub(crate) fn exchanges(&self) -> Option<&Arc<Exchanges>> {
         let rules = self.route.rules.as_ref()?;
         Some(rules.exchanges(BACKEND, self.resolved.version))
+    }
+
+    /// Counts what was lost in what is sent.
+    pub(crate) fn count_losses(&self, losses: &Losses) {
+        if let Some(exchanges) = self.exchanges().filter(|_| !losses.is_empty()) {
+            exchanges.lost(losses);
+        }
     }
 
     /// What literals refer to in a request, for its plan. A plan that changes nothing has none.

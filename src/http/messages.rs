@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::failure::{Failure, Side};
 use crate::framing::stream::{Framing, Message, Splitter, TooLong};
-use crate::json::{self, Code};
+use crate::json::{self, Code, Losses};
 use crate::telemetry::metrics;
 
 use super::body;
@@ -41,12 +41,13 @@ pub(crate) struct Messages {
     terms: Terms,
     translation: Translation,
     is_partial: bool,
+    losses: Losses,
 }
 
 impl Messages {
     pub(crate) fn new(terms: Terms, translation: Translation) -> Self {
         let splitter = Splitter::new(terms.framing, terms.most);
-        Self { splitter, terms, translation, is_partial: false }
+        Self { splitter, terms, translation, is_partial: false, losses: Losses::default() }
     }
 
     /// Translates the messages that a chunk completes; what comes out may be empty.
@@ -77,6 +78,11 @@ impl Messages {
         self.is_partial
     }
 
+    /// Takes what was lost since it was last taken.
+    pub(crate) fn take_losses(&mut self) -> Losses {
+        std::mem::take(&mut self.losses)
+    }
+
     fn translate(&mut self, message: &Message, out: &mut Vec<u8>) -> Result<(), Failure> {
         let Some(document) = message.document().filter(|document| self.is_for_rules(document)) else {
             out.extend_from_slice(message.raw());
@@ -87,9 +93,13 @@ impl Messages {
             Ok(done) if *done.body == *document => out.extend_from_slice(message.raw()),
             Ok(done) => {
                 self.is_partial |= done.partial;
+                self.losses.add(done.losses);
                 message.write_with(&done.body, out);
             }
-            Err(error) if error.code == Code::Dropped => message.write_dropped(out),
+            Err(error) if error.code == Code::Dropped => {
+                self.losses.add(error.losses);
+                message.write_dropped(out);
+            }
             Err(error) => self.unfit(message, &error, out)?,
         }
         Ok(())

@@ -91,7 +91,7 @@ impl Reply<'_> {
         let Some(most) = reading.most_held(exchange, plan, &body) else {
             // The first message may be long in coming; its head is not.
             let source = reading.open(exchange, Side::Backend, body, 0);
-            let stream = translation.stream(Vec::new(), source, codings)?;
+            let stream = translation.stream(Vec::new(), source, codings, exchange.exchanges().cloned())?;
             self.become_another(headers, reading, codings);
             return Ok(body::prime(stream).await?);
         };
@@ -105,7 +105,7 @@ impl Reply<'_> {
             }
             Ok(Held::Beginning(chunks)) => {
                 source.forget_original();
-                let stream = translation.stream(chunks, source, codings)?;
+                let stream = translation.stream(chunks, source, codings, exchange.exchanges().cloned())?;
                 self.become_another(headers, reading, codings);
                 return Ok(stream);
             }
@@ -127,6 +127,7 @@ impl Reply<'_> {
             Err(failure) => return Err(Unread { failure, body: source.original(chunks, trailers) }),
         };
         let packed = coding::pack_whole(whole.chunks, codings)?;
+        exchange.count_losses(&whole.losses);
         self.become_another(headers, reading, codings);
         if whole.is_partial {
             mark_partial(headers);

@@ -11,7 +11,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::backend::Body;
 use crate::config::{Host, is_in};
 use crate::failure::{Failure, Kind, Side};
-use crate::json::{Class, Code};
+use crate::json::{Class, Code, Losses};
 use crate::rules::{Call, MessagePlan, OnErrorPolicy, OnMalformed, Target};
 use crate::telemetry::metrics;
 
@@ -25,18 +25,30 @@ use super::united::Content;
 use super::wire::Hints;
 use super::{coding, headers, validators};
 
-/// Translates a request's head and makes it one of this proxy's.
+/// Translates the head of a request that has no body, and makes it one of this proxy's.
 pub(crate) fn head(
+    exchange: &Exchange,
+    call: &Call<'_>,
+    parts: &mut Parts,
+    path_and_query: &str,
+) -> Result<Outgoing, Failure> {
+    let (outgoing, losses) = translated_head(exchange, call, parts, path_and_query)?;
+    exchange.count_losses(&losses);
+    Ok(outgoing)
+}
+
+/// Translates a request's head and makes it one of this proxy's; what is lost with it.
+fn translated_head(
     exchange: &Exchange,
     call: &Call<'_>,
     head: &mut Parts,
     path_and_query: &str,
-) -> Result<Outgoing, Failure> {
+) -> Result<(Outgoing, Losses), Failure> {
     let values = exchange.request_values(call.request());
-    let target = call
+    let (target, losses) = call
         .request_head(&head.method, path_and_query, &mut head.headers, &values)
         .map_err(|e| Failure::translation(Side::Client, &e))?;
-    outgoing(exchange, call, head, target)
+    Ok((outgoing(exchange, call, head, target)?, losses))
 }
 
 /// Makes a translated head one of this proxy's.
@@ -107,8 +119,9 @@ pub(crate) async fn message(
     if call.request().is_united() {
         return Box::pin(united(exchange, call, form, parts, path_and_query, body)).await;
     }
-    let mut outgoing = head(exchange, call, parts, path_and_query)?;
+    let (mut outgoing, losses) = translated_head(exchange, call, parts, path_and_query)?;
     let body = self::body(exchange, call, form, &mut outgoing.headers, body).await?;
+    exchange.count_losses(&losses);
     Ok((outgoing, body))
 }
 
@@ -126,12 +139,14 @@ async fn json_patch(
         let detail = "the body and the head of this call depend on each other, and a JSON Patch is not the body";
         return Err(Failure::new(Side::Client, Kind::Translation(Code::UntranslatablePatch), detail));
     }
-    let mut outgoing = head(exchange, call, parts, path_and_query)?;
+    let (mut outgoing, mut losses) = translated_head(exchange, call, parts, path_and_query)?;
     if body.is_end_stream() {
+        exchange.count_losses(&losses);
         return Ok((outgoing, None));
     }
     let body = body::from_client(body, exchange.client_bounds(form))?;
     if !call.edits_patches() {
+        exchange.count_losses(&losses);
         return Ok((outgoing, Some(body)));
     }
     let content = Content::read(exchange, form, Side::Client, body).await?;
@@ -139,8 +154,11 @@ async fn json_patch(
     // A plan that changes no document may still fill in what a patch adds.
     let values = values(jiff::Timestamp::now(), exchange.backend_version(), exchange.api.on_error.request);
     let translated = content.document().map(|patch| call.json_patch(patch, &values, exchange.json_limits()));
-    let new = translated.transpose().map_err(|e| Failure::translation(Side::Client, &e))?;
+    let translated = translated.transpose().map_err(|e| Failure::translation(Side::Client, &e))?;
+    let (new, lost) = translated.unzip();
+    losses.add(lost.unwrap_or_default());
     let body = content.replace(new, |codings| codings, &mut outgoing.headers)?;
+    exchange.count_losses(&losses);
     Ok((outgoing, body))
 }
 
@@ -177,6 +195,7 @@ async fn united(
         validators::remove_digests(&mut outgoing.headers);
     }
     let body = content.replace(whole.body, |codings| codings, &mut outgoing.headers)?;
+    exchange.count_losses(&whole.losses);
     Ok((outgoing, body))
 }
 
@@ -234,13 +253,15 @@ async fn translated(
     };
     let mut source = reading.open(exchange, Side::Client, body, kept);
     let Some(most) = most else {
-        return translation.stream(Vec::new(), source, reading.codings).map(Translated::New);
+        let counter = exchange.exchanges().cloned();
+        return translation.stream(Vec::new(), source, reading.codings, counter).map(Translated::New);
     };
     match source.hold(most).await? {
         Held::Whole(chunks, trailers) if chunks.is_empty() => Ok(Translated::New(body::pieces(chunks, trailers))),
         Held::Whole(chunks, trailers) => match translation.whole(&chunks) {
             Ok(whole) => {
                 let packed = coding::pack_whole(whole.chunks, reading.codings)?;
+                exchange.count_losses(&whole.losses);
                 Ok(Translated::New(body::pieces(packed, trailers.map(validators::own_trailers))))
             }
             Err(failure) if kept > 0 && failure.kind == Kind::Translation(Code::MalformedJson) => {
@@ -255,7 +276,7 @@ async fn translated(
         }
         Held::Beginning(chunks) => {
             source.forget_original();
-            translation.stream(chunks, source, reading.codings).map(Translated::New)
+            translation.stream(chunks, source, reading.codings, exchange.exchanges().cloned()).map(Translated::New)
         }
     }
 }

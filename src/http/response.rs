@@ -8,6 +8,7 @@ use hyper::ext::ReasonPhrase;
 use crate::backend::{Body, Lease};
 use crate::coding::Accepted;
 use crate::failure::{Failure, Kind, Side};
+use crate::json::Losses;
 use crate::rules::{Call, MessagePlan, OnError};
 use crate::telemetry::metrics;
 
@@ -75,19 +76,32 @@ pub(crate) async fn message(
     if plan.is_united() {
         return Box::pin(united(&reply, &asked.method, head, body)).await;
     }
-    response_head(exchange, plan, &mut head, on_error)?;
+    let losses = response_head(exchange, plan, &mut head, on_error)?;
+    let body = translated_body(&reply, asked, original, &mut head.headers, body).await?;
+    exchange.count_losses(&losses);
+    Ok(Response::from_parts(head, body))
+}
+
+/// What is sent of a body whose head has been translated.
+async fn translated_body(
+    reply: &Reply<'_>,
+    asked: &Asked,
+    original: StatusCode,
+    headers: &mut HeaderMap,
+    body: Body,
+) -> Result<Body, Failure> {
+    let Reply { plan, form, .. } = *reply;
     if plan.body.is_identity() {
-        return Ok(Response::from_parts(head, body::prime(body).await?));
+        return body::prime(body).await;
     }
     if form.forbids_transform {
-        return Ok(Response::from_parts(head, body));
+        return Ok(body);
     }
     if has_no_body(&asked.method, original) {
-        own_without_body(&reply, original, &mut head.headers);
-        return Ok(Response::from_parts(head, body));
+        own_without_body(reply, original, headers);
+        return Ok(body);
     }
-    let body = reply.body(original, &mut head.headers, body).await?;
-    Ok(Response::from_parts(head, body))
+    reply.body(original, headers, body).await
 }
 
 /// The status whose plan describes a response: 304 stands for a 200 that the client has.
@@ -120,23 +134,24 @@ fn own_without_body(reply: &Reply<'_>, status: StatusCode, headers: &mut HeaderM
     }
 }
 
+/// Translates a response's head; what is lost with it.
 fn response_head(
     exchange: &Exchange,
     plan: &MessagePlan,
     head: &mut http::response::Parts,
     on_error: OnError,
-) -> Result<(), Failure> {
+) -> Result<Losses, Failure> {
     let before = (on_error == OnError::BestEffort).then(|| head.headers.clone());
     let values = exchange.response_values(plan, on_error);
     match (plan.response_head(head.status, &mut head.headers, &values), before) {
-        (Ok(status), _) => {
+        (Ok((status, losses)), _) => {
             translated_head(exchange, head, status);
-            Ok(())
+            Ok(losses)
         }
         (Err(_), Some(before)) => {
             head.headers = before;
             mark_partial(&mut head.headers);
-            Ok(())
+            Ok(Losses::default())
         }
         (Err(e), None) => Err(Failure::translation(Side::Backend, &e)),
     }
@@ -208,6 +223,7 @@ async fn united(
     }
     let new = whole.body.filter(|_| !has_none && !has_no_body(method, head.status));
     let body = content.replace(new, |codings| reply.codings(codings), &mut head.headers)?;
+    exchange.count_losses(&whole.losses);
     Ok(Response::from_parts(head, body.unwrap_or_else(body::empty)))
 }
 

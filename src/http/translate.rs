@@ -13,7 +13,8 @@ use hyper::body::{Body as HttpBody, Frame};
 use crate::backend::Body;
 use crate::coding::Stack;
 use crate::failure::{Failure, Side};
-use crate::json::{self, Program, Translator, Values};
+use crate::json::{self, Losses, Program, Translator, Values};
+use crate::telemetry::metrics::Exchanges;
 
 use super::coding::{Packer, Readable};
 use super::messages::{Messages, Terms};
@@ -40,6 +41,8 @@ pub(crate) struct Whole {
     pub(crate) chunks: Vec<Bytes>,
     /// Whether an op was skipped.
     pub(crate) is_partial: bool,
+    /// What was lost.
+    pub(crate) losses: Losses,
 }
 
 impl Translation {
@@ -51,11 +54,17 @@ impl Translation {
             work.push(chunk.clone(), &mut out)?;
         }
         work.finish(&mut out)?;
-        Ok(Whole { is_partial: work.is_partial(), chunks: out.into() })
+        Ok(Whole { is_partial: work.is_partial(), losses: work.take_losses(), chunks: out.into() })
     }
 
-    /// Translates a body while it comes, and puts codings on it.
-    pub(crate) fn stream(self, beginning: Vec<Bytes>, rest: Readable, codings: Stack) -> Result<Body, Failure> {
+    /// Translates a body while it comes, and puts codings on it. `counter` is told of what is lost.
+    pub(crate) fn stream(
+        self,
+        beginning: Vec<Bytes>,
+        rest: Readable,
+        codings: Stack,
+        counter: Option<Arc<Exchanges>>,
+    ) -> Result<Body, Failure> {
         let packer = Packer::new(codings, self.messages.is_some())?;
         let stream = Stream {
             beginning: beginning.into(),
@@ -64,6 +73,7 @@ impl Translation {
             made: VecDeque::new(),
             packer,
             ready: VecDeque::new(),
+            counter,
             state: State::Reading,
         };
         Ok(stream.boxed_unsync())
@@ -107,6 +117,14 @@ impl Work {
         Ok(())
     }
 
+    /// Takes what was lost in what has been translated to its end.
+    fn take_losses(&mut self) -> Losses {
+        match self {
+            Self::Document(translator, _) => translator.losses(),
+            Self::Messages(messages) => messages.take_losses(),
+        }
+    }
+
     fn is_partial(&self) -> bool {
         match self {
             Self::Document(translator, _) => translator.is_partial(),
@@ -125,6 +143,7 @@ struct Stream {
     made: VecDeque<Bytes>,
     packer: Option<Packer>,
     ready: VecDeque<Bytes>,
+    counter: Option<Arc<Exchanges>>,
     state: State,
 }
 
@@ -149,7 +168,18 @@ impl Stream {
 
     fn push(&mut self, chunk: Bytes) -> Result<(), Failure> {
         self.work.push(chunk, &mut self.made)?;
+        // A message is sent by itself; a document is not before its end.
+        if let Work::Messages(_) = self.work {
+            self.count_losses();
+        }
         self.pack()
+    }
+
+    fn count_losses(&mut self) {
+        let losses = self.work.take_losses();
+        if let Some(counter) = &self.counter {
+            counter.lost(&losses);
+        }
     }
 
     fn pack(&mut self) -> Result<(), Failure> {
@@ -166,6 +196,7 @@ impl Stream {
 
     fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), Failure> {
         self.work.finish(&mut self.made)?;
+        self.count_losses();
         self.pack()?;
         if let Some(packer) = self.packer.take() {
             self.ready.push_back(packer.finish()?);

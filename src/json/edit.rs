@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::convert::{Conversion, Way, instant};
 use super::jq::Filter;
+use super::loss::Loss;
 pub use super::renames::Renames;
 use super::text::quoted;
 use super::valid::{Items, Kind};
@@ -33,6 +34,8 @@ pub struct Entry {
     pub edit: Edit,
     /// The change it came from.
     pub change: Option<Arc<str>>,
+    /// What it may lose, for those who count it.
+    pub losses: Vec<Loss>,
 }
 
 /// One condition of a guard.

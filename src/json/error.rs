@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::loss::Losses;
+
 /// Why a document was not translated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -16,12 +18,14 @@ pub struct Error {
     pub change: Option<Arc<str>>,
     /// What was expected and what was found, for a person.
     pub detail: String,
+    /// What is lost where the message is [dropped](Code::Dropped).
+    pub losses: Losses,
 }
 
 impl Error {
     #[cold]
     pub(crate) fn new(code: Code, offset: u64, detail: impl Into<String>) -> Self {
-        Self { code, offset, pointer: None, change: None, detail: detail.into() }
+        Self { code, offset, pointer: None, change: None, detail: detail.into(), losses: Losses::default() }
     }
 
     #[cold]

@@ -9,7 +9,8 @@
 //!
 //! `scanner` finds tokens in chunks, `blocks` where they end. `translator` walks the program's steps along the
 //! document. Where a scope must be held, `tree` makes a sparse tree of it and `apply` edits that. `valid`, `text` and
-//! `convert` work on text that is known to be JSON, and `jq` runs programs on it.
+//! `convert` work on text that is known to be JSON, and `jq` runs programs on it. What edits lose is counted in `tally`, by
+//! the names that each edit has for it (`loss`).
 //!
 //! Most objects of a list, and most messages of a socket, have the names of the one before in the same order: a
 //! `stencil` of that one reads the next in a fraction of the time, and `translator::replay` does with it what was done
@@ -30,12 +31,14 @@ mod jq;
 #[cfg(not(feature = "jq"))]
 #[path = "no_jq.rs"]
 mod jq;
+mod loss;
 mod output;
 mod page;
 mod program;
 mod renames;
 mod scanner;
 mod stencil;
+mod tally;
 mod text;
 mod translator;
 mod tree;
@@ -52,6 +55,7 @@ pub(crate) use by_value::ByValue;
 pub use convert::{Conversion, Way, is_instant};
 pub use error::{Code, Error};
 pub use jq::{Filter, Mistake};
+pub use loss::{Loss, Losses, Lost, When};
 pub use program::{Class, Program};
 pub(crate) use text::{quote, unescape};
 pub use translator::Translator;
@@ -138,6 +142,8 @@ pub struct Translated {
     pub body: Vec<u8>,
     /// Whether an edit was skipped ([`OnError::BestEffort`]).
     pub partial: bool,
+    /// What was lost.
+    pub losses: Losses,
 }
 
 /// Translates a document that is there as a whole.
@@ -157,7 +163,7 @@ pub fn translate(
     translator.expect_whole(document.len());
     translator.push(document)?;
     translator.finish()?;
-    Ok(Translated { partial: translator.is_partial(), body: translator.take_all() })
+    Ok(Translated { partial: translator.is_partial(), losses: translator.losses(), body: translator.take_all() })
 }
 
 /// Checks that a text is one JSON document and nothing else.

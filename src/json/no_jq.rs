@@ -9,7 +9,7 @@ use super::Error;
 pub enum Filter {}
 
 /// What programs have taken of one document: nothing.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Spent;
 
 /// What is wrong with a program.

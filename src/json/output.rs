@@ -46,6 +46,8 @@ pub(super) enum Piece {
     Whole(usize),
     /// Nothing: here begins a value that a step looks into.
     Inside(usize),
+    /// Nothing: something of this number was lost.
+    Lost(u32),
 }
 
 /// A place in the output to go back to.
@@ -183,7 +185,7 @@ impl Output {
             let mut at = 0;
             record.retain(|piece| {
                 at += 1;
-                at <= mark.pieces || matches!(piece, Piece::Whole(_) | Piece::Inside(_))
+                at <= mark.pieces || matches!(piece, Piece::Whole(_) | Piece::Inside(_) | Piece::Lost(_))
             });
         }
     }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::edit::{Entry, Literal, Otherwise};
+use super::edit::{Entry, Literal};
+use super::loss::Lost;
 use super::translator::Kits;
 
 /// A step of a program: its place in the list.
@@ -25,13 +26,28 @@ pub(super) enum Step {
     /// Text is put before and after it.
     Surround { before: Vec<u8>, inner: StepId, after: Literal },
     /// One member of it takes its place.
-    Pick { key: String, inner: StepId, otherwise: Otherwise, change: Option<Arc<str>> },
+    Pick(Pick),
     /// Each element or member's value has its own step.
     Each { inner: StepId },
     /// Members are renamed, dropped, added and stepped into as they come.
     Object(Object),
     /// It leaves later, from the end of the object around it; this is the number of its capture.
     Capture(usize),
+}
+
+/// One member of an object takes its place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Pick {
+    pub(super) key: String,
+    pub(super) inner: StepId,
+    pub(super) change: Option<Arc<str>>,
+    /// Members beside it that are lost, and the numbers of these losses; at most [`Pick::MOST`].
+    pub(super) lost: Vec<(String, u32)>,
+}
+
+impl Pick {
+    /// Members beside it are told apart by bits.
+    pub(super) const MOST: usize = 62;
 }
 
 /// The members of an object that a program touches.
@@ -41,6 +57,8 @@ pub(super) struct Object {
     pub(super) slots: Vec<Slot>,
     /// What the object's end adds.
     pub(super) added: Vec<Added>,
+    /// The numbers of what is lost, each if one of some slots (bits) was there.
+    pub(super) lost: Vec<(u64, u32)>,
     /// Where members change their place: how to do it in one reading, if nothing unusual turns up.
     pub(super) attempt: Option<Attempt>,
 }
@@ -118,12 +136,14 @@ pub struct Program {
     /// The first copies.
     pub(super) steps: Vec<Step>,
     pub(super) root: StepId,
+    /// What is lost, by number.
+    pub(super) losses: Vec<Arc<Lost>>,
     pub(super) kits: Kits,
 }
 
 impl Default for Program {
     fn default() -> Self {
-        Self { steps: vec![Step::Copy], root: StepId(0), kits: Kits::default() }
+        Self { steps: vec![Step::Copy], root: StepId(0), losses: Vec::new(), kits: Kits::default() }
     }
 }
 
@@ -163,7 +183,9 @@ impl Program {
             Step::Copy => Class::S1,
             Step::Hold(_) if whole => Class::S3,
             Step::Hold(_) | Step::Capture(_) => Class::S2,
-            Step::Surround { inner, .. } | Step::Pick { inner, .. } => self.class_of(*inner, whole).max(Class::S1),
+            Step::Surround { inner, .. } | Step::Pick(Pick { inner, .. }) => {
+                self.class_of(*inner, whole).max(Class::S1)
+            }
             Step::Each { inner } => self.class_of(*inner, false),
             Step::Object(object) if object.attempt.is_some() => {
                 if whole {
@@ -196,7 +218,7 @@ impl Program {
                 writeln!(f, "{pad}surround {} ... {after}", String::from_utf8_lossy(before))?;
                 self.list(*inner, indent + 1, f)
             }
-            Step::Pick { key, inner, .. } => {
+            Step::Pick(Pick { key, inner, .. }) => {
                 writeln!(f, "{pad}pick {key:?}")?;
                 self.list(*inner, indent + 1, f)
             }

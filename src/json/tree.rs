@@ -41,6 +41,8 @@ struct Node {
 enum State {
     /// Nobody has looked inside.
     Closed,
+    /// The same; the value is the program's own.
+    Given,
     Open {
         edited: bool,
         first: u32,
@@ -126,6 +128,18 @@ impl<'a> Tree<'a> {
         self.node(text)
     }
 
+    /// The same of a value that is the program's own, so that nothing is lost with it.
+    pub(super) fn give(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> NodeId {
+        let node = self.make(write);
+        self.arena.nodes[node.0 as usize].state = State::Given;
+        node
+    }
+
+    /// Whether a value is the program's own.
+    pub(super) fn is_given(&self, node: NodeId) -> bool {
+        matches!(self.get(node).state, State::Given)
+    }
+
     fn make_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
         let start = position(self.arena.made.len());
         write(&mut self.arena.made);
@@ -173,7 +187,7 @@ impl<'a> Tree<'a> {
     fn open(&mut self, node: NodeId) -> u32 {
         match self.get(node).state {
             State::Open { first, .. } => first,
-            State::Closed => self.open_closed(node),
+            State::Closed | State::Given => self.open_closed(node),
         }
     }
 
@@ -193,7 +207,7 @@ impl<'a> Tree<'a> {
         }
         match self.get(node).state {
             State::Open { first, .. } => first,
-            State::Closed => NONE,
+            State::Closed | State::Given => NONE,
         }
     }
 

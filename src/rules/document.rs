@@ -3,7 +3,7 @@
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
-use crate::json::{Code, Error, Items, Kind, quote, unescape};
+use crate::json::{Code, Error, Items, Kind, Losses, quote, unescape};
 
 /// An edited head.
 pub(super) struct Document<'a>(pub(super) &'a [u8]);
@@ -84,5 +84,6 @@ pub(super) fn wrong(pointer: &str, detail: &str) -> Error {
         pointer: Some(pointer.to_owned()),
         change: None,
         detail: detail.to_owned(),
+        losses: Losses::default(),
     }
 }

@@ -43,9 +43,9 @@ impl<'a> EventTest<'a> {
             (Some(events), ArgumentList::Ack) => events.translate_ack(side, name, message, values, Limits::default()),
         };
         Ok(match translated.map_err(|error| error.to_string())? {
-            Translated::Dropped => None,
+            Translated::Dropped(_) => None,
             Translated::Pass => Some((name.to_owned(), message.to_vec())),
-            Translated::To { name, arguments } => Some((name, arguments)),
+            Translated::To { name, arguments, .. } => Some((name, arguments)),
         })
     }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::json::edit::{Condition, Edit, Entry, Literal, Occupied, Path, Source, Test, Token};
-use crate::json::{Error, Limits, Program, Values, quote, translate, validate};
+use crate::json::{Error, Limits, Losses, Program, Values, quote, translate, validate};
 
 use super::cookie;
 use super::document::{Document, decode, read_values, write_values, wrong};
@@ -36,6 +36,7 @@ pub(super) struct Ran {
     document: Vec<u8>,
     /// Whether an edit was skipped.
     pub(super) is_partial: bool,
+    pub(super) losses: Losses,
 }
 
 /// Which parameters or headers an edit may look at.
@@ -95,6 +96,7 @@ fn keep_location(entry: Entry) -> Vec<Entry> {
             if_present: Occupied::Keep,
         },
         change: None,
+        losses: Vec::new(),
     });
     std::iter::once(entry).chain(put_back).collect()
 }
@@ -179,6 +181,7 @@ impl HeadPlan {
             guard: Vec::new(),
             edit: Edit::Rename { at: vec![Token::Key(Location::Path.name().to_owned())], pairs: pairs.into() },
             change: None,
+            losses: Vec::new(),
         }
     }
 
@@ -196,6 +199,7 @@ impl HeadPlan {
                 if_present: Occupied::Keep,
             },
             change: None,
+            losses: Vec::new(),
         }
     }
 
@@ -225,7 +229,7 @@ impl HeadPlan {
         let limits = Limits { depth: limits.depth.saturating_add(1), buffer: limits.buffer.max(document.len()) };
         let done = translate(&self.program, values, limits, document.into())
             .map_err(|error| Error { pointer: error.pointer.map(|pointer| as_place(&pointer)), ..error })?;
-        Ok(Ran { document: done.body, is_partial: done.partial })
+        Ok(Ran { document: done.body, is_partial: done.partial, losses: done.losses })
     }
 
     pub(super) fn response(

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::json::edit::{Edit, Entry, Path, Token, ValueEdit};
-use crate::json::{Code, Error, Item, Items, Kind, Limits, Program, Values, quote, unescape, validate};
+use crate::json::{Code, Error, Item, Items, Kind, Limits, Losses, Program, Values, quote, unescape, validate};
 
 use super::head::{edited, guards};
 use super::lens::{Carried, Fit, carry, fit};
@@ -16,15 +16,20 @@ use super::lens::{Carried, Fit, carry, fit};
 /// Each operation runs through all edits by itself, so that their number is what a patch costs, not its length.
 const MOST_OPERATIONS: usize = 10_000;
 
-/// Translates a patch. `edits` are those of the whole document.
-pub(super) fn translate(edits: &[Entry], patch: &[u8], values: &Values, limits: Limits) -> Result<Vec<u8>, Error> {
+/// Translates a patch. `edits` are those of the whole document. What is lost comes too.
+pub(super) fn translate(
+    edits: &[Entry],
+    patch: &[u8],
+    values: &Values,
+    limits: Limits,
+) -> Result<(Vec<u8>, Losses), Error> {
     validate(patch, limits)?;
     let text = patch.trim_ascii();
     if Kind::of(text) != Kind::Array {
         return Err(refused("", "expected a list of operations (RFC 6902)"));
     }
     let mut out = Vec::with_capacity(text.len());
-    let mut copied = 0;
+    let (mut copied, mut losses) = (0, Losses::default());
     for (at, item) in Items::new(text, 0).enumerate() {
         if at == MOST_OPERATIONS {
             return Err(Error::new(Code::TooLarge, 0, format!("expected at most {MOST_OPERATIONS} operations")));
@@ -32,11 +37,11 @@ pub(super) fn translate(edits: &[Entry], patch: &[u8], values: &Values, limits: 
         let operation = &text[item.value.clone()];
         let pointer = format!("/{at}");
         out.extend_from_slice(&text[copied..item.value.start]);
-        Translation { edits, values, limits, pointer: &pointer }.operation(operation, &mut out)?;
+        losses.add(Translation { edits, values, limits, pointer: &pointer }.operation(operation, &mut out)?);
         copied = item.value.end;
     }
     out.extend_from_slice(&text[copied..]);
-    Ok(out)
+    Ok((out, losses))
 }
 
 struct Translation<'a> {
@@ -61,10 +66,12 @@ struct Moved {
     path: Path,
     value: Option<Vec<u8>>,
     edits: Vec<usize>,
+    losses: Losses,
 }
 
 impl Translation<'_> {
-    fn operation(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    /// Appends the translated operation; what was lost.
+    fn operation(&self, text: &[u8], out: &mut Vec<u8>) -> Result<Losses, Error> {
         if Kind::of(text) != Kind::Object {
             return Err(refused(
                 self.pointer,
@@ -74,10 +81,12 @@ impl Translation<'_> {
         let members = self.members(text)?;
         let op = members.op.map(unescape).unwrap_or_default();
         let path = self.path(members.path, "path")?;
+        let mut losses = Losses::default();
         let (new_path, new_from, new_value) = match &*op {
             b"add" | b"replace" | b"test" => {
                 let value = members.value.ok_or_else(|| refused(self.pointer, "expected a `value`"))?;
                 let moved = self.carry(path, Some(value))?;
+                losses = moved.losses;
                 (moved.path, None, moved.value)
             }
             b"remove" => (self.carry(path, None)?.path, None, None),
@@ -98,7 +107,7 @@ impl Translation<'_> {
             b"value" => new_value.as_ref(),
             _ => None,
         });
-        Ok(())
+        Ok(losses)
     }
 
     fn members<'t>(&self, text: &'t [u8]) -> Result<Members<'t>, Error> {
@@ -133,9 +142,9 @@ impl Translation<'_> {
 
     /// Carries a place, and the value that an operation gives it, through all edits.
     fn carry(&self, path: Path, value: Option<&[u8]>) -> Result<Moved, Error> {
-        let mut moved = Moved { path, value: value.map(<[u8]>::to_vec), edits: Vec::new() };
+        let mut moved = Moved { path, value: value.map(<[u8]>::to_vec), edits: Vec::new(), losses: Losses::default() };
         for (at, entry) in self.edits.iter().enumerate() {
-            if self.through(entry, &mut moved)? {
+            if self.through(entry, entry.change.as_ref(), &mut moved)? {
                 moved.edits.push(at);
             }
         }
@@ -143,7 +152,7 @@ impl Translation<'_> {
     }
 
     /// Carries a place and its value through an edit; whether the edit is about the value.
-    fn through(&self, entry: &Entry, moved: &mut Moved) -> Result<bool, Error> {
+    fn through(&self, entry: &Entry, change: Option<&Arc<str>>, moved: &mut Moved) -> Result<bool, Error> {
         if let Edit::Each { at, entries } = &entry.edit
             && let Fit::Inside(rest) = fit(at, &moved.path)
         {
@@ -151,12 +160,14 @@ impl Translation<'_> {
                 return Err(self.untranslatable(entry));
             }
             let scope = moved.path[..moved.path.len() - rest.len()].to_vec();
-            let mut inner = Moved { path: rest.to_vec(), value: moved.value.take(), edits: Vec::new() };
+            let (value, losses) = (moved.value.take(), std::mem::take(&mut moved.losses));
+            let mut inner = Moved { path: rest.to_vec(), value, edits: Vec::new(), losses };
             let mut is_edited = false;
             for entry in entries {
-                is_edited |= self.through(entry, &mut inner)?;
+                is_edited |= self.through(entry, change, &mut inner)?;
             }
             (moved.path, moved.value) = ([scope, inner.path].concat(), inner.value);
+            moved.losses = inner.losses;
             return Ok(is_edited);
         }
         let reach = reach(entry, &moved.path);
@@ -173,7 +184,10 @@ impl Translation<'_> {
         };
         let is_edited = matches!(reach, Reach::Inside | Reach::Through);
         if let (Some(value), true) = (moved.value.take_if(|_| is_edited), is_edited) {
-            moved.value = Some(self.edit(entry, &moved.path, &to, &value)?);
+            let entry = Entry { change: change.cloned(), ..entry.clone() };
+            let (value, losses) = self.edit(&entry, &moved.path, &to, &value)?;
+            moved.value = Some(value);
+            moved.losses.add(losses);
         }
         moved.path = to;
         Ok(is_edited)
@@ -186,7 +200,7 @@ impl Translation<'_> {
 
     /// Runs an edit on the value at a path, in a document that holds nothing else. Its containers are objects: a `*`
     /// of an edit stands for their members too.
-    fn edit(&self, entry: &Entry, path: &[Token], to: &[Token], value: &[u8]) -> Result<Vec<u8>, Error> {
+    fn edit(&self, entry: &Entry, path: &[Token], to: &[Token], value: &[u8]) -> Result<(Vec<u8>, Losses), Error> {
         let mut document = Vec::with_capacity(value.len() + 64);
         for token in path {
             document.push(b'{');
@@ -206,7 +220,7 @@ impl Translation<'_> {
             let member = Items::new(found, 0).find(is_it).ok_or_else(|| self.untranslatable(entry))?;
             found = &found[member.value];
         }
-        Ok(found.to_vec())
+        Ok((found.to_vec(), done.losses))
     }
 }
 

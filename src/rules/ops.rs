@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::json::Program;
-use crate::json::edit::Token;
+use crate::json::edit::{Entry, Token};
 use crate::yaml::{self, Reader};
 
 use super::Direction;
 use super::diagnostics::clip;
-use super::lens::{Carried, Mode, Op, carry_ops, code, lower_ops, parse_ops};
+use super::lens::{Carried, Mode, Op, carry_ops, code, lower_counted, parse_ops};
 use super::path::Part;
 
 /// Ops that run on one body, in order.
@@ -46,13 +46,22 @@ impl Ops {
     /// The ops of one direction, fused.
     #[must_use]
     pub fn program(&self, direction: Direction, mode: Mode) -> Arc<Program> {
-        Arc::new(Program::fuse(lower_ops(&self.0, direction, mode).into_iter().map(|lowered| lowered.entry).collect()))
+        Arc::new(Program::fuse(self.entries(direction, mode).collect()))
     }
 
     /// The ops of one direction, one program each: what fusing is compared with.
     #[must_use]
     pub fn programs(&self, direction: Direction, mode: Mode) -> Vec<Arc<Program>> {
-        let lowered = lower_ops(&self.0, direction, mode);
-        lowered.into_iter().map(|lowered| Arc::new(Program::hold(vec![lowered.entry]))).collect()
+        self.entries(direction, mode).map(|entry| Arc::new(Program::hold(vec![entry]))).collect()
+    }
+
+    /// The ops of one direction on a document that is held: the same.
+    #[must_use]
+    pub fn held(&self, direction: Direction, mode: Mode) -> Arc<Program> {
+        Arc::new(Program::hold(self.entries(direction, mode).collect()))
+    }
+
+    fn entries(&self, direction: Direction, mode: Mode) -> impl Iterator<Item = Entry> {
+        lower_counted(&self.0, direction, mode, &[]).into_iter().flatten().map(|lowered| lowered.entry)
     }
 }

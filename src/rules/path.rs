@@ -158,6 +158,12 @@ impl Place {
         Self { location: self.location, tokens: [self.tokens.as_slice(), other.tokens.as_slice()].concat() }
     }
 
+    /// Whether another is the place, or inside it.
+    #[must_use]
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.location == other.location && covers(&self.tokens, &other.tokens)
+    }
+
     /// Which part of the message it is in.
     #[must_use]
     pub fn part(&self) -> Part {
@@ -222,6 +228,11 @@ const FRAMING: [&str; 8] =
 /// Whether a header, by its lower-case name, is not for rules.
 pub(super) fn is_framing(name: &str) -> bool {
     FRAMING.contains(&name)
+}
+
+/// Whether every place that the path stands for is one of the pattern's, or inside.
+pub(super) fn covers(pattern: &[Token], path: &[Token]) -> bool {
+    pattern.len() <= path.len() && pattern.iter().zip(path).all(|(a, b)| *a == Token::Any || a == b)
 }
 
 /// Parts a path after its last wildcard.

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::json::edit::Entry;
-use crate::json::{Class, Error, Limits, Program, Values, translate};
+use crate::json::{Class, Error, Limits, Losses, Program, Values, translate};
 use crate::route::{Router, Template};
 
 use super::ast::{Lifetime, QueryArrays};
-use super::head::HeadPlan;
+use super::head::{HeadPlan, Ran};
 use super::target::{Asked, Target};
 use super::{Namespace, Socket};
 
@@ -91,6 +91,8 @@ pub struct Whole<H> {
     pub body: Option<Vec<u8>>,
     /// Whether an edit was skipped.
     pub is_partial: bool,
+    /// What was lost.
+    pub losses: Losses,
 }
 
 impl Pair {
@@ -175,7 +177,8 @@ impl<'a> Call<'a> {
         &plans[after.saturating_sub(1)].1
     }
 
-    /// Translates a request's target and headers, where they are not [united](MessagePlan::is_united) with the body.
+    /// Translates a request's target and headers, where they are not [united](MessagePlan::is_united) with the body. What
+    /// is lost with it comes too.
     ///
     /// # Errors
     /// As the ops on `query:`, `header:`, `cookie:` and `path:` fail.
@@ -185,9 +188,10 @@ impl<'a> Call<'a> {
         path_and_query: &str,
         headers: &mut HeaderMap,
         values: &Values,
-    ) -> Result<Target, Error> {
+    ) -> Result<(Target, Losses), Error> {
         let limits = Limits::default();
-        Ok(self.asked().translate(method, path_and_query, headers, None, values, limits)?.0)
+        let (target, ran) = self.asked().translate(method, path_and_query, headers, None, values, limits)?;
+        Ok((target, losses(ran)))
     }
 
     /// Translates a whole request. `body`: a JSON document, if it has one.
@@ -206,9 +210,10 @@ impl<'a> Call<'a> {
         let plan = self.request;
         let (head, ran) =
             self.asked().translate(method, path_and_query, headers, body.filter(|_| plan.is_united), values, limits)?;
-        match ran.filter(|_| plan.is_united) {
-            Some(ran) => Ok(Whole { head, body: ran.body(), is_partial: ran.is_partial }),
-            None => plan.with_body(head, body, values, limits),
+        let (ran, lost) = if plan.is_united { (ran, Losses::default()) } else { (None, losses(ran)) };
+        match ran {
+            Some(ran) => Ok(Whole { head, body: ran.body(), is_partial: ran.is_partial, losses: ran.losses }),
+            None => plan.with_body((head, lost), body, values, limits),
         }
     }
 
@@ -218,11 +223,11 @@ impl<'a> Call<'a> {
         !self.plan.patch.is_empty()
     }
 
-    /// Translates a request's body that is a JSON Patch (RFC 6902).
+    /// Translates a request's body that is a JSON Patch (RFC 6902). What is lost with it comes too.
     ///
     /// # Errors
     /// [`Code::UntranslatablePatch`](crate::json::Code::UntranslatablePatch), or as the values of its operations fail.
-    pub fn json_patch(&self, patch: &[u8], values: &Values, limits: Limits) -> Result<Vec<u8>, Error> {
+    pub fn json_patch(&self, patch: &[u8], values: &Values, limits: Limits) -> Result<(Vec<u8>, Losses), Error> {
         super::json_patch::translate(&self.plan.patch, patch, values, limits)
     }
 
@@ -266,7 +271,8 @@ impl MessagePlan {
         self.is_united
     }
 
-    /// Translates a response's status and headers, where they are not [united](Self::is_united) with the body.
+    /// Translates a response's status and headers, where they are not [united](Self::is_united) with the body. What is
+    /// lost with it comes too.
     ///
     /// # Errors
     /// As the ops on `status:`, `header:` and `cookie:` fail.
@@ -275,11 +281,10 @@ impl MessagePlan {
         status: StatusCode,
         headers: &mut HeaderMap,
         values: &Values,
-    ) -> Result<StatusCode, Error> {
-        match &self.head {
-            Some(head) => Ok(head.response(status, headers, None, values, Limits::default())?.0),
-            None => Ok(status),
-        }
+    ) -> Result<(StatusCode, Losses), Error> {
+        let Some(head) = &self.head else { return Ok((status, Losses::default())) };
+        let (status, ran) = head.response(status, headers, None, values, Limits::default())?;
+        Ok((status, ran.losses))
     }
 
     /// Translates a whole response. `body`: a JSON document, if it has one.
@@ -295,16 +300,29 @@ impl MessagePlan {
         limits: Limits,
     ) -> Result<Whole<StatusCode>, Error> {
         let Some(head) = self.head.as_ref().filter(|_| self.is_united) else {
-            let status = self.response_head(status, headers, values)?;
-            return self.with_body(status, body, values, limits);
+            let head = self.response_head(status, headers, values)?;
+            return self.with_body(head, body, values, limits);
         };
         let (status, ran) = head.response(status, headers, body, values, limits)?;
-        Ok(Whole { head: status, body: ran.body(), is_partial: ran.is_partial })
+        Ok(Whole { head: status, body: ran.body(), is_partial: ran.is_partial, losses: ran.losses })
     }
 
-    fn with_body<H>(&self, head: H, body: Option<&[u8]>, values: &Values, limits: Limits) -> Result<Whole<H>, Error> {
-        let Some(body) = body else { return Ok(Whole { head, body: None, is_partial: false }) };
+    /// Translates a body beside a head that has been, with what was lost.
+    fn with_body<H>(
+        &self,
+        (head, mut losses): (H, Losses),
+        body: Option<&[u8]>,
+        values: &Values,
+        limits: Limits,
+    ) -> Result<Whole<H>, Error> {
+        let Some(body) = body else { return Ok(Whole { head, body: None, is_partial: false, losses }) };
         let done = translate(&self.body, values, limits, Bytes::copy_from_slice(body))?;
-        Ok(Whole { head, body: Some(done.body), is_partial: done.partial })
+        losses.add(done.losses);
+        Ok(Whole { head, body: Some(done.body), is_partial: done.partial, losses })
     }
+}
+
+/// What a head's edits have lost, if they ran.
+fn losses(ran: Option<Ran>) -> Losses {
+    ran.map(|ran| ran.losses).unwrap_or_default()
 }

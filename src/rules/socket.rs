@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::json::edit::{Edit, Entry, Keys, Otherwise, Token, ValueEdit};
 use crate::json::{
-    Code, Error, Item, Items, Kind, Limits, OnError, Program, Translator, Values, quote, translate, unescape,
+    Code, Error, Item, Items, Kind, Limits, Losses, OnError, Program, Translator, Values, quote, translate, unescape,
 };
 use crate::route::{Index, Router, Template};
 use crate::version::VersionId;
@@ -100,12 +100,12 @@ enum Plan {
 pub enum Outcome {
     /// It leaves as it came: not JSON, no discriminator, or an event without rules.
     Pass,
-    /// It leaves changed.
-    Translated(Vec<u8>),
-    /// It is large and leaves changed: what it says, in pieces, most of which are parts of what has come.
-    Pieces(Vec<Bytes>),
-    /// The receiver must not see it.
-    Dropped,
+    /// It leaves changed; what was lost.
+    Translated(Vec<u8>, Losses),
+    /// It is large and leaves changed: what it says, in pieces, most of which are parts of what has come; what was lost.
+    Pieces(Vec<Bytes>, Losses),
+    /// The receiver must not see it; what is lost.
+    Dropped(Losses),
 }
 
 impl Outcome {
@@ -113,9 +113,9 @@ impl Outcome {
     #[must_use]
     pub fn into_text(self) -> Option<Vec<u8>> {
         match self {
-            Self::Translated(text) => Some(text),
-            Self::Pieces(pieces) => Some(pieces.concat()),
-            Self::Pass | Self::Dropped => None,
+            Self::Translated(text, _) => Some(text),
+            Self::Pieces(pieces, _) => Some(pieces.concat()),
+            Self::Pass | Self::Dropped(_) => None,
         }
     }
 }
@@ -166,7 +166,7 @@ impl Socket {
             Err(error) => return (None, Err(error)),
         };
         let outcome = match &event.plan {
-            Plan::Drop => Ok(Outcome::Dropped),
+            Plan::Drop => Ok(Outcome::Dropped(Losses::default())),
             Plan::Translate(program) if program.is_identity() => Ok(Outcome::Pass),
             Plan::Translate(program) => {
                 let done = match guessed {
@@ -174,7 +174,7 @@ impl Socket {
                     _ => translated(program, values, limits, message),
                 };
                 match done {
-                    Err(error) if error.code == Code::Dropped => Ok(Outcome::Dropped),
+                    Err(error) if error.code == Code::Dropped => Ok(Outcome::Dropped(error.losses)),
                     done => done,
                 }
             }
@@ -186,12 +186,14 @@ impl Socket {
 /// Translates a message, of which a large one is not copied.
 fn translated(program: &Arc<Program>, values: &Values, limits: Limits, message: &Bytes) -> Result<Outcome, Error> {
     if message.len() <= LARGE {
-        return Ok(Outcome::Translated(translate(program, values, limits, message.clone())?.body));
+        let done = translate(program, values, limits, message.clone())?;
+        return Ok(Outcome::Translated(done.body, done.losses));
     }
     let mut translator = Translator::new(Arc::clone(program), values.clone(), limits);
     translator.push(message.clone())?;
     translator.finish()?;
-    Ok(Outcome::Pieces(translator.take().collect()))
+    let losses = translator.losses();
+    Ok(Outcome::Pieces(translator.take().collect(), losses))
 }
 
 impl Events {
@@ -283,6 +285,7 @@ pub(super) fn only_member(object: &[u8], name: &str, path: &[String]) -> Result<
         pointer: Some(format!("/{}", path.join("/"))),
         change: None,
         detail: format!("`{name}`, which says what the message is, stands twice in its object"),
+        losses: Losses::default(),
     })
 }
 
@@ -483,7 +486,7 @@ fn plan(steps: &Steps<'_>, thread: &Thread<'_>, name: &str, keys: &Keys) -> Plan
         |entry: &Entry| entry.guard.is_empty() && matches!(&entry.edit, Edit::Change { at, .. } if is_at(at, keys));
     if entries.first().is_some_and(|first| !is_read(first)) {
         // A program sees what it reads, and so whether it stands there twice.
-        entries.insert(0, Entry { guard: Vec::new(), edit: named(keys, name, name), change: None });
+        entries.insert(0, Entry { guard: Vec::new(), edit: named(keys, name, name), change: None, losses: Vec::new() });
     }
     Plan::Translate(Arc::new(Program::fuse(entries)))
 }
@@ -513,7 +516,7 @@ fn stages_of<'a>(steps: &Steps<'a>, thread: &Thread<'a>) -> Option<Vec<Stage<'a>
 
 fn rename<'a>(change: &'a Change, discriminator: &Keys, from: &str, to: &str) -> Stage<'a> {
     let edit = named(discriminator, from, to);
-    let entry = Entry { guard: Vec::new(), edit, change: Some(Arc::clone(&change.id)) };
+    let entry = Entry { guard: Vec::new(), edit, change: Some(Arc::clone(&change.id)), losses: Vec::new() };
     Stage { cause: Cause::Name { change }, edits: vec![Lowered { part: Part::Body, entry }] }
 }
 

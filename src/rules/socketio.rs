@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::json::{Code, Error, Kind, Limits, Program, Values, translate};
+use crate::json::{Code, Error, Kind, Limits, Losses, Program, Values, translate};
 
 use super::ast::{ArgumentList, Change, Event, SocketIoBlock};
 use super::lens::Mode;
@@ -45,9 +45,11 @@ pub enum Translated {
         name: String,
         /// The JSON text of its list of arguments.
         arguments: Vec<u8>,
+        /// What was lost.
+        losses: Losses,
     },
-    /// The receiver must not see it.
-    Dropped,
+    /// The receiver must not see it; what is lost.
+    Dropped(Losses),
 }
 
 impl Namespace {
@@ -83,7 +85,7 @@ impl Namespace {
         limits: Limits,
     ) -> Result<Translated, Error> {
         let Some(plan) = self.plan(side, name) else { return Ok(Translated::Pass) };
-        let Some(renamed) = &plan.name else { return Ok(Translated::Dropped) };
+        let Some(renamed) = &plan.name else { return Ok(Translated::Dropped(Losses::default())) };
         if renamed == name && plan.arguments.is_identity() {
             return Ok(Translated::Pass);
         }
@@ -129,9 +131,9 @@ fn run(
     match translate(program, values, limits, Bytes::copy_from_slice(arguments)) {
         Ok(done) => {
             check_made(&done.body)?;
-            Ok(Translated::To { name: name.to_owned(), arguments: done.body })
+            Ok(Translated::To { name: name.to_owned(), arguments: done.body, losses: done.losses })
         }
-        Err(error) if error.code == Code::Dropped => Ok(Translated::Dropped),
+        Err(error) if error.code == Code::Dropped => Ok(Translated::Dropped(error.losses)),
         Err(error) => Err(error),
     }
 }

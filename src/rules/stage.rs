@@ -7,8 +7,8 @@ use crate::json::edit::Entry;
 
 use super::Direction;
 use super::ast::Change;
-use super::lens::{Lowered, Mode, Op, body_in_message, lower_ops};
-use super::path::Part;
+use super::lens::{Lowered, Mode, Op, body_in_message, lower_counted};
+use super::path::{Part, Place};
 
 /// One op on a message's way, or what goes with ops, and its edits.
 #[derive(Debug, Clone)]
@@ -42,16 +42,21 @@ impl<'s> Cause<'s> {
 impl<'s> Stage<'s> {
     /// One stage for each op, in the order of the direction.
     pub(super) fn all(change: &'s Change, ops: &'s [Op], direction: Direction, mode: Mode) -> Vec<Self> {
-        let stage = |op: &'s Op| {
-            let mut edits = lower_ops(std::slice::from_ref(op), direction, mode);
+        let accepted = match direction {
+            Direction::Up => &change.accept_loss.0,
+            Direction::Down => &change.accept_loss.1,
+        };
+        let accepted: Vec<Place> = accepted.iter().filter_map(|path| Place::parse(path).ok()).collect();
+        let lowered = lower_counted(ops, direction, mode, &accepted).into_iter();
+        let stage = |(op, mut edits): (&'s Op, Vec<Lowered>)| {
             for edit in &mut edits {
                 edit.entry.change = Some(Arc::clone(&change.id));
             }
             Self { cause: Cause::Op { change, op, direction }, edits }
         };
         match direction {
-            Direction::Up => ops.iter().map(stage).collect(),
-            Direction::Down => ops.iter().rev().map(stage).collect(),
+            Direction::Up => ops.iter().zip(lowered).map(stage).collect(),
+            Direction::Down => ops.iter().rev().zip(lowered).map(stage).collect(),
         }
     }
 

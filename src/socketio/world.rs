@@ -35,6 +35,10 @@ impl World for Surroundings {
         metrics::message(&self.0.route.config.name, sender.name(), event);
     }
 
+    fn lose(&self, losses: &json::Losses) {
+        metrics::lost(&self.0.route.config.name, losses);
+    }
+
     fn fail(&self, error: &json::Error) {
         metrics::translate_failure(&self.0.route.config.name, error.change.as_deref(), error.code.name());
     }

@@ -11,10 +11,13 @@ use std::time::Duration;
 use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::json::Losses;
+
 const REQUESTS: &str = "legato_requests_total";
 const REQUEST_SECONDS: &str = "legato_request_seconds";
 const TRANSLATE_SECONDS: &str = "legato_translate_seconds";
 const TRANSLATE_FAILURES: &str = "legato_translate_failures_total";
+const LOSSES: &str = "legato_losses_total";
 const MESSAGES: &str = "legato_messages_total";
 const MESSAGE_OUTCOMES: &str = "legato_message_outcomes_total";
 const RELOADS: &str = "legato_reloads_total";
@@ -63,6 +66,7 @@ fn describe() {
     describe_histogram!(REQUEST_SECONDS, "Time from a request's head to the end of its response");
     describe_histogram!(TRANSLATE_SECONDS, "Time spent translating bodies that were held whole");
     describe_counter!(TRANSLATE_FAILURES, "Documents and messages without a translation");
+    describe_counter!(LOSSES, "What translations have lost, by change and path");
     describe_counter!(MESSAGES, "WebSocket messages by sender and event");
     describe_counter!(MESSAGE_OUTCOMES, "WebSocket messages by what became of them");
     describe_counter!(RELOADS, "Reloads by result");
@@ -141,6 +145,12 @@ impl Exchanges {
         seconds.record(took.as_secs_f64());
     }
 
+    /// Something was lost in what was sent.
+    pub fn lost(&self, losses: &Losses) {
+        let [api, ..] = &self.labels;
+        lost(api, losses);
+    }
+
     fn seconds(&self) -> &Histogram {
         let [api, ..] = &self.labels;
         self.seconds.get_or_init(|| histogram!(REQUEST_SECONDS, "api" => Arc::clone(api)))
@@ -165,6 +175,14 @@ pub fn translate_failure(api: &str, change: Option<&str>, code: &'static str) {
     counter!(TRANSLATE_FAILURES, "api" => api.to_owned(), "change" => change, "code" => code).increment(1);
 }
 
+/// Translations have lost something in what was sent.
+pub fn lost(api: &str, losses: &Losses) {
+    for (lost, count) in losses.iter() {
+        let change = lost.change.as_deref().unwrap_or("none").to_owned();
+        counter!(LOSSES, "api" => api.to_owned(), "change" => change, "path" => lost.path.to_string()).increment(count);
+    }
+}
+
 /// A WebSocket message came. `event` is one that a rule names.
 pub fn message(api: &str, side: &'static str, event: Option<&str>) {
     let event = event.unwrap_or("other").to_owned();
@@ -179,6 +197,8 @@ pub struct Messages {
     side: &'static str,
     /// By event; no more than rules name, and `other`.
     events: Vec<EventCounters>,
+    /// What was lost that the metric has not been told of yet.
+    losses: Losses,
 }
 
 #[derive(Debug)]
@@ -225,7 +245,7 @@ impl Messages {
     /// None yet.
     #[must_use]
     pub fn new(api: Arc<str>, side: &'static str) -> Self {
-        Self { api, side, events: Vec::new() }
+        Self { api, side, events: Vec::new(), losses: Losses::default() }
     }
 
     /// A message came. `event` is one that a rule names. The metrics are told of it with the next flush.
@@ -243,8 +263,16 @@ impl Messages {
         }
     }
 
+    /// Something was lost in a message. The metrics are told of it with the next flush.
+    pub fn lose(&mut self, losses: &Losses) {
+        if !losses.is_empty() {
+            self.losses.add(losses.clone());
+        }
+    }
+
     /// Tells the metrics of what has been counted.
     pub fn flush(&mut self) {
+        lost(&self.api, &std::mem::take(&mut self.losses));
         for counters in &mut self.events {
             for (outcome, by_outcome) in MessageOutcome::ALL.iter().zip(&mut counters.by_outcome) {
                 let more = std::mem::take(&mut by_outcome.more);

@@ -324,21 +324,24 @@ impl<'a> Talk<'a> {
             event,
             match &outcome {
                 Ok(Outcome::Pass) => MessageOutcome::Passed,
-                Ok(Outcome::Translated(_) | Outcome::Pieces(_)) => MessageOutcome::Translated,
-                Ok(Outcome::Dropped) => MessageOutcome::Dropped,
+                Ok(Outcome::Translated(..) | Outcome::Pieces(..)) => MessageOutcome::Translated,
+                Ok(Outcome::Dropped(_)) => MessageOutcome::Dropped,
                 Err(_) => MessageOutcome::Failed,
             },
         );
+        if let Ok(Outcome::Translated(_, losses) | Outcome::Pieces(_, losses) | Outcome::Dropped(losses)) = &outcome {
+            counts.lose(losses);
+        }
         let to = from.other();
         match outcome {
             Ok(Outcome::Pass) => self.send(to, leg::text(text), cx),
             // JSON in, JSON out: what is translated is UTF-8 as the original was.
-            Ok(Outcome::Translated(text)) => self.send(to, leg::text(text.into()), cx),
-            Ok(Outcome::Pieces(pieces)) => {
+            Ok(Outcome::Translated(text, _)) => self.send(to, leg::text(text.into()), cx),
+            Ok(Outcome::Pieces(pieces, _)) => {
                 let bytes = pieces.iter().map(Bytes::len).sum();
                 self.sent(to, bytes, cx, |leg, cx| leg.send_pieces(pieces, cx));
             }
-            Ok(Outcome::Dropped) => {}
+            Ok(Outcome::Dropped(_)) => {}
             Err(error) => self.untranslated(from, &error, cx),
         }
     }

@@ -129,7 +129,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("config", &["config", "yaml", "diagnostic"]),
     ("failure", &["json"]),
     ("tls", &["config"]),
-    ("telemetry", &["telemetry", "config", "tls"]),
+    ("telemetry", &["telemetry", "config", "json", "tls"]),
     ("worker", &[]),
     ("backend", &["backend", "config", "telemetry", "failure", "tls", "worker"]),
     ("listen", &["listen", "config", "telemetry", "tls"]),

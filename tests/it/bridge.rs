@@ -56,6 +56,11 @@ impl World for Known {
         self.0.lock().unwrap().push(format!("{} {}", sender.name(), event.unwrap_or("other")));
     }
 
+    fn lose(&self, losses: &json::Losses) {
+        let lost = losses.iter().map(|(lost, count)| format!("lost {} {count}", lost.path));
+        self.0.lock().unwrap().extend(lost);
+    }
+
     fn fail(&self, error: &json::Error) {
         self.0.lock().unwrap().push(error.code.name().to_owned());
     }

@@ -2,10 +2,11 @@
 //!
 //! Every case runs whole, byte by byte, at random chunk sizes, fused and op by op.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use legato_proxy::json::{self, Limits, OnError, Program, Translator, Uuids, Values};
+use legato_proxy::json::{self, Limits, Losses, OnError, Program, Translator, Uuids, Values};
 use legato_proxy::rules::{Direction, Mode, Ops};
 use serde_json::{Value, json};
 
@@ -23,13 +24,20 @@ fn values() -> Values {
 /// An error's code, offset and pointer.
 type Failed = (&'static str, u64, Option<String>);
 
+/// How often what was lost, by path.
+pub(crate) type Lost = BTreeMap<String, u64>;
+
+fn lost(losses: &Losses) -> Lost {
+    losses.iter().map(|(lost, count)| (lost.path.to_string(), count)).collect()
+}
+
 /// Feeds a document in chunks whose sizes `next` gives; the result, or the error's code and offset.
 fn feed(
     program: &Arc<Program>,
     text: &str,
     on_error: OnError,
     mut next: impl FnMut() -> usize,
-) -> Result<String, Failed> {
+) -> Result<(String, Lost), Failed> {
     let values = Values { on_error, ..values() };
     let mut translator = Translator::new(Arc::clone(program), values, Limits::default());
     let mut rest = Bytes::copy_from_slice(text.as_bytes());
@@ -42,15 +50,15 @@ fn feed(
     }
     translator.finish().map_err(failed)?;
     translator.take().for_each(|piece| out.extend_from_slice(&piece));
-    Ok(String::from_utf8(out).expect("UTF-8") + partial(translator.is_partial()))
+    Ok((String::from_utf8(out).expect("UTF-8") + partial(translator.is_partial()), lost(&translator.losses())))
 }
 
 /// Translates a document that is there as a whole.
-fn at_once(program: &Arc<Program>, text: &str, on_error: OnError) -> Result<String, Failed> {
+fn at_once(program: &Arc<Program>, text: &str, on_error: OnError) -> Result<(String, Lost), Failed> {
     let values = Values { on_error, ..values() };
     let done = json::translate(program, &values, Limits::default(), Bytes::copy_from_slice(text.as_bytes()));
     let done = done.map_err(|e| (e.code.name(), e.offset, e.pointer))?;
-    Ok(String::from_utf8(done.body).expect("UTF-8") + partial(done.partial))
+    Ok((String::from_utf8(done.body).expect("UTF-8") + partial(done.partial), lost(&done.losses)))
 }
 
 /// Whether something was skipped is a part of what came of a document.
@@ -65,6 +73,16 @@ pub(crate) fn translate(program: &Arc<Program>, text: &str, seed: u64) -> Result
 
 /// The same, with what to do about what has no translation. ` partial` follows a document in which some of it stayed.
 pub(crate) fn translate_or(on_error: OnError, program: &Arc<Program>, text: &str, seed: u64) -> Result<String, Failed> {
+    translate_counting(on_error, program, text, seed).map(|(text, _)| text)
+}
+
+/// The same, with what was lost.
+pub(crate) fn translate_counting(
+    on_error: OnError,
+    program: &Arc<Program>,
+    text: &str,
+    seed: u64,
+) -> Result<(String, Lost), Failed> {
     let feed = |next: &mut dyn FnMut() -> usize| feed(program, text, on_error, next);
     let whole = feed(&mut || usize::MAX);
     assert_eq!(feed(&mut || 1), whole, "byte by byte: {text} under\n{program}");
@@ -85,12 +103,24 @@ fn check(ops_text: &Value, text: &str, up: bool, mode: Mode, seed: u64) -> Resul
         other => panic!("{other}: {} in {ops_text}", found[0].message),
     })?;
     let direction = if up { Direction::Up } else { Direction::Down };
-    let fused = translate(&ops.program(direction, mode), text, seed).map_err(|(code, ..)| code);
-    let one_by_one = ops
-        .programs(direction, mode)
-        .iter()
-        .try_fold(text.to_owned(), |text, program| translate(program, &text, seed))
-        .map_err(|(code, ..)| code);
+    let counting = |program: &Arc<Program>, text: &str| translate_counting(OnError::Reject, program, text, seed);
+    let counted = counting(&ops.program(direction, mode), text);
+    let counted_one_by_one =
+        ops.programs(direction, mode).iter().try_fold((text.to_owned(), Lost::new()), |(text, mut sum), program| {
+            let (next, counts) = counting(program, &text)?;
+            for (path, count) in counts {
+                *sum.entry(path).or_default() += count;
+            }
+            Ok::<_, Failed>((next, sum))
+        });
+    if let (Ok((_, fused)), Ok((_, single))) = (&counted, &counted_one_by_one) {
+        let told = || format!("{ops_text}\nof {text} {direction:?}\n{}", ops.program(direction, mode));
+        assert_eq!(fused, single, "lost fused and op by op: {}", told());
+        let held = counting(&ops.held(direction, mode), text).map(|(_, lost)| lost);
+        assert_eq!(held.as_ref(), Ok(fused), "lost held and fused: {}", told());
+    }
+    let fused = counted.map(|(text, _)| text).map_err(|(code, ..)| code);
+    let one_by_one = counted_one_by_one.map(|(text, _)| text).map_err(|(code, ..)| code);
     let context = Context { up, patch: mode == Mode::MergePatch, now: NOW, version: "v2" };
     let told = || format!("{ops_text}\nof {text} {direction:?}, seed {seed}, fused:\n{}", ops.program(direction, mode));
     let parse = |text: &String| value(text).unwrap_or_else(|e| panic!("{e}: {text} from {}", told()));

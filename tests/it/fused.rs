@@ -11,7 +11,7 @@ use legato_proxy::rules::{Direction, Mode, Ops};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 
-use crate::engine::{NOW, translate, translate_or};
+use crate::engine::{NOW, translate, translate_counting, translate_or};
 use crate::support::oracle::{self, Context};
 use crate::support::random::{Random, seeds};
 use crate::support::random_ops::random_op;
@@ -99,6 +99,7 @@ fn keeping(ops: &Value, text: &str, direction: Direction, seed: u64) -> Result<S
     };
     let program = parsed.program(direction, Mode::Full);
     let fused = run(&program, text);
+    same_losses(OnError::BestEffort, &parsed, text, direction, seed);
     let single = parsed.programs(direction, Mode::Full).iter().try_fold(text.to_owned(), |text, program| {
         let was_partial = text.ends_with(PARTIAL);
         run(program, &text).map(|done| if was_partial && !done.ends_with(PARTIAL) { done + PARTIAL } else { done })
@@ -184,6 +185,7 @@ fn both(ops: &Value, text: &str, direction: Direction, seed: u64) -> Result<Stri
     let parsed = Ops::parse(&ops.to_string(), "ops.yaml").unwrap_or_else(|found| panic!("{}: {ops}", found[0].message));
     let program = parsed.program(direction, Mode::Full);
     let fused = translate(&program, text, seed).map_err(|(code, ..)| code);
+    same_losses(OnError::Reject, &parsed, text, direction, seed);
     let single = parsed
         .programs(direction, Mode::Full)
         .iter()
@@ -193,6 +195,13 @@ fn both(ops: &Value, text: &str, direction: Direction, seed: u64) -> Result<Stri
     let same = ops.to_string().contains("$uuid") && fused.is_ok() == single.is_ok() || doc(&fused) == doc(&single);
     assert!(same, "fused {fused:?}\nop by op {single:?}\n{ops}\nof {text} {direction:?}, seed {seed}:\n{program}");
     fused
+}
+
+/// Fused and held lose alike.
+fn same_losses(on_error: OnError, ops: &Ops, text: &str, direction: Direction, seed: u64) {
+    let [fused, held] = [ops.program(direction, Mode::Full), ops.held(direction, Mode::Full)]
+        .map(|program| translate_counting(on_error, &program, text, seed).map(|(_, lost)| lost).ok());
+    assert_eq!(fused, held, "lost fused and held of {text} {direction:?}, seed {seed}:\n{ops:?}");
 }
 
 #[test]

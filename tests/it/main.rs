@@ -48,6 +48,7 @@ mod http_urls;
 mod http_versions;
 mod laws;
 mod listeners;
+mod losses;
 #[cfg(target_os = "linux")]
 mod memory;
 mod openapi;

@@ -138,7 +138,7 @@ impl Case<'_> {
 
     fn patch(&self, patch: &str) -> Result<String, Error> {
         let call = self.api.pair(self.pair.0, self.pair.1).find(&Method::PATCH, "/users/1");
-        let done = call.json_patch(patch.as_bytes(), &self.values(), Limits::default())?;
+        let (done, _) = call.json_patch(patch.as_bytes(), &self.values(), Limits::default())?;
         Ok(String::from_utf8(done).expect("UTF-8"))
     }
 
@@ -149,8 +149,8 @@ impl Case<'_> {
         assert_eq!(translate(), first, "{message}, of which the outline is known then");
         Ok(match first.1? {
             Outcome::Pass => message.to_owned(),
-            Outcome::Dropped => "dropped".to_owned(),
-            translated @ (Outcome::Translated(_) | Outcome::Pieces(_)) => {
+            Outcome::Dropped(_) => "dropped".to_owned(),
+            translated @ (Outcome::Translated(..) | Outcome::Pieces(..)) => {
                 String::from_utf8(translated.into_text().unwrap_or_default()).expect("UTF-8")
             }
         })
@@ -178,8 +178,8 @@ impl Case<'_> {
         };
         Ok(match translated {
             Translated::Pass => message.to_owned(),
-            Translated::Dropped => "dropped".to_owned(),
-            Translated::To { name, arguments } => {
+            Translated::Dropped(_) => "dropped".to_owned(),
+            Translated::To { name, arguments, .. } => {
                 let mut list: Vec<serde_json::Value> = serde_json::from_slice(&arguments).expect("a list");
                 list.insert(0, name.into());
                 serde_json::Value::from(list).to_string()

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::super::edit::{Collapse, Condition, Token};
 use super::super::error::Code;
+use super::super::loss::When;
 use super::super::text::name_is;
 use super::super::tree::NodeId;
 use super::super::valid::{Kind, compare_numbers, same};
@@ -38,6 +39,9 @@ impl<'a> Editor<'a> {
         })?;
         if places == 0 && refuse_empty {
             return Err(self.error_at(from, Code::InformationLost, "there is no element to hold the value"));
+        }
+        if places == 0 {
+            self.lose(&When::Acted);
         }
         self.tree.remove_member(parent, name);
         for node in chain {
@@ -75,6 +79,9 @@ impl<'a> Editor<'a> {
             let found = self.tree.kind(root).name();
             return Err(self.error_at(to, Code::ParentNotObject, &format!("nothing can be put into {found}")));
         }
+        if values.iter().any(|value| !same(value, chosen)) {
+            self.lose(&When::Acted);
+        }
         self.visit(root, from, &mut |e, node| {
             if e.tree.member(node, key)?.is_none() {
                 return Ok(Became::Same);
@@ -102,6 +109,7 @@ impl<'a> Editor<'a> {
             at = self.tree.next(link);
             if self.holds(when, self.tree.value(link))? {
                 gone.push(link);
+                self.lose(&When::Acted);
             }
         }
         if gone.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::super::edit::{Occupied, Source};
 use super::super::error::{Code, Error};
+use super::super::loss::When;
 use super::super::text::name_is;
 use super::super::tree::{LinkId, NodeId};
 use super::super::valid::Kind;
@@ -255,11 +256,11 @@ impl Editor<'_> {
         match source {
             Source::Literal(literal) => {
                 let values = self.values;
-                Ok(Some(self.tree.make(|out| literal.render(values, out))))
+                Ok(Some(self.tree.give(|out| literal.render(values, out))))
             }
             Source::Copy(path) => Ok(self.tree.find(scope, path)?.map(|node| {
                 let text = self.tree.text(node).into_owned();
-                self.tree.make(|out| out.extend_from_slice(&text))
+                self.tree.give(|out| out.extend_from_slice(&text))
             })),
             Source::Absent => Ok(None),
             Source::Refuse => Err(self.error_at(
@@ -277,11 +278,12 @@ impl Editor<'_> {
         let (Some(name), Some(&parent)) = (at.last(), chain.last()) else {
             return Ok(Became::Same);
         };
-        if self.tree.member(parent, name)?.is_none() {
-            return Ok(Became::Same);
-        }
+        let Some(link) = self.tree.member(parent, name)? else { return Ok(Became::Same) };
         if refuse {
             return Err(self.error_at(at, Code::InformationLost, "the value has no place in the other version"));
+        }
+        if !self.tree.is_given(self.tree.value(link)) {
+            self.lose(&When::Acted);
         }
         self.cut(&chain, at, prune, None);
         Ok(Became::Edited)

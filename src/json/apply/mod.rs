@@ -12,20 +12,12 @@ mod values;
 
 use super::edit::{Condition, Edit, Entry, Test, Token};
 use super::error::{Code, Error};
-use super::jq::Spent;
-use super::text::{push_pointer, unescape};
+use super::loss::{Loss, When};
+use super::tally::Tally;
+use super::text::{name_is, push_pointer, unescape};
 use super::tree::{Arena, LinkId, NodeId, Tree};
 use super::valid::{Kind, same};
 use super::{OnError, Values};
-
-/// What the edits of one document have come to so far.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tally {
-    /// Whether one was skipped (best effort).
-    pub(super) is_partial: bool,
-    /// What programs of jq have taken.
-    pub(super) jq: Spent,
-}
 
 /// Translates the value `text` in place of itself: appends the result to `out`. `Ok(false)` means that the value
 /// is to be taken away.
@@ -41,7 +33,7 @@ pub(super) fn apply<'a>(
     out: &mut Vec<u8>,
 ) -> Result<bool, Error> {
     let (tree, root) = Tree::new(text, arena);
-    let mut editor = Editor { tree, values, tally, trail: Vec::new() };
+    let mut editor = Editor { tree, values, tally, trail: Vec::new(), losses: &[], gone: None };
     match editor.run(entries, root) {
         Ok(Some(root)) => {
             editor.tree.emit(root, out);
@@ -72,6 +64,10 @@ struct Editor<'a> {
     tally: &'a mut Tally,
     /// The names and indexes from the scope to the value at hand, for messages.
     trail: Vec<Place<'a>>,
+    /// What the edit at hand may lose.
+    losses: &'a [Loss],
+    /// The number of what was lost with the last value that went.
+    gone: Option<u32>,
 }
 
 /// One step of the way to a value.
@@ -98,7 +94,7 @@ impl<'a> Editor<'a> {
                 Ok(Became::Other(other)) => node = other,
                 Ok(Became::Nothing) => return Ok(None),
                 Err(error) if self.may_skip(&error) => {
-                    self.tally.is_partial = true;
+                    self.tally.skip();
                     self.trail.truncate(depth);
                 }
                 Err(error) => return Err(self.name_change(error, entry)),
@@ -162,6 +158,7 @@ impl<'a> Editor<'a> {
         if !self.holds(&entry.guard, root)? {
             return Ok(Became::Same);
         }
+        self.losses = &entry.losses;
         match &entry.edit {
             Edit::Rename { at, pairs } => self.visit(root, at, &mut |e, node| e.rename(node, pairs)),
             Edit::Move { scope, from, to, conflict, patch } => {
@@ -181,7 +178,10 @@ impl<'a> Editor<'a> {
                 Ok(Became::Other(object))
             }
             Edit::Open { key, otherwise } => match self.tree.member(root, key)? {
-                Some(link) => Ok(Became::Other(self.tree.value(link))),
+                Some(link) => {
+                    self.lose_beside(root);
+                    Ok(Became::Other(self.tree.value(link)))
+                }
                 None => self
                     .fall_back(otherwise, Code::NotEnveloped, || format!("expected an object with the member `{key}`")),
             },
@@ -198,6 +198,9 @@ impl<'a> Editor<'a> {
             Edit::Collapse { from, key, to, how } => self.gather(root, from, key, to, *how),
             Edit::DropElements { at, when } => self.visit(root, at, &mut |e, node| e.drop_elements(node, when)),
             Edit::DropMessage { when } if self.holds(when, root)? => {
+                // Whatever else was lost on the way is lost with the message.
+                self.tally.forget_losses();
+                self.lose(&When::Acted);
                 Err(Error::new(Code::Dropped, 0, "the receiver must not see this message"))
             }
             Edit::DropMessage { .. } => Ok(Became::Same),
@@ -206,6 +209,42 @@ impl<'a> Editor<'a> {
                 self.visit(root, at, &mut |e, node| e.nested(node, *form, nest, entries, *order))
             }
         }
+    }
+
+    /// Counts what the edit at hand loses by something that it did.
+    #[inline]
+    fn lose(&mut self, when: &When) {
+        self.tally.lose(self.losses, when);
+    }
+
+    /// A value goes, by something that the edit at hand did.
+    fn gone(&mut self, when: &When) -> Became {
+        self.gone = self.tally.lose(self.losses, when);
+        Became::Nothing
+    }
+
+    /// Counts the members that are lost beside one that takes their object's place. What the program put there itself is
+    /// no loss.
+    fn lose_beside(&mut self, object: NodeId) {
+        for loss in self.losses {
+            let When::Member(name) = &loss.when else { continue };
+            let mut at = self.tree.first(object);
+            while let Some(link) = at.filter(|link| !name_is(self.tree.name(*link), name)) {
+                at = self.tree.next(link);
+            }
+            if at.is_some_and(|link| !self.tree.is_given(self.tree.value(link))) {
+                self.tally.count(loss.number());
+            }
+        }
+    }
+
+    /// The value that went cannot go, and is not lost.
+    #[cold]
+    fn not_an_element(&mut self) -> Error {
+        if let Some(number) = self.gone.take() {
+            self.tally.uncount(number);
+        }
+        Error::new(Code::CannotRemoveIndex, 0, "an element cannot be taken out of its array")
     }
 
     fn within(&mut self, node: NodeId, entries: &'a [Entry]) -> Done<Became> {
@@ -294,7 +333,7 @@ impl<'a> Editor<'a> {
         let value = self.tree.value(link);
         let became = match self.visit(value, rest, edit) {
             Err(error) if self.may_skip(&error) && rest.is_empty() => {
-                self.tally.is_partial = true;
+                self.tally.skip();
                 Became::Same
             }
             other => other?,
@@ -303,9 +342,7 @@ impl<'a> Editor<'a> {
             Became::Same | Became::Edited => {}
             Became::Other(node) => self.tree.set_value(link, node),
             Became::Nothing if self.tree.kind(parent) == Kind::Object => {}
-            Became::Nothing => {
-                return Err(Error::new(Code::CannotRemoveIndex, 0, "an element cannot be taken out of its array"));
-            }
+            Became::Nothing => return Err(self.not_an_element()),
         }
         self.trail.pop();
         Ok(became)

@@ -131,9 +131,7 @@ impl<'a> Editor<'a> {
                 Became::Nothing if self.tree.kind(container) == Kind::Object => {
                     self.tree.remove(container, |_, other| other == link);
                 }
-                Became::Nothing => {
-                    return Err(Error::new(Code::CannotRemoveIndex, 0, "an element cannot be taken out of its array"));
-                }
+                Became::Nothing => return Err(self.not_an_element()),
                 Became::Same | Became::Edited => {}
             }
         }

@@ -2,6 +2,7 @@
 
 use super::super::edit::{Boundary, Otherwise, Source};
 use super::super::error::{Code, Error};
+use super::super::loss::When;
 use super::super::text::{name_is, quote, unescape};
 use super::super::tree::{LinkId, NodeId};
 use super::super::valid::{Kind, same};
@@ -24,6 +25,7 @@ impl Editor<'_> {
             Some(_) => None,
         };
         let Some(fill) = fill else { return Ok(Became::Same) };
+        let when = if there.is_some() { &When::Null } else { &When::Missing };
         if *fill == Source::Refuse {
             return Err(self.error_at(at, Code::RequiredValueMissing, "a value is needed there"));
         }
@@ -33,6 +35,7 @@ impl Editor<'_> {
             (None, Some(_)) => self.tree.remove_member(parent, name),
             (None, None) => return Ok(Became::Same),
         }
+        self.lose(when);
         for node in chain {
             self.tree.set_edited(node);
         }
@@ -104,6 +107,9 @@ impl Editor<'_> {
             ));
         }
         let joined = self.joined(links, how)?;
+        if !self.losses.is_empty() {
+            self.lose_parts(links, from, joined, how);
+        }
         let Some(first) = self.first_of(object, links) else { return Ok(Became::Same) };
         let others = |name: &[u8]| name_is(name, key) || from.iter().any(|part| name_is(name, part));
         self.tree.remove(object, |tree, link| link != first && others(tree.name(link)));
@@ -111,6 +117,25 @@ impl Editor<'_> {
         self.tree.set_value(first, joined);
         self.tree.set_edited(object);
         Ok(Became::Edited)
+    }
+
+    /// Counts the parts that do not come back where what they are joined to is split again.
+    #[cold]
+    fn lose_parts(&mut self, links: [Option<LinkId>; 2], names: &[String; 2], joined: NodeId, how: &Boundary) {
+        let (first, second) = match self.tree.kind(joined) {
+            Kind::String => self.parts_of(joined, how),
+            _ => (joined, None),
+        };
+        for ((link, back), name) in links.into_iter().zip([Some(first), second]).zip(names) {
+            let comes_back = match (link, back) {
+                (Some(link), Some(back)) => same(&self.tree.text(self.tree.value(link)), &self.tree.text(back)),
+                (None, None) => true,
+                _ => false,
+            };
+            if !comes_back {
+                self.lose(&When::Member(name.clone()));
+            }
+        }
     }
 
     /// The member of the two that comes first.

@@ -4,6 +4,7 @@
 
 use super::super::edit::{Otherwise, ValueEdit};
 use super::super::error::{Code, Error};
+use super::super::loss::When;
 use super::super::text::{name_is, quoted, unescape};
 use super::super::tree::NodeId;
 use super::super::valid::{Items, Kind};
@@ -12,6 +13,8 @@ use super::{Became, Done, Editor};
 /// A reshaped text, or that the value does not have the shape that is expected.
 enum Shaped {
     To(Vec<u8>),
+    /// The same; something had no place in it.
+    Part(Vec<u8>),
     Not(Code, &'static str),
 }
 
@@ -32,6 +35,10 @@ impl Editor<'_> {
         };
         match shaped {
             Shaped::To(text) => Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&text)))),
+            Shaped::Part(text) => {
+                self.lose(&When::Acted);
+                Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&text))))
+            }
             Shaped::Not(code, expected) => {
                 let found = self.tree.kind(node).name();
                 self.fall_back(otherwise, code, || format!("expected {expected}, found {found}"))
@@ -161,7 +168,7 @@ fn to_object(text: &[u8], keys: &[String], drop_extra: bool) -> Done<Shaped> {
     for item in Items::new(text, 0) {
         match names.next() {
             Some(name) => object.member(&quoted(name), &text[item.value]),
-            None if drop_extra => break,
+            None if drop_extra => return Ok(Shaped::Part(object.end())),
             None => {
                 return Err(Error::new(Code::InformationLost, 0, "the array has more elements than there are names"));
             }
@@ -175,7 +182,8 @@ fn to_tuple(text: &[u8], keys: &[String], drop_extra: bool) -> Done<Shaped> {
         return Ok(Shaped::Not(Code::NotAnObject, "an object"));
     }
     let named = |item: &super::super::valid::Item| keys.iter().any(|key| name_is(&text[item.name.clone()], key));
-    if !drop_extra && !Items::new(text, 0).all(|item| named(&item)) {
+    let has_extra = !Items::new(text, 0).all(|item| named(&item));
+    if has_extra && !drop_extra {
         return Err(Error::new(Code::InformationLost, 0, "the object has a member without a position"));
     }
     let values = keys.iter().map(|key| member(text, key)).collect::<Done<Vec<_>>>()?;
@@ -183,5 +191,5 @@ fn to_tuple(text: &[u8], keys: &[String], drop_extra: bool) -> Done<Shaped> {
     let mut array = List::array();
     // An array cannot skip a position.
     values[..used].iter().for_each(|value| array.next().extend_from_slice(value.unwrap_or(b"null")));
-    Ok(Shaped::To(array.end()))
+    Ok(if has_extra { Shaped::Part(array.end()) } else { Shaped::To(array.end()) })
 }

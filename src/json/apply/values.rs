@@ -3,6 +3,7 @@
 use super::super::convert::Way;
 use super::super::edit::{Empty, Literal, Many, Otherwise, Over, ValueEdit};
 use super::super::error::{Code, Error};
+use super::super::loss::When;
 use super::super::tree::NodeId;
 use super::super::valid::{Kind, same};
 use super::limit::{Limited, limit};
@@ -46,10 +47,12 @@ impl Editor<'_> {
                 Ok(Became::Other(object))
             }
             ValueEdit::FromMember { key, otherwise } => match self.tree.kind(node) {
-                Kind::Object => Ok(self
-                    .tree
-                    .member(node, key)?
-                    .map_or(Became::Nothing, |link| Became::Other(self.tree.value(link)))),
+                Kind::Object => {
+                    let link = self.tree.member(node, key)?;
+                    self.lose_beside(node);
+                    self.gone = None;
+                    Ok(link.map_or(Became::Nothing, |link| Became::Other(self.tree.value(link))))
+                }
                 Kind::Null => Ok(Became::Same),
                 kind => self
                     .fall_back(otherwise, Code::NotAnObject, || format!("expected an object, found {}", kind.name())),
@@ -60,7 +63,7 @@ impl Editor<'_> {
             | ValueEdit::ToTuple { otherwise, .. } => self.reshape(node, how, otherwise),
             ValueEdit::Recase { to, except } => self.recase(node, *to, except),
             ValueEdit::Jq { program } => {
-                let made = program.run(&self.tree.text(node), &mut self.tally.jq)?;
+                let made = program.run(&self.tree.text(node), self.tally.jq())?;
                 Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&made))))
             }
             ValueEdit::Limit { bound, over } => {
@@ -68,6 +71,7 @@ impl Editor<'_> {
                 match (limited, over) {
                     (Limited::Within, _) => Ok(Became::Same),
                     (Limited::Over { cut, .. }, Over::Cut) => {
+                        self.lose(&When::Acted);
                         Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&cut))))
                     }
                     (Limited::Over { told, .. }, Over::Otherwise(over)) => {
@@ -81,9 +85,12 @@ impl Editor<'_> {
     pub(super) fn map(&mut self, node: NodeId, pairs: &[(Vec<u8>, Vec<u8>)], otherwise: &Otherwise) -> Done<Became> {
         let pair = {
             let text = self.tree.text(node);
-            pairs.iter().find(|(from, _)| same(&text, from))
+            pairs.iter().position(|(from, _)| same(&text, from))
         };
-        if let Some((from, to)) = pair {
+        if let Some((at, (from, to))) = pair.and_then(|at| Some((at, pairs.get(at)?))) {
+            if !self.losses.is_empty() && merges(pairs, at) {
+                self.lose(&When::Acted);
+            }
             return Ok(if from == to {
                 Became::Same
             } else {
@@ -108,14 +115,20 @@ impl Editor<'_> {
         }
         let Some(first) = self.tree.first(node) else {
             return match empty {
-                Empty::Null => Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(b"null")))),
-                Empty::Absent => Ok(Became::Nothing),
+                Empty::Null => {
+                    self.lose(&When::Empty);
+                    Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(b"null"))))
+                }
+                Empty::Absent => Ok(self.gone(&When::Empty)),
                 Empty::Fail => Err(Error::new(Code::EmptyArray, 0, "the array is empty, and one element is needed")),
             };
         };
         let (mut last, mut count) = (first, 1);
         while let Some(next) = self.tree.next(last) {
             (last, count) = (next, count + 1);
+        }
+        if count > 1 && many != Many::Fail {
+            self.lose(&When::Acted);
         }
         match many {
             Many::Fail if count > 1 => Err(Error::new(
@@ -131,7 +144,7 @@ impl Editor<'_> {
     pub(super) fn append_literals(&mut self, object: NodeId, with: &[(String, Literal)]) {
         let values = self.values;
         for (name, literal) in with {
-            let value = self.tree.make(|out| literal.render(values, out));
+            let value = self.tree.give(|out| literal.render(values, out));
             self.tree.append(object, name, value);
         }
     }
@@ -145,10 +158,19 @@ impl Editor<'_> {
         match otherwise {
             Otherwise::Fail => Err(Error::new(code, 0, detail())),
             Otherwise::Keep => Ok(Became::Same),
-            Otherwise::Drop => Ok(Became::Nothing),
-            Otherwise::Value(text) => Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(text)))),
+            Otherwise::Drop => Ok(self.gone(&When::Acted)),
+            Otherwise::Value(text) => {
+                self.lose(&When::Acted);
+                Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(text))))
+            }
         }
     }
+}
+
+/// Whether a pair makes of a value what one before it makes of another, so that it does not come back.
+pub(super) fn merges(pairs: &[(Vec<u8>, Vec<u8>)], at: usize) -> bool {
+    let (before, after) = pairs.split_at(at);
+    after.first().is_some_and(|(_, to)| before.iter().any(|(_, other)| same(other, to)))
 }
 
 /// The start of a value, for a message: at most 40 characters, safe to print.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::edit::{Edit, Entry, Keys, Literal, Occupied, Source, Token};
+use super::super::loss::{Loss, When};
 use super::super::program::{Action, Added, Attempt, Captured, Object, Slot, Step, StepId};
 use super::super::text::quoted;
 use super::{Builder, below, first_key, flatten, may_remove};
@@ -14,6 +15,8 @@ pub(super) struct Members {
     now: Vec<(String, Vec<Candidate>)>,
     dropped: Vec<String>,
     refused: Vec<Refused>,
+    /// The numbers of what is lost, each if one of some members of the document is there.
+    lost: Vec<(Vec<String>, u32)>,
     /// Whether an edit is about a name under which a member was refused: where what is refused stays, the edit would
     /// have to work on that.
     is_mixed: bool,
@@ -101,7 +104,7 @@ impl Members {
                 self.put(&at[0], value)
             }
             Edit::Take { scope, at, refuse, .. } if scope.is_empty() && at.len() == 1 => {
-                self.take(&at[0], *refuse, entry.change.as_ref())
+                self.take(&at[0], *refuse, entry)
             }
             Edit::Move { scope, from, to, patch: false, .. } if scope.is_empty() && from.first() != to.first() => {
                 self.relocate(from, to)
@@ -161,24 +164,38 @@ impl Members {
         Some(())
     }
 
-    fn take(&mut self, name: &str, refuse: bool, change: Option<&Arc<str>>) -> Option<()> {
+    fn take(&mut self, name: &str, refuse: bool, entry: &Entry) -> Option<()> {
         self.read(name);
         may_go(self.at(name))?;
         let made = self.at(name).iter().any(|candidate| matches!(candidate, Candidate::Literal(_)));
         if refuse && made {
             return None;
         }
+        self.lose(name, &entry.losses);
         let members = std::mem::take(self.at(name)).into_iter().filter_map(|candidate| match candidate {
             Candidate::Member(member, _) => Some(member),
             _ => None,
         });
         if refuse {
             let members = members.collect();
-            self.refused.push(Refused { name: name.to_owned(), members, change: change.cloned() });
+            self.refused.push(Refused { name: name.to_owned(), members, change: entry.change.clone() });
         } else {
             self.dropped.extend(members);
         }
         Some(())
+    }
+
+    /// Says what is lost when what stands under a name goes. A literal that stands there is no loss, and neither are
+    /// members that give way to it.
+    fn lose(&mut self, name: &str, losses: &[Loss]) {
+        for loss in losses.iter().filter(|loss| loss.when == When::Acted) {
+            let there = self.at(name).iter().map_while(|candidate| match candidate {
+                Candidate::Member(member, _) => Some(member.clone()),
+                _ => None,
+            });
+            let members = there.collect();
+            self.lost.push((members, loss.number()));
+        }
     }
 
     /// A member, or a member's member, becomes another one.
@@ -332,6 +349,10 @@ impl Members {
         for (name, unless) in &self.unique {
             let unless = unless.iter().map(|other| object.bit(other)).sum::<Option<u64>>()?;
             object.slots.iter_mut().find(|slot| slot.name == *name)?.unique = Some(unless);
+        }
+        for (members, number) in self.lost {
+            let slots = members.iter().map(|member| object.bit(member)).sum::<Option<u64>>()?;
+            object.lost.push((slots, number));
         }
         Some(object)
     }

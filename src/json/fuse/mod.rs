@@ -12,25 +12,29 @@ use std::sync::Arc;
 use super::edit::{Condition, Edit, Entry, Keys, Literal, Occupied, Otherwise, Over, Path, Source, Token, ValueEdit};
 use members::Members;
 
-use super::program::{Program, Step, StepId};
+use super::loss::{Loss, When, number};
+use super::program::{Pick, Program, Step, StepId};
 use super::text::quoted;
 use super::translator::Kits;
 
 impl Program {
     /// Fuses edits, which run in order, to one program.
     #[must_use]
-    pub fn fuse(entries: Vec<Entry>) -> Self {
+    pub fn fuse(mut entries: Vec<Entry>) -> Self {
+        let losses = number(&mut entries);
         let mut builder = Builder { steps: vec![Step::Copy], depth: 0 };
         let root = builder.fuse(flatten(entries));
-        Self { steps: builder.steps, root, kits: Kits::default() }
+        Self { steps: builder.steps, root, losses, kits: Kits::default() }
     }
 }
 
 impl Program {
     /// The edits as they are, on a document that is held as a whole: what fusing is compared with.
     #[must_use]
-    pub fn hold(entries: Vec<Entry>) -> Self {
-        Self { steps: vec![Step::Copy, Step::Hold(entries.into())], root: StepId(1), kits: Kits::default() }
+    pub fn hold(mut entries: Vec<Entry>) -> Self {
+        let losses = number(&mut entries);
+        let steps = vec![Step::Copy, Step::Hold(entries.into())];
+        Self { steps, root: StepId(1), losses, kits: Kits::default() }
     }
 }
 
@@ -39,7 +43,7 @@ impl Program {
     #[must_use]
     pub fn check() -> Self {
         let nothing = Step::Surround { before: Vec::new(), inner: StepId::COPY, after: Literal::default() };
-        Self { steps: vec![Step::Copy, nothing], root: StepId(1), kits: Kits::default() }
+        Self { steps: vec![Step::Copy, nothing], root: StepId(1), ..Self::default() }
     }
 }
 
@@ -107,10 +111,11 @@ impl Builder {
     /// Edits inside an envelope that is then taken off, and edits of what was inside.
     fn open(&mut self, entries: &[Entry]) -> Option<StepId> {
         let at = entries.iter().position(|e| matches!(e.edit, Edit::Open { .. }))?;
-        let Entry { guard, edit: Edit::Open { key, otherwise: Otherwise::Fail }, change } = &entries[at] else {
+        let Entry { guard, edit: Edit::Open { key, otherwise: Otherwise::Fail }, change, losses } = &entries[at] else {
             return None;
         };
-        if !guard.is_empty() {
+        let lost: Vec<(String, u32)> = losses.iter().filter_map(member_lost).collect();
+        if !guard.is_empty() || lost.len() > Pick::MOST {
             return None;
         }
         let mut inner = Vec::new();
@@ -119,7 +124,7 @@ impl Builder {
         }
         inner.extend_from_slice(&entries[at + 1..]);
         let inner = self.fuse(flatten(inner));
-        Some(self.push(Step::Pick { key: key.clone(), inner, otherwise: Otherwise::Fail, change: change.clone() }))
+        Some(self.push(Step::Pick(Pick { key: key.clone(), inner, change: change.clone(), lost })))
     }
 
     /// Edits of nothing but the elements.
@@ -143,18 +148,26 @@ impl Builder {
     }
 }
 
+/// The member that is lost, and the loss's number.
+fn member_lost(loss: &Loss) -> Option<(String, u32)> {
+    match &loss.when {
+        When::Member(name) => Some((name.clone(), loss.number())),
+        When::Acted | When::Empty | When::Null | When::Missing => None,
+    }
+}
+
 /// Puts the entries of unguarded `each` blocks in the place of the block, with its path before theirs, as far
 /// as that says the same.
 fn flatten(entries: Vec<Entry>) -> Vec<Entry> {
     let mut flat = Vec::with_capacity(entries.len());
     for entry in entries {
         match entry {
-            Entry { guard, edit: Edit::Each { at, entries }, change } if guard.is_empty() => {
+            Entry { guard, edit: Edit::Each { at, entries }, change, losses } if guard.is_empty() => {
                 let inner = flatten(entries);
                 let pushed: Option<Vec<_>> = inner.iter().map(|e| above(e, &at)).collect();
                 match pushed {
                     Some(pushed) => flat.extend(pushed),
-                    None => flat.push(Entry { guard, edit: Edit::Each { at, entries: inner }, change }),
+                    None => flat.push(Entry { guard, edit: Edit::Each { at, entries: inner }, change, losses }),
                 }
             }
             other => flat.push(other),
@@ -283,7 +296,7 @@ fn below(entry: &Entry, token: &Token) -> Option<Entry> {
         | Edit::Collapse { .. }
         | Edit::DropMessage { .. } => return None,
     };
-    Some(Entry { guard, edit, change: entry.change.clone() })
+    Some(Entry { guard, edit, change: entry.change.clone(), losses: entry.losses.clone() })
 }
 
 fn below_guard(condition: &Condition, token: &Token) -> Option<Condition> {

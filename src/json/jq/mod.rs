@@ -45,7 +45,7 @@ pub struct Filter {
 }
 
 /// What programs have taken of one document.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Spent {
     /// The bytes of the values that they got.
     bytes: usize,

@@ -2,13 +2,14 @@
 //! are edited.
 
 use super::super::Values;
-use super::super::apply::{Tally, apply, counted, edited};
+use super::super::apply::{apply, counted, edited};
 use super::super::convert::Unit;
 use super::super::edit::Literal;
 use super::super::output::Piece;
 use super::super::page::{BLOCK, Page, Text};
 use super::super::program::{Program, Step, StepId};
 use super::super::stencil::{Ends, Gaps};
+use super::super::tally::Tally;
 use super::super::tree::Arena;
 
 /// What to do with an object of some outline.
@@ -46,6 +47,8 @@ pub(super) enum Leaves {
     Literal(Literal),
     /// What a step that holds makes of a value; a time, if that is all it makes, of a number of these.
     Edited(StepId, Spot, Spot, Option<Unit>),
+    /// Nothing: something of this number is lost, beside what edits of values lose.
+    Lost(u32),
 }
 
 /// An object that was watched.
@@ -110,7 +113,7 @@ impl Recipe {
                     };
                     Leaves::Edited(*step, spot(*from)?, spot(*to)?, unit)
                 }
-                Piece::Whole(_) | Piece::Inside(_) => continue,
+                Piece::Whole(_) | Piece::Inside(_) | Piece::Lost(_) => continue,
             };
             acts.push(Act { leaves, then: Text::default() });
         }
@@ -121,6 +124,10 @@ impl Recipe {
             Some(Act { leaves: leaves @ Leaves::Nothing, .. }) => *leaves = Leaves::Upto(spot(start)?),
             Some(_) => acts.insert(0, Act { leaves: Leaves::Upto(spot(start)?), then: Text::default() }),
         }
+        acts.extend(pieces.iter().filter_map(|piece| match piece {
+            Piece::Lost(number) => Some(Act { leaves: Leaves::Lost(*number), then: Text::default() }),
+            _ => None,
+        }));
         let copied = if before == after { None } else { Some(spot(after)?) };
         Some(Self { acts, copied, end: spot(end)?, written })
     }
@@ -141,13 +148,15 @@ impl Recipe {
         mut actor: Actor<'_>,
         page: &mut Page,
     ) -> Option<usize> {
-        let (before, tally, uuids) = (page.len(), *actor.tally, actor.values.uuids.taken());
+        let (before, tally, uuids) = (page.len(), actor.tally.begin(), actor.values.uuids.taken());
         let done = self.act(scene, copied, &mut actor, page);
         if done.is_none() {
             page.truncate(before);
-            *actor.tally = tally;
             actor.values.uuids.put_back(uuids);
+            actor.tally.take_back(tally);
+            return None;
         }
+        actor.tally.keep(tally);
         done
     }
 
@@ -163,6 +172,7 @@ impl Recipe {
         for Act { leaves, then } in &self.acts {
             match leaves {
                 Leaves::Nothing => {}
+                Leaves::Lost(number) => actor.tally.count(*number),
                 Leaves::Upto(to) => {
                     let to = to.at(ends);
                     end = page.append(end, bytes, copied, to);
@@ -195,7 +205,7 @@ impl Recipe {
 fn edit(step: &Step, text: &[u8], actor: &mut Actor<'_>, page: &mut Page, end: usize) -> Option<usize> {
     let Step::Hold(entries) = step else { return None };
     page.end_at(end);
-    if let Some(made) = edited(entries, text) {
+    if let Some(made) = edited(entries, text, actor.tally) {
         page.extend(&made);
     } else if page.with_short(|out| apply(entries, text, actor.values, actor.arena, actor.tally, out)) != Ok(true) {
         return None;
@@ -224,7 +234,7 @@ fn joined(pieces: &[Piece], bytes: &[u8], is_outline: impl Fn(usize, usize) -> b
     let mut spans: Vec<Piece> = Vec::with_capacity(pieces.len());
     for piece in pieces {
         match (spans.last_mut(), piece) {
-            (_, Piece::Whole(_) | Piece::Inside(_)) => {}
+            (_, Piece::Whole(_) | Piece::Inside(_) | Piece::Lost(_)) => {}
             (Some(Piece::Copied { to, .. }), Piece::Copied { from, to: end }) if to == from => *to = *end,
             _ => spans.push(piece.clone()),
         }

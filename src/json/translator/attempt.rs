@@ -3,7 +3,8 @@
 use super::super::output::{Mark, Piece};
 use super::super::program::{Added, Attempt, Captured, Object, Program, Step, StepId};
 use super::super::scanner::Token;
-use super::{At, Buf, Failing, Frame, Machine, Tally};
+use super::super::tally::Tally;
+use super::{At, Buf, Failing, Frame, Machine};
 
 /// The attempts under way, the outermost first, and what they have captured.
 #[derive(Debug, Default)]
@@ -60,7 +61,7 @@ impl Machine {
             frames: self.frames.len(),
             depth: self.depth,
             captures,
-            tally: self.tally,
+            tally: self.tally.begin(),
         });
     }
 
@@ -72,6 +73,7 @@ impl Machine {
         self.check_held(self.pos - attempt.start)?;
         self.flush(buf, self.pos);
         self.out.end_attempt();
+        self.tally.keep(attempt.tally);
         Ok(())
     }
 
@@ -90,7 +92,7 @@ impl Machine {
         self.out.end_attempt();
         self.frames.truncate(attempt.frames);
         self.depth = attempt.depth;
-        self.tally = attempt.tally;
+        self.tally.take_back(attempt.tally);
         self.pos = attempt.start;
         self.copied = attempt.start;
         self.pin = Some(attempt.start);

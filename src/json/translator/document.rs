@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use super::super::apply::Tally;
 use super::super::error::{Code, Error};
+use super::super::loss::Losses;
 use super::super::output::grown;
 use super::super::page::Page;
 use super::super::program::Program;
 use super::super::scanner::{Expected, Syntax};
+use super::super::tally::Tally;
 use super::super::tree::Arena;
 use super::super::{Limits, Translated, Values};
 use super::whole::{self, Whole};
@@ -65,9 +66,9 @@ impl Translator {
             copied: 0,
         };
         let done = whole.run(limits.capped());
-        let partial = whole.tally.is_partial;
+        let (partial, losses) = (whole.tally.is_partial(), whole.tally.losses(&program.losses));
         program.kits.give_back(kit);
-        done.map(|()| Translated { body: page.take(), partial })
+        done.map(|()| Translated { body: page.take(), partial, losses })
     }
 
     /// Takes the next chunk of the document.
@@ -81,12 +82,12 @@ impl Translator {
             Bytes::from([std::mem::take(&mut self.cut).as_slice(), &chunk].concat())
         };
         let Err(error) = simdutf8::compat::from_utf8(&chunk) else {
-            return self.push_valid(&chunk).map_err(|error| *error);
+            return self.push_valid(&chunk).map_err(|error| self.failed(*error));
         };
         let valid = chunk.slice(..error.valid_up_to());
-        self.push_valid(&valid).map_err(|error| *error)?;
+        self.push_valid(&valid).map_err(|error| self.failed(*error))?;
         if error.error_len().is_some() {
-            self.machine.settle(&self.program, &self.kept).map_err(|error| *error)?;
+            self.machine.settle(&self.program, &self.kept).map_err(|error| self.failed(*error))?;
             return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
         self.cut = chunk[error.valid_up_to()..].to_vec();
@@ -146,11 +147,11 @@ impl Translator {
     /// # Errors
     /// Any [`Code`](crate::json::Code); among them [`Code::MalformedJson`](crate::json::Code::MalformedJson) for a document that was cut off.
     pub fn finish(&mut self) -> Result<(), Error> {
-        self.machine.settle(&self.program, &self.kept).map_err(|error| *error)?;
+        self.machine.settle(&self.program, &self.kept).map_err(|error| self.failed(*error))?;
         if !self.cut.is_empty() {
             return Err(Syntax { at: self.kept.len(), expected: Expected::Utf8 }.into_error(self.machine.base));
         }
-        self.machine.finish(&self.program, &self.kept).map_err(|error| *error)?;
+        self.machine.finish(&self.program, &self.kept).map_err(|error| self.failed(*error))?;
         self.program.kits.give_back(self.machine.take_kit());
         Ok(())
     }
@@ -173,7 +174,21 @@ impl Translator {
     /// Whether an edit was skipped for a value that it could not translate ([`OnError::BestEffort`](crate::json::OnError::BestEffort)).
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        self.machine.tally.is_partial
+        self.machine.tally.is_partial()
+    }
+
+    /// What has been lost so far.
+    #[must_use]
+    pub fn losses(&self) -> Losses {
+        self.machine.tally.losses(&self.program.losses)
+    }
+
+    /// The error as it is told: where the whole message is dropped, that is what is lost.
+    fn failed(&self, error: Error) -> Error {
+        match error.code {
+            Code::Dropped => Error { losses: self.losses(), ..error },
+            _ => error,
+        }
     }
 }
 

@@ -1,24 +1,26 @@
 //! What becomes of an object's members: which leave, under which name, and which are added.
 
-use std::sync::Arc;
-
 use super::super::OnError;
 use super::super::error::{Code, Error};
-use super::super::program::{Action, Object, Program, Slot, Step, StepId};
+use super::super::output::Piece;
+use super::super::program::{Action, Object, Pick, Program, Slot, Step, StepId};
 use super::super::scanner::Expected;
 use super::super::text::name_is;
 use super::ahead::Ahead;
-use super::{At, Buf, Failing, Flow, Frame, FrameKind, Machine, Ran};
+use super::{At, BEGUN, Buf, Failing, Flow, Frame, FrameKind, Machine, PICKED, Ran};
+
+/// In a pick's frame: that the first of the members that are lost beside it was there; the others follow.
+const BESIDE: u64 = 4;
 
 impl Machine {
     #[cold]
-    pub(super) fn not_enveloped(&self, key: &str, change: Option<&Arc<str>>, found: &str) -> Error {
+    pub(super) fn not_enveloped(&self, pick: &Pick, found: &str) -> Error {
         let mut error = Error::new(
             Code::NotEnveloped,
             self.base + self.pos as u64,
-            format!("expected an object with the member `{key}`, {found}"),
+            format!("expected an object with the member `{}`, {found}", pick.key),
         );
-        error.change = change.cloned();
+        error.change.clone_from(&pick.change);
         error.at(String::new())
     }
 
@@ -27,10 +29,10 @@ impl Machine {
             None => return Ok(Flow::More),
             Some(b'}') => {
                 self.pin = None;
-                if let (Some(FrameKind::Pick), Some(Step::Pick { key, change, .. })) =
+                if let (Some(FrameKind::Pick), Some(Step::Pick(pick))) =
                     (self.frames.last().map(|f| f.kind), self.frames.last().map(|f| program.step(f.step)))
                 {
-                    return Err(self.not_enveloped(key, change.as_ref(), "found an empty one").into());
+                    return Err(self.not_enveloped(pick, "found an empty one").into());
                 }
                 self.close(program, buf)?;
             }
@@ -75,7 +77,7 @@ impl Machine {
         self.at = At::Colon;
         match program.step(frame.step) {
             Step::Object(object) => self.decide_in_object(program, object, buf),
-            Step::Pick { key, inner, .. } => self.decide_in_pick(program, key, *inner, buf),
+            Step::Pick(pick) => self.decide_in_pick(program, pick, buf),
             Step::Each { inner } => {
                 self.next = *inner;
                 Ok(Flow::On)
@@ -84,21 +86,25 @@ impl Machine {
         }
     }
 
-    pub(super) fn decide_in_pick(&mut self, program: &Program, key: &str, inner: StepId, buf: Buf<'_>) -> Ran {
+    pub(super) fn decide_in_pick(&mut self, program: &Program, pick: &Pick, buf: Buf<'_>) -> Ran {
         self.pin = None;
-        let picked = name_is(&buf.bytes[self.name.clone()], key);
+        let name = &buf.bytes[self.name.clone()];
+        let picked = name_is(name, &pick.key);
         let Some(frame) = self.frames.last_mut() else {
             return Ok(Flow::On);
         };
         if !picked {
+            if let Some(at) = pick.lost.iter().position(|(lost, _)| name_is(name, lost)) {
+                frame.seen |= BESIDE << at;
+            }
             self.next = StepId::COPY;
             return Ok(Flow::On);
         }
-        if frame.seen != 0 {
-            return Err(self.duplicate(program, key).into());
+        if frame.seen & PICKED != 0 {
+            return Err(self.duplicate(program, &pick.key).into());
         }
-        frame.seen = 1;
-        self.next = inner;
+        frame.seen |= PICKED;
+        self.next = pick.inner;
         self.at = At::Colon;
         Ok(Flow::On)
     }
@@ -158,7 +164,7 @@ impl Machine {
             Action::Refuse { rename, .. } if self.values.on_error == OnError::BestEffort => {
                 // An outline that is kept for other documents must not have it.
                 self.forget_trace();
-                self.tally.is_partial = true;
+                self.tally.skip();
                 if wins {
                     self.keep_as(rename.as_deref(), buf);
                 } else {
@@ -256,7 +262,9 @@ impl Machine {
             Some(_) => return self.unexpected(self.pos, Expected::Colon),
         }
         self.at = At::Value;
-        if let Some(Frame { kind: FrameKind::Pick, seen: 1, .. }) = self.frames.last() {
+        if let Some(Frame { kind: FrameKind::Pick, seen, .. }) = self.frames.last()
+            && seen & (PICKED | BEGUN) == PICKED
+        {
             self.begin_picked(buf);
         }
         Ok(Flow::On)
@@ -267,9 +275,34 @@ impl Machine {
         let Some(frame) = self.frames.last_mut() else {
             return;
         };
-        frame.seen = 3;
+        frame.seen |= BEGUN;
         self.flush(buf, self.pos);
         self.dropping = false;
+    }
+
+    /// Counts what an object has lost with members that went: `seen` are the slots that were there.
+    #[inline]
+    pub(super) fn lose_members(&mut self, object: &Object, seen: u64) {
+        for (slots, number) in &object.lost {
+            if slots & seen != 0 {
+                self.lose(*number);
+            }
+        }
+    }
+
+    /// Counts what was lost with the members beside the one that took an object's place.
+    pub(super) fn lose_unpicked(&mut self, pick: &Pick, seen: u64) {
+        for (at, (_, number)) in pick.lost.iter().enumerate() {
+            if seen & BESIDE << at != 0 {
+                self.lose(*number);
+            }
+        }
+    }
+
+    #[cold]
+    pub(super) fn lose(&mut self, number: u32) {
+        self.out.note(|| Piece::Lost(number));
+        self.tally.count(number);
     }
 
     /// After a dropped member of an object, what follows leaves again.

@@ -17,12 +17,13 @@ mod whole;
 
 use bytes::Bytes;
 
-use super::apply::{Tally, apply, edited};
+use super::apply::{apply, edited};
 use super::edit::Entry;
 use super::error::{Code, Error};
 use super::output::{Mark, Output, Piece};
 use super::program::{Program, Step, StepId};
 use super::scanner::{Expected, Skip, Skipper, Syntax, Token, skip_space};
+use super::tally::Tally;
 use super::text::push_pointer;
 use super::tree::Arena;
 use super::{Limits, Values};
@@ -75,12 +76,18 @@ enum FrameKind {
     Object,
 }
 
+/// Of a pick: that the member was there.
+const PICKED: u64 = 1;
+
+/// Of a pick: that the member's value began.
+const BEGUN: u64 = 2;
+
 /// A value that the program has entered.
 #[derive(Debug)]
 struct Frame {
     kind: FrameKind,
     step: StepId,
-    /// The slots that were there, as bits; for a pick, whether the member was.
+    /// The slots that were there, as bits; for a pick, [`PICKED`] and the like.
     seen: u64,
     /// The slots that reading ahead has found, if it was done.
     ahead: Option<u64>,
@@ -266,14 +273,14 @@ impl Machine {
                 self.enter(FrameKind::Surround);
                 self.next = *inner;
             }
-            Step::Pick { .. } if byte == b'{' => {
+            Step::Pick(_) if byte == b'{' => {
                 self.flush(buf, self.pos);
                 self.dropping = true;
                 self.open(FrameKind::Pick)?;
             }
-            Step::Pick { key, change, .. } => {
+            Step::Pick(pick) => {
                 let found = super::valid::Kind::of(&buf.bytes[self.pos..]).name();
-                return Err(self.not_enveloped(key, change.as_ref(), &format!("found {found}")).into());
+                return Err(self.not_enveloped(pick, &format!("found {found}")).into());
             }
             Step::Each { .. } if byte == b'[' => self.open(FrameKind::EachElement)?,
             Step::Each { .. } if byte == b'{' => self.open(FrameKind::EachMember)?,
@@ -398,7 +405,7 @@ impl Machine {
 
     /// Appends what edits make of a held value; `false`: it goes.
     fn edit(&mut self, entries: &[Entry], text: &[u8]) -> Result<bool, Error> {
-        if let Some(made) = edited(entries, text) {
+        if let Some(made) = edited(entries, text, &mut self.tally) {
             self.out.tail().extend(&made);
             return Ok(true);
         }
@@ -423,7 +430,7 @@ impl Machine {
             match (frame.kind, program.step(frame.step)) {
                 (FrameKind::EachElement, _) => push_pointer(&frame.index.to_string(), &mut pointer),
                 (FrameKind::EachMember, _) => push_pointer("*", &mut pointer),
-                (FrameKind::Pick, Step::Pick { key, .. }) => push_pointer(key, &mut pointer),
+                (FrameKind::Pick, Step::Pick(pick)) => push_pointer(&pick.key, &mut pointer),
                 (FrameKind::Object, Step::Object(object)) => {
                     if let Some(slot) = frame.slot.and_then(|at| object.slots.get(at)) {
                         push_pointer(&slot.name, &mut pointer);
@@ -505,9 +512,9 @@ impl Machine {
                 self.pass_members(program, buf.bytes);
             }
             (b']', FrameKind::EachElement) => self.close(program, buf)?,
-            (b'}', FrameKind::Pick) if frame.seen == 0 => {
-                if let Step::Pick { key, change, .. } = program.step(frame.step) {
-                    return Err(self.not_enveloped(key, change.as_ref(), "found one without").into());
+            (b'}', FrameKind::Pick) if frame.seen & PICKED == 0 => {
+                if let Step::Pick(pick) = program.step(frame.step) {
+                    return Err(self.not_enveloped(pick, "found one without").into());
                 }
             }
             (b'}', FrameKind::Object | FrameKind::Pick | FrameKind::EachMember) => {
@@ -531,13 +538,17 @@ impl Machine {
                     return Ok(());
                 }
                 self.take_emptied(&frame);
+                self.lose_members(object, frame.seen);
                 if object.attempt.is_some() {
                     self.end_attempt(buf)?;
                 }
             }
-            (FrameKind::Pick, _) => {
+            (FrameKind::Pick, step) => {
                 self.flush(buf, self.pos);
                 self.dropping = false;
+                if let Step::Pick(pick) = step {
+                    self.lose_unpicked(pick, frame.seen);
+                }
             }
             _ => {}
         }

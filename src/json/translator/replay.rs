@@ -220,13 +220,15 @@ impl Machine {
     }
 
     fn follow_long(&mut self, recipe: &Recipe, scene: Scene<'_>, chunk: Option<&Bytes>) -> bool {
-        let (copied, tally, uuids) = (self.copied, self.tally, self.values.uuids.taken());
+        let (copied, tally, uuids) = (self.copied, self.tally.begin(), self.values.uuids.taken());
         let mark = self.out.begin_attempt();
         let done = self.act(recipe, scene, chunk);
-        if !done {
+        if done {
+            self.tally.keep(tally);
+        } else {
             self.out.take_back(mark);
             self.copied = copied;
-            self.tally = tally;
+            self.tally.take_back(tally);
             self.values.uuids.put_back(uuids);
         }
         self.out.end_attempt();
@@ -237,6 +239,7 @@ impl Machine {
         for Act { leaves, then } in &recipe.acts {
             match leaves {
                 Leaves::Nothing => {}
+                Leaves::Lost(number) => self.lose(*number),
                 Leaves::Upto(to) => self.flush(Buf { bytes, chunk }, to.at(ends)),
                 Leaves::Span(from, to) => self.out.copy(bytes, from.at(ends), to.at(ends), chunk),
                 Leaves::Literal(literal) => self.out.render(literal, &self.values),

@@ -3,10 +3,10 @@
 //! That is an object of a known outline, a list of some, or one that nobody looks into, enveloped or not. Everything
 //! else is left to the machine, which also says what is wrong.
 
-use super::super::apply::Tally;
 use super::super::page::Page;
 use super::super::program::{Program, Step, StepId};
 use super::super::scanner::{Skip, Skipper, skip_space};
+use super::super::tally::Tally;
 use super::super::tree::Arena;
 use super::super::{Limits, Values};
 use super::acts::{Actor, Scene};
@@ -72,7 +72,7 @@ impl Whole<'_> {
                 Some(())
             }
             (Step::Each { inner }, b'[') if self.bytes.len() <= LIST => self.list(*inner, room),
-            (Step::Each { .. } | Step::Object(_) | Step::Pick { .. }, _) => None,
+            (Step::Each { .. } | Step::Object(_) | Step::Pick(_), _) => None,
         }
     }
 
@@ -124,7 +124,7 @@ impl Machine {
             replay: &mut self.replay,
             skipper: &mut self.skipper,
             arena: &mut self.arena,
-            tally: self.tally,
+            tally: Tally::default(),
             page: self.out.tail(),
             pos: 0,
             copied: 0,

@@ -9,7 +9,6 @@ use crate::rules::lens::{Op, lost_by, unknown_losses};
 use crate::rules::{Direction, Place, diagnostics as code};
 
 use super::conflicts::quoted;
-use super::skeleton::covers;
 use super::written;
 
 /// What is lost in one direction, and what is accepted.
@@ -103,14 +102,9 @@ fn side<'a>(change: &'a Change, direction: Direction, accepted: &[String]) -> Op
     })
 }
 
-/// Whether the second is the first or inside it.
-fn accepts(accepted: &Place, lost: &Place) -> bool {
-    accepted.location == lost.location && covers(&accepted.tokens, &lost.tokens)
-}
-
 impl Side<'_> {
     fn unaccepted(&self) -> Vec<(&Op, Direction, &Place)> {
-        let is_accepted = |place: &Place| self.accepted.above(place).any(|accepted| accepts(accepted, place));
+        let is_accepted = |place: &Place| self.accepted.above(place).any(|accepted| accepted.covers(place));
         let lost = self.lost.all.iter().filter(|(_, place)| !is_accepted(place));
         lost.map(|(op, place)| (*op, self.direction, place)).collect()
     }
@@ -118,15 +112,15 @@ impl Side<'_> {
     fn unlost(&self) -> Vec<(Direction, &Place)> {
         let is_lost = |place: &&Place| {
             self.loses(place)
-                || self.unknown.inside(place).any(|unknown| accepts(place, unknown))
-                || self.unknown.above(place).any(|unknown| accepts(unknown, place))
+                || self.unknown.inside(place).any(|unknown| place.covers(unknown))
+                || self.unknown.above(place).any(|unknown| unknown.covers(place))
         };
         self.accepted.all.iter().filter(|place| !is_lost(place)).map(|place| (self.direction, place)).collect()
     }
 
     /// Whether something is lost there or inside.
     fn loses(&self, place: &Place) -> bool {
-        self.lost.inside(place).any(|(_, lost)| accepts(place, lost))
+        self.lost.inside(place).any(|(_, lost)| place.covers(lost))
     }
 
     /// What is to be accepted: of what is, that which is lost; of what is not, all that is lost, each once.
@@ -134,7 +128,7 @@ impl Side<'_> {
         let mut right: Vec<&Place> = self.accepted.all.iter().filter(|place| self.loses(place)).collect();
         let missing: Vec<&Place> = self.unaccepted().into_iter().map(|(_, _, place)| place).collect();
         let missing = Places::new(missing, |place| place);
-        let is_inside = |place: &Place| missing.above(place).any(|other| **other != *place && accepts(other, place));
+        let is_inside = |place: &Place| missing.above(place).any(|other| **other != *place && other.covers(place));
         right.extend(missing.all.iter().filter(|place| !is_inside(place)));
         right
     }

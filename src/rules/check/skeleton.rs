@@ -10,6 +10,7 @@ use crate::json::edit::{Path, Token};
 use crate::rules::ast::Change;
 use crate::rules::by_path::ByPath;
 use crate::rules::lens::{Carried, Effect, Making, Op, Stage};
+use crate::rules::path::covers;
 
 /// An op and the change it stands in.
 #[derive(Debug, Clone, Copy)]
@@ -169,11 +170,6 @@ pub(super) fn follow(stage: &Stage, path: &mut Path) -> bool {
         }
         Carried::Gone | Carried::Unknown => false,
     }
-}
-
-/// Whether every place that the path stands for is one of the pattern's, or inside.
-pub(super) fn covers(pattern: &[Token], path: &[Token]) -> bool {
-    pattern.len() <= path.len() && pattern.iter().zip(path).all(|(a, b)| *a == Token::Any || a == b)
 }
 
 /// Whether some place of the one is one of the other's, or above or inside.

@@ -39,15 +39,17 @@ pub struct Each {
     /// Where the values may be inside each other: what is inside what, and the form of those at `at`. No file says
     /// this; it comes from blocks about shapes.
     nest: Option<(Arc<Nest>, usize)>,
+    /// Whether it comes from a block about a shape.
+    is_of_shape: bool,
 }
 
 /// More ops inside each other and one after the other are too many to look at each for each.
 const MOST_OPS: usize = 1000;
 
 impl Each {
-    /// Ops within each value at a path of the body.
+    /// The ops of a shape within each value at a path of the body.
     pub(super) fn new(at: Path, ops: Vec<Op>, nest: Option<(Arc<Nest>, usize)>) -> Self {
-        Self { at: Place { location: Location::Body, tokens: at }, ops, nest }
+        Self { at: Place { location: Location::Body, tokens: at }, ops, nest, is_of_shape: true }
     }
 
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
@@ -67,11 +69,16 @@ impl Each {
             reader.error(code::PARTS, op.span, "an op inside `each` has paths of the body only");
             return None;
         }
-        Some(Self { at, ops, nest: None })
+        Some(Self { at, ops, nest: None, is_of_shape: false })
     }
 
     pub(super) fn places(&self) -> Vec<&Place> {
         vec![&self.at]
+    }
+
+    /// Whether it comes from a block about a shape.
+    pub(super) fn is_of_shape(&self) -> bool {
+        self.is_of_shape
     }
 
     /// The ops, whose paths begin at `at`.

@@ -103,6 +103,7 @@ fn singles(entry: Entry) -> Vec<Entry> {
                 guard: entry.guard.clone(),
                 edit: Edit::Each { at: at.clone(), entries: vec![inner] },
                 change: entry.change.clone(),
+                losses: Vec::new(),
             };
             entries.into_iter().flat_map(singles).map(single).collect()
         }
@@ -166,7 +167,7 @@ impl Stage {
 
     /// Where a path goes if the guard lets the edit run.
     pub(in crate::rules) fn carry_unguarded(&self, path: &[Token]) -> Carried {
-        let entry = Entry { guard: Vec::new(), edit: self.edit().clone(), change: None };
+        let entry = Entry { guard: Vec::new(), edit: self.edit().clone(), change: None, losses: Vec::new() };
         Lowered { part: self.lowered.part, entry }.carry(path)
     }
 }

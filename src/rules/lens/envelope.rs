@@ -1,11 +1,13 @@
 //! `envelope`: the whole body becomes one member of a new object.
 
+use crate::json::When;
 use crate::json::edit::{Edit, Literal, Otherwise};
 use crate::rules::Direction;
 use crate::rules::path::{Part, Place};
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes};
+use super::loss::losing_members;
 use super::{Edits, Lens, loses_value, otherwise, with};
 
 /// What there is to say of `envelope`.
@@ -57,6 +59,14 @@ impl Envelope {
             Direction::Up => Vec::new(),
             Direction::Down if loses_value(&self.otherwise) => vec![body],
             Direction::Down => self.with.iter().map(|(name, _)| body.member(name)).collect(),
+        }
+    }
+
+    /// What it does where it loses something, each with the number of its place.
+    pub(super) fn losing(&self, direction: Direction) -> Vec<(usize, When)> {
+        match direction {
+            Direction::Up => Vec::new(),
+            Direction::Down => losing_members(self.with.iter().map(|(name, _)| name), loses_value(&self.otherwise)),
         }
     }
 

@@ -43,6 +43,7 @@ pub(super) use effect::{Effect, Leaf, Making, Stage};
 pub use guard::Guard;
 use guard::parse_guards;
 use loss::loses_value;
+pub(super) use loss::lower_counted;
 pub use loss::{lost_by, unknown_losses};
 
 /// What stands beside an op: when it runs, and a remark.
@@ -329,7 +330,7 @@ impl Op {
             if crosses {
                 return Lowered { part: Part::Both, entry: Entry { guard, ..in_message(part, edit) } };
             }
-            Lowered { part, entry: Entry { guard, edit, change: None } }
+            Lowered { part, entry: Entry { guard, edit, change: None, losses: Vec::new() } }
         };
         self.lens.lower(direction, mode).into_iter().map(lower).collect()
     }
@@ -348,7 +349,7 @@ const fn names<const N: usize>(definitions: &[&Definition]) -> [&'static str; N]
 /// An edit of one part as one of the whole message's document.
 #[must_use]
 pub(super) fn in_message(part: Part, edit: Edit) -> Entry {
-    let entry = Entry { guard: Vec::new(), edit, change: None };
+    let entry = Entry { guard: Vec::new(), edit, change: None, losses: Vec::new() };
     match part {
         Part::Head | Part::Both => entry,
         Part::Body => body_in_message(entry),
@@ -359,7 +360,7 @@ pub(super) fn in_message(part: Part, edit: Edit) -> Entry {
 #[must_use]
 pub(super) fn body_in_message(entry: Entry) -> Entry {
     let (at, change) = (vec![Token::Key(Location::Body.name().to_owned())], entry.change.clone());
-    Entry { guard: Vec::new(), edit: Edit::Each { at, entries: vec![entry] }, change }
+    Entry { guard: Vec::new(), edit: Edit::Each { at, entries: vec![entry] }, change, losses: Vec::new() }
 }
 
 /// A primitive edit and its part.

@@ -1,5 +1,6 @@
 //! `presence`: a member's absence or null is spelt another way, or has another default.
 
+use crate::json::When;
 use crate::json::edit::{Edit, Literal, Source};
 use crate::rules::Direction;
 use crate::rules::path::Place;
@@ -78,6 +79,11 @@ impl Presence {
     /// Absence or null, where what becomes of it does not turn into it again. Where both directions fill what is
     /// missing, each makes its own default explicit, and nothing is lost.
     pub(super) fn loses(&self, direction: Direction) -> Vec<Place> {
+        if self.losing(direction).is_empty() { Vec::new() } else { vec![self.at.clone()] }
+    }
+
+    /// What it does where it loses something, each with the number of its place.
+    pub(super) fn losing(&self, direction: Direction) -> Vec<(usize, When)> {
         let (there, back) = match direction {
             Direction::Up => (&self.up, &self.down),
             Direction::Down => (&self.down, &self.up),
@@ -85,7 +91,8 @@ impl Presence {
         let null = loses(there.null.as_ref(), back.null.as_ref(), back.missing.as_ref());
         let missing = there.missing.as_ref().filter(|what| **what != Source::Absent);
         let missing = loses(missing, back.missing.as_ref(), back.null.as_ref());
-        if null || missing { vec![self.at.clone()] } else { Vec::new() }
+        let losing = [(null, When::Null), (missing, When::Missing)];
+        losing.into_iter().filter(|(loses, _)| *loses).map(|(_, when)| (0, when)).collect()
     }
 
     pub(super) fn lower(&self, direction: Direction, mode: Mode) -> Edits {

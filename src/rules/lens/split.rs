@@ -1,11 +1,13 @@
 //! `split`: one string becomes two members in its place.
 
+use crate::json::When;
 use crate::json::edit::{Boundary, Edit, Otherwise, Path, Token};
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, MISSING, Parameter, Takes};
+use super::loss::losing_members;
 use super::{Edits, Lens, Mode, code, json, loses_value, member, otherwise};
 
 /// What there is to say of `split`.
@@ -83,6 +85,15 @@ impl Split {
             Direction::Down => self.into.to_vec(),
             Direction::Up if loses_value(&self.otherwise) => vec![self.at.clone()],
             Direction::Up => Vec::new(),
+        }
+    }
+
+    /// What it does where it loses something, each with the number of its place. Going up, it leaves alone what it cannot
+    /// split.
+    pub(super) fn losing(&self, direction: Direction) -> Vec<(usize, When)> {
+        match direction {
+            Direction::Up => Vec::new(),
+            Direction::Down => losing_members(self.names.iter(), false),
         }
     }
 

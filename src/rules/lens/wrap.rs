@@ -1,11 +1,13 @@
 //! `wrap` and its mirror `unwrap`: a value becomes the one element of an array, or a member of an object.
 
+use crate::json::When;
 use crate::json::edit::{Edit, Empty, Literal, Many, Otherwise, ValueEdit};
 use crate::rules::Direction;
 use crate::rules::path::Place;
 use crate::yaml::{Fields, Node, Reader};
 
 use super::definition::{Arguments, Definition, Documents, Example, FALLBACK, Parameter, Takes};
+use super::loss::losing_members;
 use super::{Edits, Lens, Mode, code, loses_value, otherwise, place, with};
 
 /// What there is to say of `wrap`.
@@ -101,6 +103,16 @@ enum Into {
     Member { key: String, with: Vec<(String, Literal)>, keep_null: bool },
 }
 
+impl Into {
+    /// Whether, going down, an empty array does not come back.
+    fn loses_empty(&self) -> bool {
+        match self {
+            Self::Array { keep_null, empty, .. } => *empty == Empty::Absent || *keep_null && *empty == Empty::Null,
+            Self::Member { .. } => false,
+        }
+    }
+}
+
 impl Wrap {
     pub(super) fn parse(reader: &mut Reader, args: &Node) -> Option<Self> {
         let mut fields = reader.fields(args, "`wrap`")?;
@@ -120,20 +132,25 @@ impl Wrap {
         if direction == Direction::Up {
             return Vec::new();
         }
-        let whole = match &self.into {
-            Into::Array { keep_null, many, empty } => {
-                many.is_some_and(|many| many != Many::Fail)
-                    || *empty == Empty::Absent
-                    || *keep_null && *empty == Empty::Null
-            }
-            Into::Member { .. } => false,
-        };
-        if whole || loses_value(&self.otherwise) {
+        let many = matches!(self.into, Into::Array { many: Some(Many::First | Many::Last), .. });
+        if many || self.into.loses_empty() || loses_value(&self.otherwise) {
             return vec![self.at.clone()];
         }
         match &self.into {
             Into::Array { .. } => Vec::new(),
             Into::Member { with, .. } => with.iter().map(|(name, _)| self.at.member(name)).collect(),
+        }
+    }
+
+    /// What it does where it loses something, each with the number of its place.
+    pub(super) fn losing(&self, direction: Direction) -> Vec<(usize, When)> {
+        match &self.into {
+            _ if direction == Direction::Up => Vec::new(),
+            Into::Array { .. } if self.into.loses_empty() => vec![(0, When::Acted), (0, When::Empty)],
+            Into::Array { .. } => vec![(0, When::Acted)],
+            Into::Member { with, .. } => {
+                losing_members(with.iter().map(|(name, _)| name), loses_value(&self.otherwise))
+            }
         }
     }
 

@@ -393,11 +393,11 @@ impl Runner<'_> {
             self.coverage.body(track, message);
         }
         match (outcome, want) {
-            (Outcome::Dropped, None) => Ok(()),
-            (Outcome::Dropped, Some(_)) => Err("expected a message, and it was dropped".to_owned().into()),
+            (Outcome::Dropped(_), None) => Ok(()),
+            (Outcome::Dropped(_), Some(_)) => Err("expected a message, and it was dropped".to_owned().into()),
             (_, None) => Err("expected the message to be dropped, and it was not".to_owned().into()),
             (Outcome::Pass, Some(want)) => self.compare(message, want, test.side.name(), way),
-            (translated @ (Outcome::Translated(_) | Outcome::Pieces(_)), Some(want)) => {
+            (translated @ (Outcome::Translated(..) | Outcome::Pieces(..)), Some(want)) => {
                 let found = translated.into_text().unwrap_or_default();
                 self.compare(&found, want, test.side.name(), way)?;
                 track.map_or(Ok(()), |track| track.compare_with_parts(message).map_err(Failed::from))
