@@ -56,6 +56,10 @@ impl<T> ByPath<T> {
         self.looks.get()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.first().is_none_or(|root| root.count == 0)
+    }
+
     pub(super) fn push(&mut self, path: &[Token], thing: T) {
         self.put(path, (self.next, thing));
     }

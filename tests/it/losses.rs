@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use legato_proxy::config::{Config, SocketIo, SocketIoBackend};
 use legato_proxy::json::{OnError, Program};
 use legato_proxy::rules::{Direction, Mode, Ops};
 use serde_json::{Value, json};
@@ -54,11 +55,15 @@ fn change(id: &str, accept_loss: &str, apply: &str) -> String {
 }
 
 async fn proxy(backend: &Backend, change: &str) -> TestProxy {
+    proxy_with(backend, change, |_| {}).await
+}
+
+async fn proxy_with(backend: &Backend, change: &str, adjust: impl FnOnce(&mut Config)) -> TestProxy {
     let rules = tempfile::tempdir().unwrap();
     write_rule(rules.path(), "chat/api.yaml", API);
     write_rule(rules.path(), "chat/shapes.yaml", "User: [{http: POST /shaped, request: true, at: /users/*}]\n");
     write_rule(rules.path(), "chat/changes/2/20250101000000_losing.yaml", change);
-    TestProxy::with_rules(rules, &[backend.address], |_| {}).await
+    TestProxy::with_rules(rules, &[backend.address], adjust).await
 }
 
 /// What was lost with a change, by its path.
@@ -190,4 +195,70 @@ async fn what_messages_lose_is_counted() {
     while counted(&proxy, "socket_losses").await != want {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn what_events_lose_is_counted() {
+    let change = change(
+        "event_losses",
+        r#"{up: ["/*/old"], down: [/0/legacy, "body:"]}"#,
+        r#"  - socketio: /
+    client:
+      events:
+        say:
+          args: [{each: {at: /0, ops: [{add: {at: /legacy, default: {value: 1}}}]}}]
+        whisper: {args: [{drop: {at: "body:", when: {/0: ""}}}]}
+    server:
+      events:
+        say: {args: [{remove: {at: /*/old, restore: absent}}]}
+"#,
+    );
+    let backend = crate::socketio::eio4().await;
+    let adjust = |config: &mut Config| config.apis[0].socketio = Some(SocketIo::before(SocketIoBackend::Eio4));
+    let proxy = proxy_with(&backend, &change, adjust).await;
+    let ask = async |method: &str, query: &str, body: &str| {
+        let request = format!(
+            "{method} /socket.io/?EIO=3&transport=polling&b64=1{query} HTTP/1.1\r\nhost: h\r\napi-version: 2\r\n\
+             content-type: text/plain;charset=UTF-8\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        proxy.client().await.ask(&request).await.text().to_owned()
+    };
+    ask("GET", "", "").await;
+    for (event, answer) in
+        [(r#"42["whisper",""]"#, None), (r#"42["say",{"legacy":1,"old":2}]"#, Some(r#"42["say",{}]"#))]
+    {
+        assert_eq!(ask("POST", "&sid=ROOT", &format!("{}:{event}", event.len())).await, "ok");
+        if let Some(answer) = answer {
+            assert_eq!(ask("GET", "&sid=ROOT", "").await, format!("{}:{answer}", answer.len()));
+        }
+    }
+    assert_eq!(counted(&proxy, "event_losses").await, lost(&[("/*/old", 1), ("/0/legacy", 1), ("body:", 1)]));
+}
+
+#[tokio::test]
+async fn what_heads_and_bodies_together_and_patches_lose_is_counted() {
+    let change = change(
+        "other_losses",
+        "{down: [/secret, /state]}",
+        r#"  - http: POST /united
+    request: [{add: {at: /secret, default: {value: 1}}, where: {"header:/x-kind": a}}]
+  - http: PATCH /users
+    request: [{map: {at: /state, pairs: [["on", online], ["off", offline], ["off", gone]]}}]
+"#,
+    );
+    let (backend, recorded) = Backend::recording().await;
+    let proxy = proxy(&backend, &change).await;
+    let mut client = proxy.client().await;
+    for (kind, count) in [("a", 1), ("b", 1), ("a", 2)] {
+        let asked = client.ask(&post("/united", &format!("x-kind: {kind}\r\n"), r#"{"secret":7}"#)).await;
+        assert_eq!(asked.status(), 200);
+        assert_eq!(counted(&proxy, "other_losses").await, lost(&[("/secret", count)]), "{kind}");
+    }
+    recorded.take();
+    let patch = r#"[{"op":"replace","path":"/state","value":"gone"},{"op":"test","path":"/state","value":"offline"}]"#;
+    let request = post("/users", "", patch).replace("POST", "PATCH").replace("/json", "/json-patch+json");
+    assert_eq!(client.ask(&request).await.status(), 200);
+    assert_eq!(recorded.only().text(), patch.replace("gone", "off").replace("offline", "off"));
+    assert_eq!(counted(&proxy, "other_losses").await, lost(&[("/secret", 2), ("/state", 1)]));
 }

@@ -24,7 +24,7 @@ async fn proxy(backend: SocketAddr, generation: SocketIoBackend, adjust: impl Fn
 }
 
 /// A backend of Engine.IO 4 that lets everybody in and sends every event back.
-async fn eio4() -> Backend {
+pub(crate) async fn eio4() -> Backend {
     socket::backend("set-cookie: io=x\r\nset-cookie: app=1\r\n", |mut socket: Socket| async move {
         let open = r#"0{"sid":"E","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000}"#;
         socket.send(open.into()).await.unwrap();

@@ -37,7 +37,9 @@ fn numbered(ops: &[Op], direction: Direction) -> Option<Vec<(Number, Place)>> {
     };
     for at in (0..ops.len()).map(back) {
         let op = &ops[at];
-        for lowered in op.lower(direction.turned(), Mode::Full) {
+        // Where nothing is lost after it, there is nothing to take along.
+        let along = if lost.is_empty() { Vec::new() } else { op.lower(direction.turned(), Mode::Full) };
+        for lowered in along {
             for (number, (by, path)) in lost.take(&lowered.reach()) {
                 let path = match lowered.carry(&path) {
                     Carried::Same | Carried::Unknown => path,
