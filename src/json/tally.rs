@@ -20,6 +20,8 @@ struct Sums {
     jq: Spent,
     /// How often something was lost, by number.
     lost: Vec<u64>,
+    /// Those of a part that has ended, with nothing lost, for the next one.
+    spare: Option<Box<Sums>>,
 }
 
 impl Tally {
@@ -84,11 +86,14 @@ impl Tally {
 
     #[cold]
     fn put_aside(&mut self) -> Self {
-        let before = self.0.take();
-        if let Some(Sums { is_partial, jq, .. }) = before.as_deref()
-            && (*is_partial || *jq != Spent::default())
-        {
-            self.0 = Some(Box::new(Sums { is_partial: *is_partial, jq: *jq, lost: Vec::new() }));
+        let mut before = self.0.take();
+        if let Some(sums) = before.as_deref_mut() {
+            let spare = sums.spare.take();
+            if spare.is_some() || sums.is_partial || sums.jq != Spent::default() {
+                let mut part = spare.unwrap_or_default();
+                (part.is_partial, part.jq) = (sums.is_partial, sums.jq);
+                self.0 = Some(part);
+            }
         }
         Self(before)
     }
@@ -103,11 +108,12 @@ impl Tally {
 
     #[cold]
     fn keep_with(&mut self, mut sums: Box<Sums>) {
-        if let Some(part) = self.0.take() {
+        if let Some(mut part) = self.0.take() {
             (sums.is_partial, sums.jq) = (part.is_partial, part.jq);
-            for (number, more) in part.lost.into_iter().enumerate() {
-                *sums.at(number) += more;
+            for (number, more) in part.lost.iter_mut().enumerate().filter(|(_, more)| **more > 0) {
+                *sums.at(number) += std::mem::take(more);
             }
+            sums.spare = Some(part);
         }
         self.0 = Some(sums);
     }

@@ -12,6 +12,10 @@ use super::values::merges;
 
 /// What edits make of a value, if they are only about the value itself and all of them succeed.
 pub(crate) fn edited<'a>(entries: &'a [Entry], text: &'a [u8], tally: &mut Tally) -> Option<Cow<'a, [u8]>> {
+    // One edit that fails has lost nothing.
+    if let [entry] = entries {
+        return changed_text(text, entry, tally);
+    }
     let before = tally.begin();
     let made = entries.iter().try_fold(Cow::Borrowed(text), |value, entry| changed(value, entry, tally));
     match made {
