@@ -222,14 +222,28 @@ impl Editing {
         let Some(whole) = properties(schema).and_then(|all| all.get(name)).cloned() else { return };
         let (whole, before) = (self.look(&whole).clone(), schema.clone());
         let is_text = types(&whole).iter().all(|name| matches!(*name, "string" | "null")) && !types(&whole).is_empty();
-        if !admits(&whole, "string") && !admits(&whole, "null") {
+        // What is no string goes, or becomes another value.
+        let goes = !is_text && *otherwise == Otherwise::Drop;
+        let becomes: Option<Value> = match otherwise {
+            Otherwise::Value(text) if !is_text => serde_json::from_slice(text).ok(),
+            _ => None,
+        };
+        if !admits(&whole, "string") && !admits(&whole, "null") && becomes.is_none() {
+            if goes {
+                take_property(schema, name);
+            }
             return;
         }
+        let required = required && !goes;
         let Some(old) = properties(schema).map(std::mem::take) else { return };
-        let was_null = is_nullable(&whole) || types(&whole).is_empty();
+        let was_null = is_nullable(&whole) || types(&whole).is_empty() || becomes == Some(Value::Null);
         let mut parts = [json!({"type": "string"}), json!({"type": "string"})];
         self.nullable(&mut parts[0], was_null);
-        let always = [true, how.missing.is_some() && !was_null];
+        let is_parted = becomes.as_ref().is_none_or(Value::is_string);
+        if let Some(value) = becomes.filter(|value| !value.is_string() && !value.is_null()) {
+            parts[0] = union(parts[0].take(), json!({"enum": [value]}));
+        }
+        let always = [true, how.missing.is_some() && !was_null && is_parted];
         for (at, part) in parts.iter_mut().enumerate() {
             // Where there is nothing to split, what had the part's name stays.
             if let Some(occupant) = old.get(&into[at]).filter(|_| !required && into[at] != name) {
@@ -251,7 +265,7 @@ impl Editing {
         }
         schema["properties"] = members.into();
         // What is no string stays whole, and all beside it.
-        if !is_text && *otherwise != Otherwise::Fail {
+        if !is_text && *otherwise == Otherwise::Keep {
             self.share(&before);
             *schema = union(before, schema.take());
         }

@@ -109,7 +109,7 @@ fn op(random: &mut Random, paths: &[String]) -> Value {
             json!({"unwrap": {"at": at, "into": "array", "many": "first", "empty": random.pick(&["null", "absent"])}})
         }
         12 => {
-            json!({"split": {"at": at, "into": [format!("{parent}/s1"), sibling], "else": random.pick(&["fail", "keep"])}})
+            json!({"split": {"at": at, "into": [format!("{parent}/s1"), sibling], "else": random.pick(&[json!("fail"), json!("keep"), json!("drop"), json!({"value": "a b"}), json!({"value": 7}), json!({"value": null})])}})
         }
         13 => json!({"entries": {"at": at, "key": "k", "value": "v"}}),
         14 => {

@@ -51,19 +51,30 @@ impl Editor<'_> {
         otherwise: &Otherwise,
     ) -> Done<Became> {
         let Some(link) = self.tree.member(object, key)? else { return Ok(Became::Same) };
-        let value = self.tree.value(link);
-        let (first, second) = match self.tree.kind(value) {
-            Kind::Null => (value, how.patch.then_some(value)),
-            Kind::String => self.parts_of(value, how),
-            _ if *otherwise != Otherwise::Fail => return Ok(Became::Same),
-            kind => {
+        let there = self.tree.value(link);
+        let value = match (self.tree.kind(there), otherwise) {
+            (Kind::Null | Kind::String, _) => there,
+            (kind, Otherwise::Fail) => {
                 let keys = [key.to_owned()];
-                return Err(self.error_at(
-                    &keys,
-                    Code::NotAString,
-                    &format!("expected a string, found {}", kind.name()),
-                ));
+                let detail = format!("expected a string, found {}", kind.name());
+                return Err(self.error_at(&keys, Code::NotAString, &detail));
             }
+            (_, Otherwise::Keep) => return Ok(Became::Same),
+            (_, Otherwise::Drop) => {
+                self.lose(&When::Acted);
+                self.tree.remove_member(object, key);
+                self.tree.set_edited(object);
+                return Ok(Became::Edited);
+            }
+            (_, Otherwise::Value(text)) => {
+                self.lose(&When::Acted);
+                self.tree.make(|out| out.extend_from_slice(text))
+            }
+        };
+        let (first, second) = match self.tree.kind(value) {
+            Kind::String => self.parts_of(value, how),
+            Kind::Null => (value, how.patch.then_some(value)),
+            _ => (value, None),
         };
         self.tree
             .remove(object, |tree, other| other != link && into.iter().any(|name| name_is(tree.name(other), name)));

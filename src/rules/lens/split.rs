@@ -22,7 +22,12 @@ pub(super) const DEFINITION: Definition = Definition {
         Parameter::or("sep", Takes::Text, "\" \"", "what parts them"),
         Parameter::or("take", Takes::Word(&["first", "last"]), "first", "which separator, where there are several"),
         Parameter::or("missing", MISSING, "absent", "the second part where there is no separator"),
-        Parameter::or("else", FALLBACK, "fail", "what a value that is no string becomes"),
+        Parameter::or(
+            "else",
+            FALLBACK,
+            "fail",
+            "what a value that is no string becomes; a literal is split, or is the first part",
+        ),
     ]]),
     inverse: "the two are joined, in the place of the first",
     lost: "where the boundary was, going down",
@@ -88,11 +93,10 @@ impl Split {
         }
     }
 
-    /// What it does where it loses something, each with the number of its place. Going up, it leaves alone what it cannot
-    /// split.
+    /// What it does where it loses something, each with the number of its place.
     pub(super) fn losing(&self, direction: Direction) -> Vec<(usize, When)> {
         match direction {
-            Direction::Up => Vec::new(),
+            Direction::Up => vec![(0, When::Acted)],
             Direction::Down => losing_members(self.names.iter(), false),
         }
     }

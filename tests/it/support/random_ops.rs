@@ -68,7 +68,7 @@ pub(crate) fn random_op(random: &mut Random, depth: usize) -> Value {
         }
         11 => {
             let above = if random.below(2) == 0 { String::new() } else { random_path(random, 1) };
-            json!({"split": {"at": format!("{above}/{}", random.pick(NAMES)), "into": [format!("{above}/b"), format!("{above}/c")], "sep": random.pick(&["c", "x", "\n"]), "take": random.pick(&["first", "last"]), "missing": random.pick(&[json!("absent"), json!({"value": "y"})]), "else": random.pick(&["keep", "fail"])}})
+            json!({"split": {"at": format!("{above}/{}", random.pick(NAMES)), "into": [format!("{above}/b"), format!("{above}/c")], "sep": random.pick(&["c", "x", "\n"]), "take": random.pick(&["first", "last"]), "missing": random.pick(&[json!("absent"), json!({"value": "y"})]), "else": random.pick(&[json!("keep"), json!("fail"), json!("drop"), json!({"value": "axb"}), json!({"value": 1})])}})
         }
         12 => {
             let mut op =

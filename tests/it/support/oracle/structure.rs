@@ -80,10 +80,21 @@ pub(super) fn split(a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
     let missing = a.get("missing").filter(|m| m.is_object()).map(|m| m["value"].clone());
     at_each(root, &at, &mut |v| {
         let Value::Object(members) = &v else { return Ok(Some(v)) };
-        let (first, second) = match members.get(&key) {
-            None => return Ok(Some(v)),
-            Some(Value::Null) => (Value::Null, c.patch.then_some(Value::Null)),
-            Some(Value::String(text)) => {
+        let there = match (members.get(&key), a.get("else")) {
+            (None, _) => return Ok(Some(v)),
+            (Some(there @ (Value::Null | Value::String(_))), _) => there.clone(),
+            (Some(_), Some(Value::Object(value))) => value["value"].clone(),
+            (Some(_), Some(Value::String(what))) if what == "drop" => {
+                let mut out = members.clone();
+                out.shift_remove(&key);
+                return Ok(Some(Value::Object(out)));
+            }
+            (Some(_), Some(Value::String(what))) if what == "keep" => return Ok(Some(v)),
+            (Some(_), _) => return Err("not_a_string"),
+        };
+        let (first, second) = match &there {
+            Value::Null => (Value::Null, c.patch.then_some(Value::Null)),
+            Value::String(text) => {
                 let halves = if last { text.rsplit_once(separator) } else { text.split_once(separator) };
                 match halves {
                     Some((x, y)) => (json!(x), Some(json!(y))),
@@ -91,8 +102,7 @@ pub(super) fn split(a: &Value, root: Value, c: Context<'_>) -> Done<Value> {
                     None => (json!(text), missing.clone()),
                 }
             }
-            Some(_) if a.get("else").is_some_and(|e| e != "fail") => return Ok(Some(v)),
-            Some(_) => return Err("not_a_string"),
+            other => (other.clone(), None),
         };
         // Both parts come in the string's place.
         let mut out = Map::new();
