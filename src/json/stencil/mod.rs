@@ -16,7 +16,8 @@ use super::scanner::{Skip, Skipper, Text, Token};
 use draft::Draft;
 pub(super) use known::Known;
 
-/// Most gaps of one outline.
+/// Most gaps of one outline: two less than a power of two, so that a mask is all that keeps a place among the ends of their
+/// values in bounds.
 pub(super) const MOST_GAPS: usize = 62;
 
 /// Most bytes of an object that are kept so that an outline can be laid on the rest of it.
