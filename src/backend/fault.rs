@@ -52,6 +52,11 @@ pub(super) fn no_answer(endpoint: &Endpoint, error: &hyper::Error) -> Failure {
     at(endpoint, Failure::new(Side::Backend, Kind::BadResponse, detail).because(causes(error)))
 }
 
+/// A response that nobody may forward.
+pub(super) fn bad_response(endpoint: &Endpoint, detail: &'static str) -> Failure {
+    at(endpoint, Failure::new(Side::Backend, Kind::BadResponse, detail))
+}
+
 /// Whether an error says that the endpoint has not looked at the request: of HTTP/2, a stream that it refused or that
 /// came after its goodbye (RFC 9113 section 8.7).
 pub(super) fn is_unprocessed(error: &hyper::Error) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryFutureExt as _;
+use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use http::uri::{Authority, Parts, Scheme, Uri};
 use http::{HeaderValue, Request, Response, header};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::connect::{self, Opened};
 use super::endpoint::{Endpoint, Freed};
 use super::pool::Connection;
-use super::{Body, Picked, fault};
+use super::{Body, Picked, fault, length};
 use crate::failure::Failure;
 use crate::worker::Worker;
 
@@ -118,7 +118,21 @@ impl Lease {
     pub fn send(&mut self, request: Request<Body>) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> {
         let has_host = request.headers().contains_key(header::HOST);
         let sending = send(&self.picked.endpoint, &mut self.connection, request);
-        sending.map_err(move |error| self.unanswered(error, has_host))
+        #[expect(
+            clippy::result_large_err,
+            reason = "a request that may be sent again is handed back, as hyper hands it"
+        )]
+        let told = move |sent: Result<Response<Incoming>, _>| match sent {
+            Ok(response) => match length::check(response.headers()) {
+                Ok(()) => Ok(response),
+                Err(why) => {
+                    let failure = fault::bad_response(&self.picked.endpoint, why);
+                    Err(Unanswered { failure, again: Again::Never })
+                }
+            },
+            Err(error) => Err(self.unanswered(error, has_host)),
+        };
+        sending.map(told)
     }
 
     fn unanswered(&self, mut error: TrySendError<Request<Body>>, has_host: bool) -> Unanswered {

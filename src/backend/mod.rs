@@ -12,6 +12,7 @@ mod endpoint;
 mod fault;
 mod health;
 mod lease;
+mod length;
 mod pool;
 mod probe;
 mod resolve;
