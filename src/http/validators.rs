@@ -88,7 +88,12 @@ pub(crate) fn map_back(headers: &mut HeaderMap, mark: &Mark) {
     headers.remove(header::RANGE);
     // Without a range it decides nothing; it is mapped like the others all the same.
     map_list(headers, &header::IF_RANGE, |tag| Some(mark.unmark(tag).unwrap_or_else(|| tag.to_owned())));
-    map_list(headers, &header::IF_NONE_MATCH, |tag| mark.unmark(tag));
+    if headers.contains_key(header::IF_NONE_MATCH) {
+        // Where there are tags the date decides nothing (RFC 9110, section 13.1.3). Where no tag is left, it would: what
+        // the client has may be a translation by other rules of something that has not been modified since.
+        headers.remove(header::IF_MODIFIED_SINCE);
+        map_list(headers, &header::IF_NONE_MATCH, |tag| mark.unmark(tag));
+    }
     // A tag of another plan is left as it is: the backend knows no such tag, and the condition fails as it has to.
     map_list(headers, &header::IF_MATCH, |tag| Some(mark.unmark(tag).unwrap_or_else(|| tag.to_owned())));
 }

@@ -111,6 +111,20 @@ async fn a_tag_comes_back_to_the_backend_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_date_decides_only_where_no_tag_does() {
+    let (backend, recorded) = Backend::recording().await;
+    let proxy = TestProxy::before(backend.address).await;
+    let mut client = proxy.client().await;
+    let date = "if-modified-since: Sat, 01 Jan 2000 00:00:00 GMT";
+    // The tag is one of other rules; what the client has of them is out of date, whenever the backend's was modified.
+    let cases = [("", true), ("if-none-match: \"a-0123456789abcdef\"\r\n", false), ("if-none-match: *\r\n", false)];
+    for (tag, is_asked) in cases {
+        client.ask(&get("/m").replace("\r\n\r\n", &format!("\r\n{tag}{date}\r\n\r\n"))).await;
+        assert_eq!(recorded.only().header("if-modified-since").is_some(), is_asked, "{tag:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_answer_to_head_says_no_wrong_length() {
     let response = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n";
     let got = ask(response.to_owned(), get("/m").replace("GET", "HEAD")).await;
