@@ -245,7 +245,7 @@ impl Chunks {
     }
 }
 
-/// A body that is all there; its length is exact.
+/// A body that is all there; its length is exact, unless trailers come behind it.
 pub(crate) struct Pieces {
     chunks: VecDeque<Bytes>,
     trailers: Option<HeaderMap>,
@@ -280,7 +280,14 @@ impl HttpBody for Pieces {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.chunks.iter().map(|c| c.len() as u64).sum())
+        let length = self.chunks.iter().map(|c| c.len() as u64).sum();
+        if self.trailers.is_none() {
+            return SizeHint::with_exact(length);
+        }
+        // With an announced length, HTTP/1.1 has no place for trailers.
+        let mut hint = SizeHint::new();
+        hint.set_lower(length);
+        hint
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::support::backend::Backend;
 use crate::support::proxy::{API, TestProxy, write_rule};
 use crate::support::wire::Message;
+use crate::support::within;
 
 /// A response with a body of JSON.
 fn json(status: &str, headers: &str, body: &str) -> String {
@@ -122,6 +123,34 @@ async fn a_date_decides_only_where_no_tag_does() {
         client.ask(&get("/m").replace("\r\n\r\n", &format!("\r\n{tag}{date}\r\n\r\n"))).await;
         assert_eq!(recorded.only().header("if-modified-since").is_some(), is_asked, "{tag:?}");
     }
+}
+
+#[tokio::test]
+async fn trailers_of_a_short_body_that_is_translated_pass() {
+    let chunked = |body: &str| format!("{:x}\r\n{body}\r\n0\r\nx-sum: 1\r\n\r\n", body.len());
+    let head = "content-type: application/json\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n";
+    let (told, mut bodies) = tokio::sync::mpsc::channel(1);
+    let answer = format!("HTTP/1.1 200 OK\r\n{head}{}", chunked(r#"{"text":1}"#));
+    let backend = Backend::scripted(move |mut wire| {
+        let (told, answer) = (told.clone(), answer.clone());
+        async move {
+            wire.head().await.unwrap();
+            let body = wire.bytes("a\r\n{\"text\":1}\r\n0\r\nx-sum: 1\r\n\r\n".len()).await;
+            told.send(String::from_utf8(body).unwrap()).await.unwrap();
+            wire.send(&answer).await;
+        }
+    })
+    .await;
+    let proxy = TestProxy::before(backend.address).await;
+    let mut client = proxy.client().await;
+    client.send("POST /m HTTP/1.1\r\nhost: h\r\napi-version: 2\r\nte: trailers\r\n").await;
+    client.send(format!("{head}{}", chunked(r#"{"body":1}"#))).await;
+    let seen = within("the request", bodies.recv()).await.unwrap();
+    assert_eq!(seen.to_lowercase(), chunked(r#"{"text":1}"#));
+    let got = client.head().await.unwrap();
+    assert_eq!((got.header("content-length"), got.header("transfer-encoding")), (None, Some("chunked")));
+    let want = chunked(r#"{"body":1}"#);
+    assert_eq!(String::from_utf8(client.bytes(want.len()).await).unwrap().to_lowercase(), want);
 }
 
 #[tokio::test]
