@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Method, StatusCode, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::http2::Connection;
@@ -284,7 +284,11 @@ async fn answer_http2(
     if request.method() == Method::CONNECT {
         request.extensions_mut().insert(Slot::Request(Arc::clone(&begun)));
     }
-    let response = proxy::serve(plane, client, request).await;
+    let has_body = !request.body().is_end_stream();
+    let response = match wire::check_http2(request.method(), request.headers(), has_body) {
+        Ok(()) => proxy::serve(plane, client, request).await,
+        Err(failure) => proxy::refuse(plane, client, request.into_parts().0, &failure),
+    };
     Ok(response.map(|body| http2::until_end_of(begun, body)))
 }
 

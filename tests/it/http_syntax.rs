@@ -1,6 +1,8 @@
 //! The cases of `tests/data/http/requests.txt` over real sockets: what is no request is refused and closed, and no
 //! backend hears of it.
 
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::backend::Backend;
@@ -58,4 +60,40 @@ async fn what_is_no_request_is_refused_and_closed() {
             assert_eq!(forwarded, wanted, "{}: requests that the backend saw", case.line);
         }
     }
+}
+
+#[tokio::test]
+async fn what_no_head_of_http2_may_say_is_refused() {
+    let (backend, recorded) = Backend::recording().await;
+    let proxy = start(&backend).await;
+    let stream = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let long = "A".repeat(33);
+    let cases = [
+        ("POST", "content-length", vec!["2", "2"], 400, "bad_request"),
+        ("POST", "expect", vec!["the-unexpected"], 417, "expectation_failed"),
+        ("TRACE", "x", vec![], 400, "bad_request"),
+        (&long, "x", vec![], 501, "method_not_supported"),
+        ("POST", "expect", vec!["100-continue"], 200, ""),
+        ("POST", "content-length", vec!["2"], 200, ""),
+    ];
+    for (method, name, values, status, code) in cases {
+        let mut request = http::Request::builder().method(method).uri("http://h/");
+        for value in &values {
+            request = request.header(name, *value);
+        }
+        let got = sender.send_request(request.body(Full::<bytes::Bytes>::from("ok")).unwrap()).await.unwrap();
+        let got_status = got.status().as_u16();
+        let body = got.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(got_status, status, "{method} {name} {values:?}");
+        assert!(status == 200 || String::from_utf8_lossy(&body).contains(&format!("problem:{code}\"")), "{body:?}");
+        assert_eq!(
+            recorded.take().len(),
+            usize::from(status == 200),
+            "{method} {name} {values:?}: what the backend saw"
+        );
+    }
+    driver.abort();
 }

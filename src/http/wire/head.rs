@@ -2,10 +2,17 @@
 //!
 //! Strict where servers differ: what one of them would read otherwise than another is refused, not repaired.
 
+use http::header::{self, HeaderMap};
+use http::{Method, Uri};
+
 use crate::failure::{Failure, Kind};
 
 use super::{Limits, bad, refuse};
 
+/// The longest target that can be read.
+const LONGEST_TARGET: usize = u16::MAX as usize - 1;
+/// The longest name of a header that can be read.
+const LONGEST_NAME: usize = u16::MAX as usize;
 /// The longest method that is passed on; the longest that is registered has 17 letters.
 const LONGEST_METHOD: usize = 32;
 
@@ -124,7 +131,7 @@ impl Reading {
             14 if is(b"content-length") => {
                 let length = content_length(value)?;
                 if self.length.replace(length).is_some() {
-                    return Err(bad("expected one content-length, found several"));
+                    return Err(several_lengths());
                 }
                 Ok(())
             }
@@ -155,10 +162,35 @@ impl Reading {
             (length, false) => Framing::Length(length.unwrap_or(0)),
         };
         if request_line.is_trace && framing != Framing::Length(0) {
-            return Err(bad("expected no body in a TRACE request, found one"));
+            return Err(body_of_trace());
         }
         Ok(Head { length: self.at, framing, asks_for_upgrade: self.asks_for_upgrade })
     }
+}
+
+fn several_lengths() -> Failure {
+    bad("expected one content-length, found several")
+}
+
+fn body_of_trace() -> Failure {
+    bad("expected no body in a TRACE request, found one")
+}
+
+/// Checks a head of HTTP/2, which is read elsewhere, for what such a reader lets pass.
+///
+/// # Errors
+/// As one of HTTP/1.1 would be refused.
+pub(crate) fn check_http2(method: &Method, headers: &HeaderMap, has_body: bool) -> Result<(), Failure> {
+    if method.as_str().len() > LONGEST_METHOD {
+        return Err(method_too_long());
+    }
+    if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(several_lengths());
+    }
+    if *method == Method::TRACE && has_body {
+        return Err(body_of_trace());
+    }
+    headers.get_all(header::EXPECT).iter().try_for_each(|value| check_expect(value.as_bytes()))
 }
 
 fn too_long(limits: &Limits) -> Failure {
@@ -170,14 +202,15 @@ fn method_of(line: &[u8]) -> Option<Result<&[u8], Failure>> {
     let end = line.iter().position(|b| !is_token(*b)).unwrap_or(line.len());
     match line.get(end) {
         None if line.is_empty() => None,
-        None | Some(b' ') if end > LONGEST_METHOD => Some(Err(refuse(
-            Kind::MethodNotSupported,
-            format!("expected a method of at most {LONGEST_METHOD} letters"),
-        ))),
+        None | Some(b' ') if end > LONGEST_METHOD => Some(Err(method_too_long())),
         None => Some(Ok(line)),
         Some(b' ') if end > 0 => Some(Ok(&line[..end])),
         Some(_) => Some(Err(bad("expected a method, a target and `HTTP/1.1` in the first line"))),
     }
+}
+
+fn method_too_long() -> Failure {
+    refuse(Kind::MethodNotSupported, format!("expected a method of at most {LONGEST_METHOD} letters"))
 }
 
 fn request_line(line: &[u8]) -> Result<RequestLine, Failure> {
@@ -214,7 +247,16 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), Failure> {
     if !target.iter().all(is_legal) {
         return Err(bad("expected a target without control characters and `#`"));
     }
-    if target.starts_with(b"/") || target == b"*" && method == b"OPTIONS" {
+    // What a parser of addresses does not take is refused here, where the refusal has words.
+    if target.len() > LONGEST_TARGET {
+        return Err(refuse(Kind::HeadTooLarge, format!("expected a target of at most {LONGEST_TARGET} bytes")));
+    }
+    let is_unusual = |b: &u8| matches!(*b, b'"' | b'<' | b'>' | b'`') || !b.is_ascii();
+    let is_path = target.starts_with(b"/");
+    if (!is_path || target.iter().any(is_unusual)) && Uri::try_from(target).is_err() {
+        return Err(bad("expected a target in which what is no part of an address is encoded, such as `%22` for `\"`"));
+    }
+    if is_path || target == b"*" && method == b"OPTIONS" {
         return Ok(());
     }
     let after = |scheme: &[u8]| {
@@ -245,6 +287,9 @@ pub(super) fn header(line: &[u8]) -> Result<(&[u8], &[u8]), Failure> {
         _ => return Err(bad("expected a header's name and `:`, found another line")),
     }
     let (name, value) = (&line[..end], &line[end + 1..]);
+    if name.len() > LONGEST_NAME {
+        return Err(refuse(Kind::HeadTooLarge, format!("expected a header's name of at most {LONGEST_NAME} bytes")));
+    }
     if has_control(value) {
         return Err(bad(format!("expected no control character in the header `{}`", text(name))));
     }

@@ -19,7 +19,7 @@ use crate::failure::{Failure, Kind, Side};
 
 pub(crate) use checked::{Checked, Connection, Left, Patience, broken};
 pub(crate) use frames::Frames;
-pub(crate) use head::check_host;
+pub(crate) use head::{check_host, check_http2};
 pub(crate) use hints::Hints;
 use requests::{Requests, Stop};
 
