@@ -100,6 +100,12 @@ impl Reading {
         Readable::new(body, self.codings, exchange.coding_limits(), side, kept)
     }
 
+    /// Whether a body announces more than may be held of it, so that nothing of it has to be read to know.
+    pub(crate) fn exceeds(self, body: &Body, most: usize) -> bool {
+        let announced = hyper::body::Body::size_hint(body).lower();
+        self.framing.is_none() && self.codings.is_plain() && announced > most as u64
+    }
+
     /// How much of a body is read before the head is sent: enough to fail cleanly, or all where the plan needs it; of
     /// a stream of documents nothing, since each of them leaves as it comes, but where its end is near.
     pub(crate) fn most_held(self, exchange: &Exchange, plan: &MessagePlan, body: &Body) -> Option<usize> {

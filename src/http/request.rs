@@ -251,6 +251,10 @@ async fn translated(
         }
         _ => (reading.most_held(exchange, plan, &body), 0),
     };
+    let is_held_whole = plan.body.class() == Class::S3;
+    if is_held_whole && reading.exceeds(&body, exchange.route.config.limits.buffer) {
+        return Err(too_large_to_hold(exchange, Side::Client));
+    }
     let mut source = reading.open(exchange, Side::Client, body, kept);
     let Some(most) = most else {
         let counter = exchange.exchanges().cloned();
@@ -271,7 +275,7 @@ async fn translated(
             }
             Err(failure) => Err(failure),
         },
-        Held::Beginning(..) if reading.framing.is_none() && plan.body.class() == Class::S3 => {
+        Held::Beginning(..) if reading.framing.is_none() && is_held_whole => {
             Err(too_large_to_hold(exchange, Side::Client))
         }
         Held::Beginning(chunks) => {

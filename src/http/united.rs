@@ -55,6 +55,9 @@ impl Content {
             return Err(Unread { failure, body: Some(body) });
         }
         let most = exchange.json_limits().buffer;
+        if reading.exceeds(&body, most) {
+            return Err(Unread { failure: too_large_to_hold(exchange, side), body: Some(body) });
+        }
         let mut source = reading.open(exchange, side, body, if side == Side::Backend { most } else { 0 });
         match source.hold(most).await {
             Ok(Held::Whole(chunks, _)) if chunks.is_empty() => Ok(Self::Nothing),

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use crate::support::backend::Backend;
-use crate::support::proxy::TestProxy;
+use crate::support::proxy::{API, TestProxy, write_rule};
 
 const HINT: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nkeep-alive: 5\r\n\r\n";
 const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -59,7 +59,17 @@ async fn nothing_of_the_kind_goes_to_http_1_0() {
 #[tokio::test]
 async fn a_client_is_asked_for_its_body_only_where_it_is_wanted() {
     let (backend, recorded) = Backend::recording().await;
-    let proxy = TestProxy::start(&[backend.address], |config| config.apis[0].limits.body = 100).await;
+    let rules = tempfile::tempdir().unwrap();
+    write_rule(rules.path(), "chat/api.yaml", API);
+    let change = r#"{change: held, since: "2", summary: s, apply: [
+        {http: POST /whole, request: [{jq: {at: "body:", up: ., down: .}}]},
+        {http: POST /cross, request: [{move: {from: "query:/a", to: /a}}]}]}"#;
+    write_rule(rules.path(), "chat/changes/2/20250101_held.yaml", change);
+    let proxy = TestProxy::with_rules(rules, &[backend.address], |config| {
+        let limits = &mut config.apis[0].limits;
+        (limits.body, limits.buffer) = (100, 50);
+    })
+    .await;
     let post = |length: usize, version: &str| {
         format!(
             "POST / HTTP/{version}\r\nhost: h\r\nconnection: keep-alive\r\nexpect: 100-continue\r\n\
@@ -72,10 +82,17 @@ async fn a_client_is_asked_for_its_body_only_where_it_is_wanted() {
     client.send("body").await;
     assert_eq!(client.message().await.status(), 200);
     assert_eq!((recorded.only().text(), recorded.count()), ("body", 0));
-    // What is refused anyway is not asked for.
+    // What is refused anyway is not asked for: what may not be that long, or that long where it has to be held.
     let mut client = proxy.client().await;
     client.send(post(101, "1.1")).await;
     assert_eq!(client.head().await.unwrap().status(), 413);
+    for path in ["/whole", "/cross"] {
+        let mut client = proxy.client().await;
+        let typed = format!("POST {path} HTTP/1.1\r\ncontent-type: application/json\r\napi-version: 2");
+        client.send(post(60, "1.1").replace("POST / HTTP/1.1", &typed)).await;
+        let got = client.message().await;
+        assert_eq!((got.status(), got.problem().as_str(), recorded.count()), (413, "too_large", 0), "{path}");
+    }
     let mut client = proxy.client().await;
     client.send(post(4, "1.0") + "body").await;
     assert_eq!(client.head().await.unwrap().status(), 200);
