@@ -55,6 +55,28 @@ fn plain_blocks(buf: &[u8], mut pos: usize) -> usize {
     pos
 }
 
+/// The end of a string from after its first quote, if it has less than 64 bytes and no escapes, and blocks of the buffer
+/// reach as far.
+#[inline]
+pub(super) fn short_text_end(buf: &[u8], mut pos: usize) -> Option<usize> {
+    for _ in 0..LONG / BLOCK {
+        let special = special(block(buf, pos)?);
+        if special != 0 {
+            let end = pos + special.trailing_zeros() as usize;
+            return if buf.get(end) == Some(&b'"') { Some(end + 1) } else { none() };
+        }
+        pos += BLOCK;
+    }
+    None
+}
+
+/// `None`, by a branch: were it chosen without one, all that comes next would have to wait for the choice.
+#[cold]
+#[inline(never)]
+fn none() -> Option<usize> {
+    std::hint::black_box(None)
+}
+
 /// The end of an integer from after its first digit, if it has up to 15 more, and a block of the buffer reaches
 /// beyond it.
 #[inline]

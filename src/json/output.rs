@@ -4,20 +4,14 @@ use bytes::Bytes;
 
 use super::Values;
 use super::edit::Literal;
-use super::page::{BLOCK, Page};
+use super::page::{Page, grown};
 use super::program::StepId;
 
 /// From this many bytes on, a slice that shares the chunk is cheaper than a copy.
-const SLICE_FROM: usize = 4096;
+pub(super) const SLICE_FROM: usize = 4096;
 
 /// Copied bytes leave in pieces of about this size.
-const PIECE: usize = 32 * 1024;
-
-/// How much room to make for what becomes of so many bytes: most changes make a document somewhat longer, and to copy what
-/// has been written into more room costs more than room that is not needed.
-pub(super) fn grown(bytes: usize) -> usize {
-    bytes + bytes / 4 + 4 * BLOCK
-}
+pub(super) const PIECE: usize = 32 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Output {

@@ -1,12 +1,18 @@
 //! Text that grows at its end, with room there for what is written in blocks.
 
-use super::convert::{Clock, TIME, Unit};
+use super::convert::{Clock, Unit};
 
 /// As many bytes as are copied at once, however few are wanted.
 pub(super) const BLOCK: usize = 64;
 
 /// Room that is made beside what is asked for.
 const AHEAD: usize = 1024;
+
+/// How much room to make for what becomes of so many bytes: most changes make a document somewhat longer, and to copy what
+/// has been written into more room costs more than room that is not needed.
+pub(super) fn grown(bytes: usize) -> usize {
+    bytes + bytes / 4 + 4 * BLOCK
+}
 
 /// A text, and room after it.
 #[derive(Debug, Default)]
@@ -19,38 +25,120 @@ pub(super) struct Page {
     clock: Clock,
 }
 
-/// A text that is appended often.
+/// The room after a page's text, to write on ahead: what is written counts once [`Page::advance`] says so. Unlike a page
+/// it stays in registers.
+#[derive(Debug)]
+pub(super) struct Room<'a> {
+    rest: &'a mut [u8],
+    clock: &'a mut Clock,
+}
+
+/// A text of at most [`Text::MOST`] bytes that is appended often.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
-    /// Its start, and bytes that mean nothing up to a whole block.
+    /// The text, and bytes that mean nothing.
     block: [u8; BLOCK],
-    len: usize,
-    /// The text, if it is longer than a block.
-    long: Vec<u8>,
+    len: u8,
 }
 
 impl Default for Text {
     fn default() -> Self {
-        Self { block: [0; BLOCK], len: 0, long: Vec::new() }
+        Self { block: [0; BLOCK], len: 0 }
     }
 }
 
 impl Text {
-    pub(super) fn new(text: &[u8]) -> Self {
-        let mut made = Self { len: text.len(), ..Self::default() };
-        match made.block.get_mut(..text.len()) {
-            Some(block) => block.copy_from_slice(text),
-            None => made.long = text.to_vec(),
-        }
-        made
+    /// One less than a power of two, so that a mask is all that keeps it in bounds.
+    pub(super) const MOST: usize = BLOCK - 1;
+
+    /// The start of a text, and the rest.
+    pub(super) fn split(text: &[u8]) -> (Self, &[u8]) {
+        let (start, rest) = text.split_at(text.len().min(Self::MOST));
+        let mut block = [0; BLOCK];
+        block[..start.len()].copy_from_slice(start);
+        (Self { block, len: u8::try_from(start.len()).unwrap_or_default() }, rest)
     }
 
     pub(super) fn get(&self) -> &[u8] {
-        self.block.get(..self.len).unwrap_or(&self.long)
+        &self.block[..self.len()]
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        usize::from(self.len) % BLOCK
+    }
+}
+
+impl Room<'_> {
+    /// The least that there is of it, in bytes.
+    pub(super) const LEAST: usize = 4 * BLOCK;
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Writes `bytes[from..to]` and a text, if there is room.
+    #[inline]
+    pub(super) fn append(&mut self, bytes: &[u8], from: usize, to: usize, then: &Text) -> Option<()> {
+        let len = to.wrapping_sub(from);
+        if len > BLOCK {
+            // All or nothing: the text has to fit after it.
+            let long = bytes.get(from..to)?;
+            self.rest.get_mut(..len + 2 * BLOCK)?[..len].copy_from_slice(long);
+            (_, self.rest) = std::mem::take(&mut self.rest).split_at_mut(len);
+            return self.then(0, then);
+        }
+        let source: &[u8; BLOCK] = bytes.get(from..)?.first_chunk()?;
+        put_block(self.rest.first_chunk_mut()?, 0, source, len);
+        self.then(len, then)
+    }
+
+    /// Writes the time that a number is, where it is one, and a text, if there is room.
+    #[inline]
+    pub(super) fn append_time(&mut self, unit: Unit, value: &[u8], then: &Text) -> Option<()> {
+        let len = self.clock.write(unit, value, self.rest.first_chunk_mut()?)?;
+        self.then(len, then)
+    }
+
+    /// Writes a text after `len` bytes that have been written.
+    #[inline]
+    fn then(&mut self, len: usize, then: &Text) -> Option<()> {
+        let room: &mut [u8; 2 * BLOCK] = self.rest.first_chunk_mut()?;
+        let len = len.min(BLOCK);
+        put_block(room, len, &then.block, then.len());
+        (_, self.rest) = std::mem::take(&mut self.rest).split_at_mut(len + then.len());
+        Some(())
+    }
+}
+
+/// Puts the first `len` bytes of a block at `at`: half a block, which is the rule, or all of it.
+#[inline]
+fn put_block(room: &mut [u8; 2 * BLOCK], at: usize, block: &[u8; BLOCK], len: usize) {
+    const HALF: usize = BLOCK / 2;
+    if let Some(room) = room.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<BLOCK>) {
+        room[..HALF].copy_from_slice(&block[..HALF]);
+        if len > HALF {
+            room[HALF..].copy_from_slice(&block[HALF..]);
+        }
     }
 }
 
 impl Page {
+    /// The room after the text, for what becomes of so many bytes or the start of it.
+    #[inline]
+    pub(super) fn room(&mut self, bytes: usize) -> Room<'_> {
+        let (wanted, spare) = (grown(bytes).clamp(Room::LEAST, AHEAD), self.text.capacity() - self.end);
+        self.make_room(if spare < Room::LEAST { wanted } else { wanted.min(spare) });
+        Room { rest: &mut self.text[self.end..], clock: &mut self.clock }
+    }
+
+    /// Says that so many bytes were written in the room.
+    #[inline]
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.end = (self.end + bytes).min(self.text.len());
+    }
+
     /// How long the text is.
     pub(super) fn len(&self) -> usize {
         self.end
@@ -87,62 +175,6 @@ impl Page {
         let end = self.end + bytes.len();
         self.text[self.end..end].copy_from_slice(bytes);
         self.end = end;
-    }
-
-    /// Appends `bytes[from..to]` where the text ends, at `end`; where it ends then, which [`Page::end_at`] has to be told
-    /// before anything else is done: a number that is handed on from one to the next stays in a register. It is copied in
-    /// blocks if it is short, which is faster than to ask how long it is.
-    #[inline]
-    pub(super) fn append(&mut self, end: usize, bytes: &[u8], from: usize, to: usize) -> usize {
-        let len = to.saturating_sub(from);
-        if let Some(source) = bytes.get(from..).and_then(<[u8]>::first_chunk)
-            && self.append_block(end, source, len)
-        {
-            return end + len;
-        }
-        self.append_long(end, bytes.get(from..from + len).unwrap_or_default())
-    }
-
-    /// Appends, in the same way, a text.
-    #[inline]
-    pub(super) fn append_text(&mut self, end: usize, text: &Text) -> usize {
-        if self.append_block(end, &text.block, text.len) { end + text.len } else { self.append_long(end, text.get()) }
-    }
-
-    /// Whether the first `len` bytes of a block were put at `end`.
-    #[inline]
-    fn append_block(&mut self, end: usize, block: &[u8; BLOCK], len: usize) -> bool {
-        match self.text.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<BLOCK>) {
-            Some(room) if len <= BLOCK => {
-                let half = BLOCK / 2;
-                room[..half].copy_from_slice(&block[..half]);
-                if len > half {
-                    room[half..].copy_from_slice(&block[half..]);
-                }
-                true
-            }
-            _ => false,
-        }
-    }
-
-    #[inline(never)]
-    fn append_long(&mut self, end: usize, bytes: &[u8]) -> usize {
-        self.end = end;
-        self.extend(bytes);
-        self.end
-    }
-
-    /// Appends, in the same way, the time that a number is, where it is one: times are written where they stay, since
-    /// lists are full of them.
-    #[inline]
-    pub(super) fn append_time(&mut self, end: usize, unit: Unit, value: &[u8]) -> Option<usize> {
-        let room = self.text.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<TIME>)?;
-        Some(end + self.clock.write(unit, value, room)?)
-    }
-
-    /// Says where the text ends.
-    pub(super) fn end_at(&mut self, end: usize) {
-        self.end = end.min(self.text.len());
     }
 
     /// Lets something append to the text.
@@ -185,10 +217,19 @@ mod tests {
         let source: Vec<u8> = (0..=255).chain(0..=255).collect();
         let (mut page, mut want) = (Page::default(), Vec::new());
         for len in (0..=200).chain([64, 63, 65]) {
-            page.make_room(if len % 3 == 0 { BLOCK } else { 0 });
-            let end = page.append(page.len(), &source, len / 2, len / 2 + len);
-            page.end_at(end);
-            want.extend_from_slice(&source[len / 2..len / 2 + len]);
+            let text = &source[len / 3..][..len];
+            let (then, rest) = Text::split(text);
+            assert_eq!([then.get(), rest].concat(), text, "{len}");
+            let mut room = page.room(if len % 5 == 0 { 0 } else { 1000 });
+            let before = room.len();
+            let done = room.append(&source, len / 2, len / 2 + len, &then);
+            let written = before - room.len();
+            assert_eq!(written, done.map_or(0, |()| len + then.get().len()), "{len}");
+            page.advance(written);
+            if done.is_some() {
+                want.extend_from_slice(&source[len / 2..][..len]);
+                want.extend_from_slice(then.get());
+            }
             if len % 7 == 0 {
                 page.with(|text| text.push(b'|'));
                 want.push(b'|');

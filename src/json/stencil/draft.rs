@@ -34,7 +34,7 @@ impl<'a> Draft<'a> {
         if end - start - values > MOST_TEXT {
             return None;
         }
-        let end = Fixed::new(self.text.get(self.fixed..end)?)?;
+        let end = Fixed::new(self.text.get(self.fixed..end)?);
         Some((Stencil { gaps: self.outline, end, levels: self.levels }, self.gaps))
     }
 
@@ -60,10 +60,10 @@ impl<'a> Draft<'a> {
 
     /// A gap with this value, around which there are `levels` levels.
     fn gap(&mut self, value: Range<usize>, levels: usize) -> Option<()> {
-        let text = Fixed::new(self.text.get(self.fixed..value.start)?)?;
+        let text = Fixed::new(self.text.get(self.fixed..value.start)?);
         self.outline.push(Gap { text, levels: u8::try_from(levels).ok()? });
         self.fixed = value.end;
         self.gaps.push(value);
-        (self.gaps.len() <= MOST_GAPS).then_some(())
+        (self.gaps.len() <= usize::from(MOST_GAPS)).then_some(())
     }
 }

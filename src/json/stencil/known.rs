@@ -27,21 +27,28 @@ impl<T> Known<T> {
     /// as the buffer goes.
     #[inline]
     pub(in super::super) fn lay(&mut self, bytes: &[u8], start: usize, room: usize, laid: &mut Laid) -> Option<usize> {
-        let end = self.lay_last(bytes, start, room, laid);
+        let end = self.last().and_then(|(stencil, _)| stencil.lay(bytes, start, room, laid, |_, _| {}));
         if end.is_some() || laid.cut.is_some() { end } else { self.lay_others(bytes, start, room, laid) }
     }
 
-    /// The same of the outline that fitted last alone.
+    /// The outline that fitted last, and what belongs to it.
     #[inline]
-    pub(in super::super) fn lay_last(&self, bytes: &[u8], start: usize, room: usize, laid: &mut Laid) -> Option<usize> {
-        self.outlines.get(self.last)?.0.lay(bytes, start, room, laid)
+    pub(in super::super) fn last(&self) -> Option<&(Stencil, T)> {
+        self.outlines.get(self.last)
     }
 
+    /// The same of all but the outline that fitted last.
     #[inline(never)]
-    fn lay_others(&mut self, bytes: &[u8], start: usize, room: usize, laid: &mut Laid) -> Option<usize> {
+    pub(in super::super) fn lay_others(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        room: usize,
+        laid: &mut Laid,
+    ) -> Option<usize> {
         laid.cut = None;
         for (at, (stencil, _)) in self.outlines.iter().enumerate().filter(|(at, _)| *at != self.last) {
-            let end = stencil.lay(bytes, start, room, laid);
+            let end = stencil.lay(bytes, start, room, laid, |_, _| {});
             if end.is_some() || laid.cut.is_some() {
                 self.last = at;
                 return end;
@@ -61,12 +68,6 @@ impl<T> Known<T> {
     ) -> Option<usize> {
         let (stencil, _) = self.outlines.get(self.last)?;
         stencil.resume(bytes, before, room, laid)
-    }
-
-    /// What belongs to the outline that fitted last.
-    #[inline]
-    pub(in super::super) fn fitting(&self) -> Option<&T> {
-        self.outlines.get(self.last).map(|(_, with)| with)
     }
 
     /// Whether the object that has just been missed is one to learn from.

@@ -7,8 +7,12 @@ fn outline(text: &str) -> Stencil {
     Stencil::of(text.as_bytes(), 0, text.len(), &|_| Read::Either).expect("an outline").0
 }
 
+/// Lays it on a text, with and without a window after that.
 fn lay(stencil: &Stencil, text: &str, room: usize) -> Option<usize> {
-    stencil.lay(text.as_bytes(), 0, room, &mut Laid::default())
+    let [end, windowed] = [text.to_owned(), format!("{text:<0$}", text.len() + 2 * WINDOW)]
+        .map(|text| stencil.lay(text.as_bytes(), 0, room, &mut Laid::default(), |_, _| {}));
+    assert_eq!(end, windowed, "{text}");
+    end
 }
 
 #[test]
@@ -48,6 +52,31 @@ fn an_outline_fits_nothing_else() {
 }
 
 #[test]
+fn an_outline_fits_whatever_the_lengths_of_names_and_values() {
+    for len in 0..=2 * WINDOW {
+        let (name, long) = ("n".repeat(len % 50), "x".repeat(len));
+        let stencil = outline(&format!(r#"{{"{name}":1,"b":2,"c":3}}"#));
+        let digits = format!("1{}", "7".repeat(len % 30));
+        let list = format!("[{}{digits}]", format!("\"{}\",", "y".repeat(len % 9)).repeat(len % 12));
+        let text = format!("\"{long}\"");
+        for value in [&text, &digits, &list, "0", "-17", "-1.5e3", "0.5", "true", "false", "null", "[]", "{}"] {
+            let object = format!(r#"{{"{name}":{value},"b":{value},"c":{value}}}"#);
+            assert_eq!(lay(&stencil, &object, 9), Some(object.len()), "{object}");
+            let wrong = object.replacen(r#","b""#, r#" "b""#, 1);
+            assert_eq!(lay(&stencil, &wrong, 9), None, "{wrong}");
+        }
+        for value in [format!("\"{long}\\n\""), format!("\"{long}\\\\\""), format!("\"{long}\\\"\"")] {
+            let object = format!(r#"{{"{name}":{value},"b":{value},"c":{value}}}"#);
+            assert_eq!(lay(&stencil, &object, 9), Some(object.len()), "{object}");
+        }
+        for value in [format!("\"{long}"), format!("\"{long}\n\""), format!("\"{long}\\x\""), format!("0{digits}")] {
+            let object = format!(r#"{{"{name}":{value},"b":{value},"c":{value}}}"#);
+            assert_eq!(lay(&stencil, &object, 9), None, "{object}");
+        }
+    }
+}
+
+#[test]
 fn an_outline_nests_no_deeper_than_there_is_room() {
     let stencil = outline(r#"{"a":{"b":1},"c":2}"#);
     let text = r#"{"a":{"b":1},"c":[[3]]}"#;
@@ -74,7 +103,7 @@ fn what_was_looked_into_is_part_of_the_outline() {
 /// Lays an outline on a text that comes in these parts: where it ends, and the ends of its values.
 fn lay_parts(stencil: &Stencil, parts: &[&str]) -> Option<(usize, Vec<usize>)> {
     let mut laid = Laid::default();
-    let mut end = stencil.lay(parts[0].as_bytes(), 0, 9, &mut laid);
+    let mut end = stencil.lay(parts[0].as_bytes(), 0, 9, &mut laid, |_, _| {});
     let mut before = parts[0].len();
     for part in &parts[1..] {
         if end.is_some() || laid.cut.is_none() {
@@ -83,7 +112,7 @@ fn lay_parts(stencil: &Stencil, parts: &[&str]) -> Option<(usize, Vec<usize>)> {
         end = stencil.resume(part.as_bytes(), before, 9, &mut laid).map(|end| before + end);
         before += part.len();
     }
-    Some((end?, laid.ends.0[..stencil.gaps.len() + 2].to_vec()))
+    Some((end?, (0..=stencil.gaps.len() + 1).map(|entry| laid.ends.0[entry]).collect()))
 }
 
 #[test]

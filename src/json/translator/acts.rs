@@ -6,7 +6,7 @@ use super::super::apply::{apply, counted, edited};
 use super::super::convert::Unit;
 use super::super::edit::Literal;
 use super::super::output::Piece;
-use super::super::page::{BLOCK, Page, Text};
+use super::super::page::{BLOCK, Page, Room, Text};
 use super::super::program::{Program, Step, StepId};
 use super::super::stencil::{Ends, Gaps};
 use super::super::tally::Tally;
@@ -17,15 +17,15 @@ use super::super::tree::Arena;
 pub(super) struct Recipe {
     pub(super) acts: Vec<Act>,
     /// How far everything has left afterwards, if further than to the object's start.
-    pub(super) copied: Option<Spot>,
+    copied: Option<Spot>,
     /// The object's end.
     end: Spot,
     /// Bytes that the acts write beside the object's own, about.
-    pub(super) written: usize,
+    written: usize,
 }
 
 /// A position in an object of some outline: from the end of the value in a gap, or from the start.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spot {
     end: u8,
     offset: u32,
@@ -36,17 +36,19 @@ pub(super) struct Spot {
 pub(super) struct Act {
     pub(super) leaves: Leaves,
     pub(super) then: Text,
+    /// From which entry among the ends on it can be done.
+    after: u8,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Leaves {
-    Nothing,
-    /// Everything up to here.
-    Upto(Spot),
+    /// What is between these.
     Span(Spot, Spot),
     Literal(Literal),
-    /// What a step that holds makes of a value; a time, if that is all it makes, of a number of these.
-    Edited(StepId, Spot, Spot, Option<Unit>),
+    /// What a step that holds makes of a value.
+    Edited(StepId, Spot, Spot),
+    /// The time that a number of these is; what the step makes of the value, if it is none.
+    Time(Unit, StepId, Spot, Spot),
     /// Nothing: something of this number is lost, beside what edits of values lose.
     Lost(u32),
 }
@@ -75,6 +77,46 @@ pub(super) struct Actor<'a> {
     pub(super) tally: &'a mut Tally,
 }
 
+/// What is plain to do of a recipe, done while its outline is laid: the processor has time for it while it waits for where
+/// a value ends.
+#[derive(Debug)]
+pub(super) struct Pen<'a> {
+    bytes: &'a [u8],
+    room: Room<'a>,
+    /// What is still to be done with the object at hand.
+    acts: &'a [Act],
+    /// How much room there was before it, in bytes, and before the first object.
+    before: usize,
+    whole: usize,
+}
+
+/// How much of a recipe is done, in the room after a page's text.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Begun {
+    /// How many acts are done.
+    acts: usize,
+    written: usize,
+}
+
+/// Has a text follow the last act, in as many acts as that takes.
+fn add_text(acts: &mut Vec<Act>, mut text: &[u8]) {
+    while let Some(act) = acts.last_mut() {
+        (act.then, text) = Text::split(text);
+        if text.is_empty() {
+            break;
+        }
+        acts.push(Act::new(Leaves::Span(Spot::COPIED, Spot::COPIED)));
+    }
+}
+
+/// The unit of the numbers that a step makes times of, if that is all that it does.
+fn unit_of(step: &Step) -> Option<Unit> {
+    match step {
+        Step::Hold(entries) => counted(entries),
+        _ => None,
+    }
+}
+
 impl Recipe {
     /// From what was done with an object.
     pub(super) fn of(program: &Program, pieces: &[Piece], bytes: &[u8], gaps: &Gaps, seen: Seen) -> Option<Self> {
@@ -85,135 +127,203 @@ impl Recipe {
             let is_inside = from >= start && from != before;
             is_inside && spot(from).zip(spot(to)).is_some_and(|(from, to)| from.end == to.end)
         };
+        // What stands before the object leaves first, or it would be lost.
+        let first = || (before == start).then(|| Some(Act::new(Leaves::Span(Spot::COPIED, spot(start)?))))?;
         let mut acts: Vec<Act> = Vec::new();
-        let mut flushed = before;
         let mut written = 2 * BLOCK;
         for piece in &joined(pieces, bytes, is_outline) {
             let leaves = match piece {
-                Piece::Copied { from, to } if *from == flushed && *from <= start => {
-                    flushed = *to;
-                    Leaves::Upto(spot(*to)?)
-                }
+                Piece::Copied { from, to } if *from == before => Leaves::Span(Spot::COPIED, spot(*to)?),
                 Piece::Copied { from, to } => Leaves::Span(spot(*from)?, spot(*to)?),
                 Piece::Written(text) => {
                     written += text.len();
-                    let then = Text::new(text);
-                    // Texts that follow each other are one.
-                    match acts.last_mut() {
-                        Some(act) => act.then = then,
-                        None => acts.push(Act { leaves: Leaves::Nothing, then }),
+                    if acts.is_empty() {
+                        acts.push(first()?);
                     }
+                    add_text(&mut acts, text);
                     continue;
                 }
                 Piece::Rendered(literal) => Leaves::Literal(literal.clone()),
                 Piece::Edited { step, from, to } => {
-                    let unit = match program.step(*step) {
-                        Step::Hold(entries) => counted(entries),
-                        _ => None,
-                    };
-                    Leaves::Edited(*step, spot(*from)?, spot(*to)?, unit)
+                    let (from, to) = (spot(*from)?, spot(*to)?);
+                    match unit_of(program.step(*step)) {
+                        Some(unit) => Leaves::Time(unit, *step, from, to),
+                        None => Leaves::Edited(*step, from, to),
+                    }
                 }
                 Piece::Whole(_) | Piece::Inside(_) | Piece::Lost(_) => continue,
             };
-            acts.push(Act { leaves, then: Text::default() });
+            acts.push(Act::new(leaves));
         }
-        // What stands before the object leaves first, or it would be lost.
-        match acts.first_mut() {
-            None | Some(Act { leaves: Leaves::Upto(_), .. }) => {}
-            Some(_) if before != start => return None,
-            Some(Act { leaves: leaves @ Leaves::Nothing, .. }) => *leaves = Leaves::Upto(spot(start)?),
-            Some(_) => acts.insert(0, Act { leaves: Leaves::Upto(spot(start)?), then: Text::default() }),
+        if acts.first().is_some_and(|act| !matches!(act.leaves, Leaves::Span(Spot::COPIED, _))) {
+            acts.insert(0, first()?);
         }
         acts.extend(pieces.iter().filter_map(|piece| match piece {
-            Piece::Lost(number) => Some(Act { leaves: Leaves::Lost(*number), then: Text::default() }),
+            Piece::Lost(number) => Some(Act::new(Leaves::Lost(*number))),
             _ => None,
         }));
-        let copied = if before == after { None } else { Some(spot(after)?) };
+        let mut after_all = 0;
+        for act in &mut acts {
+            after_all = after_all.max(act.leaves.last_entry());
+            act.after = after_all;
+        }
+        let copied = if acts.is_empty() && before == after { None } else { Some(spot(after)?) };
         Some(Self { acts, copied, end: spot(end)?, written })
     }
 
     /// From where everything has left to the object's end, in bytes.
     #[inline]
-    pub(super) fn span(&self, scene: Scene<'_>, copied: usize) -> usize {
-        self.end.at(scene.ends).saturating_sub(copied)
+    pub(super) fn span(&self, ends: &Ends) -> usize {
+        self.end.at(ends).saturating_sub(Spot::COPIED.at(ends))
     }
 
-    /// Does it with an object that is short, as far as which everything has left from `copied` on, with room in the page;
-    /// how far everything has left then. `None` if an edit failed, and nothing was done.
+    /// How far everything has left when all is done.
     #[inline]
-    pub(super) fn carry_out(
-        &self,
-        scene: Scene<'_>,
-        copied: usize,
-        mut actor: Actor<'_>,
-        page: &mut Page,
-    ) -> Option<usize> {
-        let (before, tally, uuids) = (page.len(), actor.tally.begin(), actor.values.uuids.taken());
-        let done = self.act(scene, copied, &mut actor, page);
-        if done.is_none() {
-            page.truncate(before);
-            actor.values.uuids.put_back(uuids);
-            actor.tally.take_back(tally);
-            return None;
+    pub(super) fn copied(&self, ends: &Ends) -> usize {
+        self.copied.unwrap_or(Spot::COPIED).at(ends)
+    }
+
+    /// Does what is not done yet with an object that is short. `None` if an edit failed, and nothing was done.
+    #[inline]
+    pub(super) fn finish(&self, scene: Scene<'_>, begun: Begun, actor: Actor<'_>, page: &mut Page) -> Option<()> {
+        page.advance(begun.written);
+        if begun.acts == self.acts.len() { Some(()) } else { self.carry_out(scene, begun, actor, page) }
+    }
+
+    #[inline(never)]
+    fn carry_out(&self, scene: Scene<'_>, mut begun: Begun, mut actor: Actor<'_>, page: &mut Page) -> Option<()> {
+        let (start, tally, uuids) = (page.len() - begun.written, actor.tally.begin(), actor.values.uuids.taken());
+        while let Some(act) = self.acts.get(begun.acts) {
+            if act.carry_out(scene, &mut actor, page).is_none() {
+                page.truncate(start);
+                actor.values.uuids.put_back(uuids);
+                actor.tally.take_back(tally);
+                return None;
+            }
+            let mut pen = Pen::new(scene.bytes, page.room(self.span(scene.ends) + self.written));
+            pen.begin(self.acts.get(begun.acts + 1..).unwrap_or_default());
+            pen.go_on(u8::MAX, scene.ends);
+            begun = pen.begun(self);
+            page.advance(begun.written);
         }
         actor.tally.keep(tally);
-        done
-    }
-
-    #[inline]
-    fn act(
-        &self,
-        Scene { program, bytes, ends }: Scene<'_>,
-        mut copied: usize,
-        actor: &mut Actor<'_>,
-        page: &mut Page,
-    ) -> Option<usize> {
-        let mut end = page.len();
-        for Act { leaves, then } in &self.acts {
-            match leaves {
-                Leaves::Nothing => {}
-                Leaves::Lost(number) => actor.tally.count(*number),
-                Leaves::Upto(to) => {
-                    let to = to.at(ends);
-                    end = page.append(end, bytes, copied, to);
-                    copied = to;
-                }
-                Leaves::Span(from, to) => end = page.append(end, bytes, from.at(ends), to.at(ends)),
-                Leaves::Literal(literal) => {
-                    page.end_at(end);
-                    page.with_short(|out| literal.render(actor.values, out));
-                    end = page.len();
-                }
-                Leaves::Edited(step, from, to, unit) => {
-                    let text = bytes.get(from.at(ends)..to.at(ends))?;
-                    end = match unit.and_then(|unit| page.append_time(end, unit, text)) {
-                        Some(end) => end,
-                        None => edit(program.step(*step), text, actor, page, end)?,
-                    };
-                }
-            }
-            end = page.append_text(end, then);
-        }
-        page.end_at(end);
-        Some(self.copied.map_or(copied, |copied| copied.at(ends)))
+        Some(())
     }
 }
 
-/// Appends what a step that holds makes of a value to a page whose text ends at `end`; where it ends then. `None` if there
-/// is nothing that it makes.
-#[inline(never)]
-fn edit(step: &Step, text: &[u8], actor: &mut Actor<'_>, page: &mut Page, end: usize) -> Option<usize> {
+impl Act {
+    fn new(leaves: Leaves) -> Self {
+        Self { leaves, then: Text::default(), after: 0 }
+    }
+
+    /// Does it, whatever it is. `None` if that is an edit, and fails.
+    fn carry_out(
+        &self,
+        Scene { program, bytes, ends }: Scene<'_>,
+        actor: &mut Actor<'_>,
+        page: &mut Page,
+    ) -> Option<()> {
+        match &self.leaves {
+            Leaves::Lost(number) => actor.tally.count(*number),
+            Leaves::Span(from, to) => page.extend(bytes.get(from.at(ends)..to.at(ends))?),
+            Leaves::Literal(literal) => page.with_short(|out| literal.render(actor.values, out)),
+            Leaves::Edited(step, from, to) | Leaves::Time(_, step, from, to) => {
+                edit(program.step(*step), bytes.get(from.at(ends)..to.at(ends))?, actor, page)?;
+            }
+        }
+        page.extend(self.then.get());
+        Some(())
+    }
+}
+
+impl Leaves {
+    /// The last entry among the ends that it takes.
+    fn last_entry(&self) -> u8 {
+        match self {
+            Self::Span(Spot::COPIED, to) => to.end,
+            Self::Span(from, to) | Self::Edited(_, from, to) | Self::Time(_, _, from, to) => from.end.max(to.end),
+            Self::Literal(_) | Self::Lost(_) => 0,
+        }
+    }
+}
+
+impl<'a> Pen<'a> {
+    pub(super) fn new(bytes: &'a [u8], room: Room<'a>) -> Self {
+        Self { bytes, acts: &[], before: room.len(), whole: room.len(), room }
+    }
+
+    /// Begins with an object, with which all this is to be done.
+    #[inline]
+    pub(super) fn begin(&mut self, acts: &'a [Act]) {
+        self.acts = acts;
+    }
+
+    /// Whether there is room for another object.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.room.len() >= Room::LEAST
+    }
+
+    /// How much is done with the object at hand.
+    pub(super) fn begun(&self, recipe: &Recipe) -> Begun {
+        Begun { acts: recipe.acts.len() - self.acts.len(), written: self.before - self.room.len() }
+    }
+
+    /// Ends with an object.
+    #[inline]
+    pub(super) fn keep(&mut self) {
+        self.before = self.room.len();
+    }
+
+    /// How much was written of objects that it has ended with.
+    pub(super) fn kept(&self) -> usize {
+        self.whole - self.before
+    }
+
+    /// Does what can be done when the ends up to this entry are known.
+    #[inline]
+    pub(super) fn go_on(&mut self, entry: u8, ends: &Ends) {
+        while let Some((act, rest)) = self.acts.split_first()
+            && act.after <= entry
+            && self.act(act, ends).is_some()
+        {
+            self.acts = rest;
+        }
+    }
+
+    /// Whether all is done.
+    #[inline]
+    pub(super) fn is_done(&self) -> bool {
+        self.acts.is_empty()
+    }
+
+    #[inline]
+    fn act(&mut self, Act { leaves, then, .. }: &Act, ends: &Ends) -> Option<()> {
+        match leaves {
+            Leaves::Span(from, to) => self.room.append(self.bytes, from.at(ends), to.at(ends), then),
+            Leaves::Time(unit, _, from, to) => {
+                self.room.append_time(*unit, self.bytes.get(from.at(ends)..to.at(ends))?, then)
+            }
+            Leaves::Literal(_) | Leaves::Edited(..) | Leaves::Lost(_) => None,
+        }
+    }
+}
+
+/// Appends what a step that holds makes of a value; `None` if there is nothing that it makes.
+fn edit(step: &Step, text: &[u8], actor: &mut Actor<'_>, page: &mut Page) -> Option<()> {
     let Step::Hold(entries) = step else { return None };
-    page.end_at(end);
     if let Some(made) = edited(entries, text, actor.tally) {
         page.extend(&made);
-    } else if page.with_short(|out| apply(entries, text, actor.values, actor.arena, actor.tally, out)) != Ok(true) {
-        return None;
+        return Some(());
     }
-    Some(page.len())
+    let done = page.with_short(|out| apply(entries, text, actor.values, actor.arena, actor.tally, out));
+    (done == Ok(true)).then_some(())
 }
 
 impl Spot {
+    /// How far everything has left before the object.
+    const COPIED: Self = Self { end: Ends::OTHER, offset: 0 };
+
     fn of(pos: usize, start: usize, end: usize, gaps: &Gaps) -> Option<Self> {
         let before = gaps.partition_point(|gap| gap.end <= pos);
         let base = before.checked_sub(1).and_then(|at| gaps.get(at)).map_or(start, |gap| gap.end);
@@ -224,7 +334,7 @@ impl Spot {
 
     #[inline]
     pub(super) fn at(self, ends: &Ends) -> usize {
-        ends.0[usize::from(self.end) % ends.0.len()] + self.offset as usize
+        ends.at(self.end) + self.offset as usize
     }
 }
 

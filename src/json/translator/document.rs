@@ -6,8 +6,8 @@ use bytes::{Buf as _, Bytes};
 
 use super::super::error::{Code, Error};
 use super::super::loss::Losses;
-use super::super::output::grown;
 use super::super::page::Page;
+use super::super::page::grown;
 use super::super::program::Program;
 use super::super::scanner::{Expected, Syntax};
 use super::super::tally::Tally;
@@ -53,10 +53,12 @@ impl Translator {
         let mut kit = program.kits.take();
         let mut page = Page::default();
         page.reserve(grown(document.len()));
+        let mut room: whole::Padded = [0; size_of::<whole::Padded>()];
         let mut whole = Whole {
             program,
             values,
-            bytes: document,
+            bytes: whole::pad(document, &mut room),
+            len: document.len(),
             replay: &mut kit.replay,
             skipper: &mut kit.skipper,
             arena: &mut Arena::default(),

@@ -2,16 +2,17 @@
 //!
 //! What the machine does with an object depends on its names, and on its values only where a step enters or holds
 //! them. So the machine is watched while it works on an object: what left, and from where. If the next object has the
-//! same [outline](Stencil), the same is done without a step for each token. An edit of a held value runs as ever; if
-//! it fails, what was done is taken back and the machine has to say what is wrong.
+//! same [outline](Stencil), the same is done without a step for each token, most of it while the outline is laid. An edit
+//! of a held value runs as ever; if it fails, what was done is taken back and the machine has to say what is wrong.
 
 use bytes::Bytes;
 
 use super::super::elements::next_element;
-use super::super::output::Piece;
+use super::super::output::{PIECE, Piece, SLICE_FROM};
+use super::super::page::Room;
 use super::super::program::{Program, Step, StepId};
 use super::super::stencil::{Ends, Known, Laid, MOST_CUT, Read, Stencil};
-use super::acts::{Act, Actor, Leaves, Recipe, Scene, Seen};
+use super::acts::{Act, Actor, Begun, Leaves, Pen, Recipe, Scene, Seen};
 use super::{At, Buf, Failing, Flow, FrameKind, Machine};
 
 /// What has been seen of objects in each place, and the object that is watched.
@@ -24,6 +25,19 @@ pub(super) struct Replay {
     cut: usize,
     /// Whether no outline is laid any more.
     is_off: bool,
+}
+
+/// Why no further objects were passed.
+#[derive(Debug)]
+enum Stop {
+    /// There is no more room.
+    Full,
+    /// There are none.
+    Last,
+    /// The next ends here, and not all is done with it.
+    Object(usize, Begun),
+    /// The next fits no outline, or is cut.
+    Unknown,
 }
 
 /// An object that is being watched.
@@ -49,22 +63,27 @@ impl Replay {
         }
     }
 
-    /// Lays the outline that fitted last in a place on the object at `pos`: where the object ends, where its values do,
-    /// and what is to be done with it.
+    /// Lays the outline that fitted last in a place on the object at `pos`, where everything has left up to `copied`, and
+    /// does what is plain to do with it: where the object ends, where its values do, and the recipe that has been begun.
     pub(super) fn lay(
         &mut self,
         step: StepId,
         bytes: &[u8],
-        pos: usize,
+        (pos, copied): (usize, usize),
         room: usize,
-    ) -> Option<(usize, &Ends, &Recipe)> {
+        space: Room<'_>,
+    ) -> Option<(usize, &Ends, &Recipe, Begun)> {
         let (_, known) = self.places.iter().find(|(at, _)| *at == step)?;
         let laid = self.laid.get_or_insert_default();
-        let Some(end) = known.lay_last(bytes, pos, room, laid) else {
+        let (stencil, recipe) = known.last()?;
+        laid.ends.set(Ends::OTHER, copied);
+        let mut pen = Pen::new(bytes, space);
+        pen.begin(&recipe.acts);
+        let Some(end) = stencil.lay(bytes, pos, room, laid, |entry, ends| pen.go_on(entry, ends)) else {
             laid.forget();
             return None;
         };
-        Some((end, &laid.ends, known.fitting()?))
+        Some((end, &laid.ends, recipe, pen.begun(recipe)))
     }
 
     fn place(&mut self, step: StepId) -> usize {
@@ -115,20 +134,28 @@ impl Machine {
         place: usize,
         laid: &mut Laid,
     ) -> Option<Flow> {
-        let room = self.room();
         let is_element = !self.frames.is_empty();
         let mut passed = 0;
-        let mut is_last = false;
-        while !is_last
-            && let Some(end) = known.lay(buf.bytes, self.pos, room, laid)
-            && end - self.pos <= self.limits.buffer
-            && known.fitting().is_some_and(|recipe| self.follow(program, recipe, buf, &laid.ends))
-        {
+        let is_last = loop {
+            let (plain, stop) = self.replay_plain(known, buf.bytes, laid);
+            passed += plain;
+            let (end, begun) = match stop {
+                Stop::Full => continue,
+                Stop::Last => break true,
+                Stop::Object(end, begun) => (end, begun),
+                Stop::Unknown => break false,
+            };
+            let fits = end - self.pos <= self.limits.buffer;
+            if !fits || !known.last().is_some_and(|(_, recipe)| self.follow(program, recipe, buf, &laid.ends, begun)) {
+                break false;
+            }
             passed += 1;
-            let next = if is_element { next_element(buf.bytes, end) } else { None };
-            is_last = next.is_none();
+            let next = next_element(buf.bytes, end).filter(|_| is_element);
             self.pos = next.unwrap_or(end);
-        }
+            if next.is_none() {
+                break true;
+            }
+        };
         if let Some(frame) = self.frames.last_mut() {
             frame.index += passed - u64::from(is_last);
         }
@@ -149,6 +176,60 @@ impl Machine {
             return None;
         }
         Some(Flow::On)
+    }
+
+    /// Passes objects, from the one at hand on, as long as they are short, have the outline that fitted last and what is to
+    /// be done with them is plain; how many.
+    ///
+    /// All the time goes into this loop, which is why it is a function of its own and keeps what it can in registers.
+    #[inline(never)]
+    fn replay_plain(&mut self, known: &mut Known<Recipe>, bytes: &[u8], laid: &mut Laid) -> (u64, Stop) {
+        let (room, is_element) = (self.room(), !self.frames.is_empty());
+        let (mut pos, mut passed) = (self.pos, 0);
+        laid.ends.set(Ends::OTHER, self.copied);
+        let Some(page) = self.out.short_page(0) else {
+            let end = known.lay(bytes, pos, room, laid);
+            return (0, end.map_or(Stop::Unknown, |end| Stop::Object(end, Begun::default())));
+        };
+        let mut stop = Stop::Unknown;
+        if let Some((stencil, recipe)) = known.last() {
+            let mut pen = Pen::new(bytes, page.room(bytes.len() - pos));
+            stop = loop {
+                if !pen.has_room() {
+                    break Stop::Full;
+                }
+                pen.begin(&recipe.acts);
+                let Some(end) = stencil.lay(bytes, pos, room, laid, |entry, ends| pen.go_on(entry, ends)) else {
+                    break Stop::Unknown;
+                };
+                if !pen.is_done() || end - pos > self.limits.buffer || recipe.span(&laid.ends) >= SLICE_FROM {
+                    break Stop::Object(end, pen.begun(recipe));
+                }
+                pen.keep();
+                laid.ends.set(Ends::OTHER, recipe.copied(&laid.ends));
+                passed += 1;
+                let Some(next) = next_element(bytes, end).filter(|_| is_element) else {
+                    pos = end;
+                    break Stop::Last;
+                };
+                pos = next;
+            };
+            let kept = pen.kept();
+            page.advance(kept);
+            // Of a page that leaves, nothing stays that has not been ended with.
+            if let Stop::Object(_, begun) = &mut stop
+                && page.len() >= PIECE
+            {
+                *begun = Begun::default();
+            }
+            self.copied = laid.ends.at(Ends::OTHER);
+            self.pos = pos;
+        }
+        if matches!(stop, Stop::Unknown) && laid.cut.is_none() {
+            let end = known.lay_others(bytes, pos, room, laid);
+            stop = end.map_or(Stop::Unknown, |end| Stop::Object(end, Begun::default()));
+        }
+        (passed, stop)
     }
 
     /// Whether so many bytes of an object that was cut are kept, instead of being read by the grammar.
@@ -174,9 +255,10 @@ impl Machine {
             };
             kept.extend_from_slice(&rest[..end]);
             let buf = Buf { bytes: kept, chunk: None };
-            let recipe = known.fitting().filter(|_| kept.len() <= machine.limits.buffer);
+            let recipe = known.last().map(|(_, recipe)| recipe).filter(|_| kept.len() <= machine.limits.buffer);
             machine.uncut();
-            if recipe.is_some_and(|recipe| machine.follow(program, recipe, buf, &laid.ends)) {
+            laid.ends.set(Ends::OTHER, machine.copied);
+            if recipe.is_some_and(|recipe| machine.follow(program, recipe, buf, &laid.ends, Begun::default())) {
                 machine.pos = kept.len();
                 machine.at = if machine.frames.is_empty() { At::End } else { At::AfterValue };
             }
@@ -204,30 +286,32 @@ impl Machine {
         Ok(())
     }
 
-    /// Does what the outline that fitted says; `false` if an edit failed, and nothing has been done.
-    #[inline]
-    fn follow(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends) -> bool {
+    /// Does what the outline that fitted says and is not done yet; `false` if an edit failed, and nothing has been done.
+    #[inline(never)]
+    fn follow(&mut self, program: &Program, recipe: &Recipe, buf: Buf<'_>, ends: &Ends, begun: Begun) -> bool {
         let scene = Scene { program, bytes: buf.bytes, ends };
-        let span = recipe.span(scene, self.copied);
-        let Some(page) = self.out.short_page(span) else {
-            return self.follow_long(recipe, scene, buf.chunk);
+        let span = recipe.span(ends);
+        let done = match self.out.short_page(span) {
+            Some(page) => {
+                let actor = Actor { values: &self.values, arena: &mut self.arena, tally: &mut self.tally };
+                recipe.finish(scene, begun, actor, page).is_some()
+            }
+            None => self.follow_long(recipe, scene, buf.chunk),
         };
-        page.make_room(span + recipe.written);
-        let actor = Actor { values: &self.values, arena: &mut self.arena, tally: &mut self.tally };
-        let copied = recipe.carry_out(scene, self.copied, actor, page);
-        self.copied = copied.unwrap_or(self.copied);
-        copied.is_some()
+        if done {
+            self.copied = recipe.copied(ends);
+        }
+        done
     }
 
     fn follow_long(&mut self, recipe: &Recipe, scene: Scene<'_>, chunk: Option<&Bytes>) -> bool {
-        let (copied, tally, uuids) = (self.copied, self.tally.begin(), self.values.uuids.taken());
+        let (tally, uuids) = (self.tally.begin(), self.values.uuids.taken());
         let mark = self.out.begin_attempt();
         let done = self.act(recipe, scene, chunk);
         if done {
             self.tally.keep(tally);
         } else {
             self.out.take_back(mark);
-            self.copied = copied;
             self.tally.take_back(tally);
             self.values.uuids.put_back(uuids);
         }
@@ -236,14 +320,12 @@ impl Machine {
     }
 
     fn act(&mut self, recipe: &Recipe, Scene { program, bytes, ends }: Scene<'_>, chunk: Option<&Bytes>) -> bool {
-        for Act { leaves, then } in &recipe.acts {
+        for Act { leaves, then, .. } in &recipe.acts {
             match leaves {
-                Leaves::Nothing => {}
                 Leaves::Lost(number) => self.lose(*number),
-                Leaves::Upto(to) => self.flush(Buf { bytes, chunk }, to.at(ends)),
                 Leaves::Span(from, to) => self.out.copy(bytes, from.at(ends), to.at(ends), chunk),
                 Leaves::Literal(literal) => self.out.render(literal, &self.values),
-                Leaves::Edited(step, from, to, _) => {
+                Leaves::Edited(step, from, to) | Leaves::Time(_, step, from, to) => {
                     let Step::Hold(entries) = program.step(*step) else { return false };
                     if self.edit(entries, &bytes[from.at(ends)..to.at(ends)]) != Ok(true) {
                         return false;
@@ -253,9 +335,6 @@ impl Machine {
             if !then.get().is_empty() {
                 self.out.write(then.get());
             }
-        }
-        if let Some(copied) = recipe.copied {
-            self.copied = copied.at(ends);
         }
         true
     }

@@ -6,6 +6,7 @@
 use super::super::page::Page;
 use super::super::program::{Program, Step, StepId};
 use super::super::scanner::{Skip, Skipper, skip_space};
+use super::super::stencil::WINDOW;
 use super::super::tally::Tally;
 use super::super::tree::Arena;
 use super::super::{Limits, Values};
@@ -16,11 +17,32 @@ use super::{At, Machine};
 /// Up to this many bytes a list is tried: that much is done in vain if its last element is unlike the others.
 pub(super) const LIST: usize = 4096;
 
+/// Up to this many bytes a document is copied to where an outline has a whole window for its end, too.
+const SHORT: usize = 384;
+
+/// Room for a short document and a window of zeros after it, which are in no JSON.
+pub(super) type Padded = [u8; SHORT + WINDOW];
+
+/// A document, with what is after it in the room if it is short.
+#[inline]
+pub(super) fn pad<'a>(document: &'a [u8], room: &'a mut Padded) -> &'a [u8] {
+    match room.get_mut(..document.len()) {
+        Some(start) if document.len() <= SHORT => {
+            start.copy_from_slice(document);
+            &room[..document.len() + WINDOW]
+        }
+        _ => document,
+    }
+}
+
 /// A document, as far as it has been done.
 pub(super) struct Whole<'a> {
     pub(super) program: &'a Program,
     pub(super) values: &'a Values,
+    /// The document, perhaps [padded](pad).
     pub(super) bytes: &'a [u8],
+    /// How long it is, in bytes.
+    pub(super) len: usize,
     pub(super) replay: &'a mut Replay,
     pub(super) skipper: &'a mut Skipper,
     pub(super) arena: &'a mut Arena,
@@ -43,12 +65,12 @@ impl Whole<'_> {
     }
 
     fn document(&mut self, limits: Limits) -> Option<()> {
-        if self.bytes.len() > limits.buffer {
+        if self.len > limits.buffer {
             return None;
         }
         self.value(self.program.root, limits.depth as usize)?;
         self.pos = skip_space(self.bytes, self.pos);
-        (self.pos == self.bytes.len()).then(|| self.flush())
+        (self.pos == self.len).then(|| self.flush())
     }
 
     fn flush(&mut self) {
@@ -71,7 +93,7 @@ impl Whole<'_> {
                 self.page.with(|text| after.render(self.values, text));
                 Some(())
             }
-            (Step::Each { inner }, b'[') if self.bytes.len() <= LIST => self.list(*inner, room),
+            (Step::Each { inner }, b'[') if self.len <= LIST => self.list(*inner, room),
             (Step::Each { .. } | Step::Object(_) | Step::Pick(_), _) => None,
         }
     }
@@ -83,11 +105,12 @@ impl Whole<'_> {
     }
 
     fn object(&mut self, step: StepId, room: usize) -> Option<()> {
-        let (end, ends, recipe) = self.replay.lay(step, self.bytes, self.pos, room)?;
+        let (end, ends, recipe, begun) =
+            self.replay.lay(step, self.bytes, (self.pos, self.copied), room, self.page.room(self.len - self.copied))?;
         let scene = Scene { program: self.program, bytes: self.bytes, ends };
         let actor = Actor { values: self.values, arena: self.arena, tally: &mut self.tally };
-        self.page.make_room(recipe.span(scene, self.copied) + recipe.written);
-        self.copied = recipe.carry_out(scene, self.copied, actor, self.page)?;
+        recipe.finish(scene, begun, actor, self.page)?;
+        self.copied = recipe.copied(ends);
         self.pos = end;
         Some(())
     }
@@ -117,10 +140,12 @@ impl Machine {
         if !seems_whole || self.base > 0 || self.pos > 0 || !matches!(self.at, At::Value) || !self.frames.is_empty() {
             return false;
         }
+        let mut room: Padded = [0; size_of::<Padded>()];
         let mut whole = Whole {
             program,
             values: &self.values,
-            bytes: chunk,
+            bytes: pad(chunk, &mut room),
+            len: chunk.len(),
             replay: &mut self.replay,
             skipper: &mut self.skipper,
             arena: &mut self.arena,
