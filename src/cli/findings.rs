@@ -54,14 +54,13 @@ const EXPECTED: &str = "expected the rules directory, or the directory of one AP
 
 /// Reads the rule files below a directory: of every API in it, or of the one API that it is itself.
 pub(super) fn read_rules(root: &Path) -> Result<Rules, String> {
-    let failed = |e: &dyn std::fmt::Display| format!("cannot read the rules: {e}");
-    let no_directory = |found: String| failed(&format!("{}: {EXPECTED}, found {found}", root.display()));
+    let no_directory = |found: String| format!("cannot read the rules: {}: {EXPECTED}, found {found}", root.display());
     match std::fs::metadata(root) {
         Ok(found) if found.is_dir() => {}
         Ok(_) => return Err(no_directory("a file".to_owned())),
         Err(error) => return Err(no_directory(format!("none: {error}"))),
     }
-    let mut files = RuleStore::Directory(root.to_owned()).read().map_err(|e| failed(&e))?;
+    let mut files = RuleStore::Directory(root.to_owned()).read()?;
     let own = files.iter().find(|source| source.file == "api.yaml").map(api_name);
     let prefix = own.map(|name| format!("{name}/")).unwrap_or_default();
     for source in &mut files {

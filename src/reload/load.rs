@@ -81,7 +81,7 @@ impl Setup {
             }
         };
         let store = self.clone().with(config.clone()).rules;
-        let files = store.read().map_err(|e| format!("cannot read the rules: {e}"))?;
+        let files = store.read()?;
         for text in files.iter().flat_map(|f| [&f.file, &f.text]) {
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());

@@ -23,69 +23,91 @@ const DEPTH: usize = 8;
 const FOLDERS: [&str; 3] = ["changes", "openapi", "tests"];
 
 /// Reads all rule files below a directory, in the order of their paths.
-pub(super) fn read(root: &Path) -> io::Result<Vec<Source>> {
-    let mut reading = Reading { root, files: Vec::new(), bytes: 0 };
-    reading.directory(root, "", 0)?;
-    reading.files.sort_by(|a, b| a.file.cmp(&b.file));
-    Ok(reading.files)
+///
+/// # Errors
+/// One text for each file and directory that cannot be read, which it names, in the order of their paths.
+pub(super) fn read(root: &Path) -> Result<Vec<Source>, Vec<String>> {
+    let mut reading = Reading { root, files: Vec::new(), bytes: 0, errors: Vec::new(), is_over: false };
+    reading.directory(root, "", 0);
+    if reading.errors.is_empty() {
+        reading.files.sort_by(|a, b| a.file.cmp(&b.file));
+        return Ok(reading.files);
+    }
+    reading.errors.sort();
+    Err(reading.errors)
 }
 
 struct Reading<'r> {
     root: &'r Path,
     files: Vec<Source>,
     bytes: u64,
+    errors: Vec<String>,
+    /// Whether there is too much to read on.
+    is_over: bool,
 }
 
 impl Reading<'_> {
-    fn directory(&mut self, directory: &Path, prefix: &str, depth: usize) -> io::Result<()> {
+    fn directory(&mut self, directory: &Path, prefix: &str, depth: usize) {
         if depth > DEPTH {
-            return Err(named(directory, &format!("expected at most {DEPTH} directories inside each other")));
+            let expected = format!("expected at most {DEPTH} directories inside each other");
+            return self.errors.push(named(directory, &expected));
         }
-        for entry in fs::read_dir(directory).map_err(|e| named(directory, &e))? {
-            let path = entry.map_err(|e| named(directory, &e))?.path();
-            let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
-                continue;
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(e) => return self.errors.push(named(directory, &e)),
+        };
+        for entry in entries {
+            if self.is_over {
+                return;
+            }
+            let read = match entry {
+                Ok(entry) => self.entry(&entry.path(), prefix, depth),
+                Err(e) => Err(named(directory, &e)),
             };
-            if is_leftover(name) {
-                continue;
-            }
-            let relative = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-            // Follows links, as the layout of Kubernetes needs.
-            let metadata = match fs::metadata(&path) {
-                Ok(metadata) => metadata,
-                // Other programs' temporary files come and go; a rule that goes is no rule set to publish.
-                Err(e) if e.kind() == io::ErrorKind::NotFound && !is_rule_file(name) => continue,
-                Err(e) => return Err(named(&path, &e)),
-            };
-            if metadata.is_dir() && is_rule_file(name) {
-                return Err(named(&path, &"expected a file, found a directory"));
-            }
-            if metadata.is_file() && FOLDERS.contains(&name) {
-                return Err(named(&path, &"expected a directory, found a file"));
-            }
-            if metadata.is_dir() {
-                self.directory(&path, &relative, depth + 1)?;
-            } else if metadata.is_file() && (is_rule_file(name) || is_contract(&relative)) {
-                self.file(&path, relative, metadata.len())?;
-            }
+            self.errors.extend(read.err());
+        }
+    }
+
+    fn entry(&mut self, path: &Path, prefix: &str, depth: usize) -> Result<(), String> {
+        let Some(name) = path.file_name().and_then(|n| n.to_str()).filter(|name| !is_leftover(name)) else {
+            return Ok(());
+        };
+        let relative = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        // Follows links, as the layout of Kubernetes needs.
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            // Other programs' temporary files come and go; a rule that goes is no rule set to publish.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !is_rule_file(name) => return Ok(()),
+            Err(e) => return Err(named(path, &e)),
+        };
+        if metadata.is_dir() && is_rule_file(name) {
+            return Err(named(path, &"expected a file, found a directory"));
+        }
+        if metadata.is_file() && FOLDERS.contains(&name) {
+            return Err(named(path, &"expected a directory, found a file"));
+        }
+        if metadata.is_dir() {
+            self.directory(path, &relative, depth + 1);
+        } else if metadata.is_file() && (is_rule_file(name) || is_contract(&relative)) {
+            let text = self.file(path, metadata.len())?;
+            self.files.push(Source { file: relative, text });
         }
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, relative: String, bytes: u64) -> io::Result<()> {
-        self.bytes += bytes;
+    fn file(&mut self, path: &Path, bytes: u64) -> Result<String, String> {
         if bytes > FILE_BYTES {
             return Err(named(path, &format!("expected at most {FILE_BYTES} bytes, found {bytes}")));
         }
-        if self.bytes > TOTAL_BYTES || self.files.len() == FILES {
+        self.bytes += bytes;
+        if self.bytes > TOTAL_BYTES || self.files.len() + self.errors.len() >= FILES {
+            self.is_over = true;
             return Err(named(self.root, &format!("expected at most {FILES} files of {TOTAL_BYTES} bytes in all")));
         }
-        let text = fs::read_to_string(path).map_err(|e| match e.kind() {
+        fs::read_to_string(path).map_err(|e| match e.kind() {
             io::ErrorKind::InvalidData => named(path, &"expected text in UTF-8"),
             _ => named(path, &e),
-        })?;
-        self.files.push(Source { file: relative, text });
-        Ok(())
+        })
     }
 }
 
@@ -108,8 +130,8 @@ fn has_extension(name: &str, extension: &str) -> bool {
     Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
 
-fn named(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
-    io::Error::other(format!("{}: {error}", path.display()))
+fn named(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}", path.display())
 }
 
 #[cfg(test)]
@@ -161,11 +183,23 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_text_is_named() {
+    fn every_file_that_cannot_be_read_is_named() {
         let root = tempfile::tempdir().unwrap();
-        fs::write(root.path().join("x.yaml"), [0xff]).unwrap();
-        let error = read(root.path()).unwrap_err().to_string();
-        assert!(error.contains("x.yaml"), "{error}");
+        let place = |name: &str| root.path().join(name);
+        fs::create_dir_all(place("chat/b.yaml")).unwrap();
+        fs::write(place("a.yaml"), [0xff]).unwrap();
+        fs::write(place("chat/changes"), "").unwrap();
+        fs::write(place("chat/c.yaml"), "text").unwrap();
+        let large = fs::File::create(place("d.yaml")).unwrap();
+        large.set_len(TOTAL_BYTES + 1).unwrap();
+        let told = |name: &str, error: &str| format!("{}: {error}", place(name).display());
+        let want = [
+            told("a.yaml", "expected text in UTF-8"),
+            told("chat/b.yaml", "expected a file, found a directory"),
+            told("chat/changes", "expected a directory, found a file"),
+            told("d.yaml", "expected at most 8388608 bytes, found 268435457"),
+        ];
+        assert_eq!(read(root.path()).unwrap_err(), want);
     }
 
     #[test]
@@ -178,8 +212,7 @@ mod tests {
         }
         assert_eq!(names(root.path()).len(), FILES);
         fs::write(changes.join("more.yaml"), "").unwrap();
-        let error = read(root.path()).unwrap_err().to_string();
         let want = format!("{}: expected at most 10000 files of 268435456 bytes in all", root.path().display());
-        assert_eq!(error, want);
+        assert_eq!(read(root.path()).unwrap_err(), [want]);
     }
 }

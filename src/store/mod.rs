@@ -2,7 +2,6 @@
 
 mod directory;
 
-use std::io;
 use std::path::PathBuf;
 
 use crate::diagnostic::Source;
@@ -20,14 +19,26 @@ impl RuleStore {
     /// Reads all rule files, in the order of their names: paths relative to the store, with `/` between segments.
     ///
     /// # Errors
-    /// A file cannot be read, is too large or not UTF-8, or there are too many; the text names it.
-    pub fn read(&self) -> io::Result<Vec<Source>> {
+    /// Files that cannot be read, are too large or not UTF-8, or too many: one line for each, which names it.
+    pub fn read(&self) -> Result<Vec<Source>, String> {
         match self {
-            Self::Directory(path) => directory::read(path),
+            Self::Directory(path) => directory::read(path).map_err(|errors| told(&errors)),
             Self::Fixed(files) => {
                 let source = |&(file, text): &(&str, &str)| Source { file: file.to_owned(), text: text.to_owned() };
                 Ok(files.iter().map(source).collect())
             }
         }
     }
+}
+
+/// More than these nobody reads.
+const MOST_TOLD: usize = 100;
+
+fn told(errors: &[String]) -> String {
+    let mut lines: Vec<String> =
+        errors.iter().take(MOST_TOLD).map(|error| format!("cannot read the rules: {error}")).collect();
+    if let more @ 1.. = errors.len().saturating_sub(MOST_TOLD) {
+        lines.push(format!("cannot read the rules: and {more} more"));
+    }
+    lines.join("\n")
 }

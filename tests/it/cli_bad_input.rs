@@ -48,6 +48,10 @@ fn places_without_rules() {
     }
 }
 
+/// For a directory that is one of rules too.
+const CONFIG: &str = "legato: 1\nlisten: [{address: 127.0.0.1:0}]\nrules: .\n\
+    apis: {chat: {backends: {b: {speaks: '1', endpoints: [http://127.0.0.1:1]}}}}\n";
+
 /// What stands in a copy of the shipped rules, and what is said of it.
 #[test]
 fn rules_that_cannot_be_read() {
@@ -65,6 +69,14 @@ fn rules_that_cannot_be_read() {
         "check|{d}",
         "cannot read the rules: {d}/chat/changes/2/20300101_x.yaml: expected text in UTF-8",
     );
+    put(&directory, "chat/api.yaml", b"\xff");
+    put(&directory, "legato.yaml", CONFIG.as_bytes());
+    let both = "cannot read the rules: {d}/./chat/api.yaml: expected text in UTF-8\n\
+                cannot read the rules: {d}/./chat/changes/2/20300101_x.yaml: expected text in UTF-8\n";
+    for command in ["serve", "serve|--check"] {
+        refuses(&directory, &format!("{command}|--config|{{d}}/legato.yaml"), both);
+    }
+    refuses(&directory, "check|{d}", &both.replace("/./", "/"));
     let directory = copy_of_chat();
     fs::create_dir(directory.path().join("chat/changes/2/20300101_x.yaml")).unwrap();
     refuses(&directory, "check|{d}", "{d}/chat/changes/2/20300101_x.yaml: expected a file, found a directory");
