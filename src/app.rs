@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{self, Admin};
 use crate::backend::tend;
 use crate::config::Listener;
+use crate::diagnostic;
 use crate::http::Plane;
 use crate::http::server::{self, Gate};
 use crate::listen::Certificates;
@@ -90,9 +91,10 @@ impl App {
         let (access_log, log_writer) = access_log::open(&config.access_log)
             .and_then(AccessLog::start)
             .map_err(|e| format!("cannot open the access log: {e}"))?;
-        let tls = config.listen.iter().map(certificates).collect::<Result<Vec<_>, _>>()?;
+        let tls = diagnostic::all(config.listen.iter().map(certificates));
         let exports = Exports::default();
-        let (reloader, reload) = Reloader::start(setup, workers, (access_log.clone(), exports.clone()))?;
+        let started = Reloader::start(setup, workers, (access_log.clone(), exports.clone()));
+        let ((reloader, reload), tls) = diagnostic::both(started, tls)?;
         let reloader = reloader.with_certificates(tls.iter().flatten().cloned().collect());
         let admin = config.admin.as_ref().map(|admin| bind_admin(admin.address, &mut inherited)).transpose()?;
         let wanted: Vec<SocketAddr> = config.listen.iter().map(|listener| listener.address).collect();
@@ -215,7 +217,7 @@ fn certificates(listener: &Listener) -> Result<Option<Arc<Certificates>>, String
     if listener.tls.is_empty() {
         return Ok(None);
     }
-    Certificates::load(&listener.tls).map(Some).map_err(|e| format!("{}: {e}", listener.address))
+    Certificates::load(&listener.tls).map(Some)
 }
 
 fn gate((listener, tls): (&Listener, &Option<Arc<Certificates>>)) -> Result<Arc<Gate>, String> {
@@ -245,14 +247,12 @@ fn bind_admin(address: SocketAddr, inherited: &mut Inherited) -> Result<TcpListe
 /// Whether a proxy could be started with these files, up to binding its addresses.
 ///
 /// # Errors
-/// All that is wrong with the configuration and the rules, and the first of the files of each `tls`, as one text for a
+/// All that is wrong with the configuration, the rules, and the files that the configuration names, as one text for a
 /// person.
 pub fn check(setup: &Setup) -> Result<(), String> {
     let listeners = setup.config.listen.iter().map(|listener| certificates(listener).map(drop));
     let tracing = setup.config.tracing.iter().map(trace::check);
-    let found = [setup.check()].into_iter().chain(listeners).chain(tracing);
-    let errors: Vec<String> = found.filter_map(Result::err).collect();
-    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
+    diagnostic::all([setup.check()].into_iter().chain(tracing).chain(listeners)).map(drop)
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {

@@ -217,6 +217,40 @@ pub fn line_column(text: &str, offset: usize) -> (usize, usize) {
     (line, text[start..offset].chars().count() + 1)
 }
 
+/// Texts for a person about one thing after the other.
+#[must_use]
+pub fn join(texts: impl IntoIterator<Item = String>) -> String {
+    let mut out = String::new();
+    for text in texts {
+        if !out.is_empty() && !out.ends_with('\n') {
+            out.push('\n');
+        }
+        out.push_str(&text);
+    }
+    out
+}
+
+/// The values, or all that is wrong with any of them, as one text for a person.
+///
+/// # Errors
+/// Those of the values.
+pub fn all<T>(values: impl IntoIterator<Item = Result<T, String>>) -> Result<Vec<T>, String> {
+    let mut errors = Vec::new();
+    let values = values.into_iter().filter_map(|value| value.map_err(|error| errors.push(error)).ok()).collect();
+    if errors.is_empty() { Ok(values) } else { Err(join(errors)) }
+}
+
+/// As [`all`], for two values of different types.
+///
+/// # Errors
+/// Those of the values.
+pub fn both<A, B>(a: Result<A, String>, b: Result<B, String>) -> Result<(A, B), String> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (a, b) => Err(join(a.err().into_iter().chain(b.err()))),
+    }
+}
+
 /// One diagnostic as a JSON object on one line: `file`, `line`, `column`, `end_line`, `end_column`, `severity`,
 /// `code`, `message`, and `help` where there is one. Places are `null` where the file is not among the sources.
 /// `path` is what the reader calls the file.

@@ -1,7 +1,6 @@
 //! Certificates and keys, for both sides of the proxy.
 
 use std::fs;
-use std::path::Path;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustls::RootCertStore;
@@ -14,7 +13,8 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_platform_verifier::Verifier;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::config::ClientTls;
+use crate::config::{ClientTls, NamedFile};
+use crate::diagnostic;
 
 /// The cryptography of every TLS connection. It is handed to rustls each time: a default for the process could be set
 /// by anybody.
@@ -38,27 +38,23 @@ impl Client {
     /// Reads the files.
     ///
     /// # Errors
-    /// A text that names the file.
+    /// What is wrong with each of them, for a person.
     pub fn read(settings: &ClientTls) -> Result<Self, String> {
+        let ca = settings.ca.as_ref().map(|file| {
+            let bytes = read(file)?;
+            Ok((trusting(file, &bytes)?, bytes))
+        });
+        let own = settings.identity.as_ref().map(|(certificate, key)| {
+            let bytes = diagnostic::both(read(certificate), read(key))?;
+            let identity = identity((certificate, &bytes.0), (key, &bytes.1))?;
+            Ok((Arc::new(SingleCertAndKey::from(identity)), bytes))
+        });
+        let (ca, own) = diagnostic::both(ca.transpose(), own.transpose())?;
         let mut hash = Xxh3::new();
-        let mut read = |path: &Path| {
-            let bytes = read(path)?;
-            hash.update(&bytes);
-            Ok::<_, String>(bytes)
-        };
-        let verifier = match &settings.ca {
-            Some(path) => Some(trusting(path, &read(path)?)?),
-            None => None,
-        };
-        let identity = match &settings.identity {
-            Some((certificate, key)) => {
-                let (certificates, private) = (read(certificate)?, read(key)?);
-                let identity = identity((certificate, &certificates), (key, &private))?;
-                Some(Arc::new(SingleCertAndKey::from(identity)))
-            }
-            None => None,
-        };
-        Ok(Self { fingerprint: hash.digest(), verifier, identity })
+        let files = ca.iter().map(|(_, bytes)| bytes).chain(own.iter().flat_map(|(_, (a, b))| [a, b]));
+        files.for_each(|bytes| hash.update(bytes));
+        let fingerprint = hash.digest();
+        Ok(Self { fingerprint, verifier: ca.map(|(verifier, _)| verifier), identity: own.map(|(own, _)| own) })
     }
 
     /// Whether the other one's files say the same.
@@ -88,13 +84,14 @@ impl Client {
 }
 
 /// What trusts the certificates of a PEM file, and nobody else.
-fn trusting(path: &Path, bytes: &[u8]) -> Result<Arc<dyn ServerCertVerifier>, String> {
+fn trusting(file: &NamedFile, bytes: &[u8]) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    let path = file.path().display();
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path, bytes)? {
-        roots.add(certificate).map_err(|e| format!("cannot trust a certificate of {}: {e}", path.display()))?;
+    for certificate in certificates(file, bytes)? {
+        roots.add(certificate).map_err(|e| file.error(format!("cannot trust a certificate of {path}: {e}")))?;
     }
     let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-    let verifier = built.map_err(|e| format!("cannot trust the certificates of {}: {e}", path.display()))?;
+    let verifier = built.map_err(|e| file.error(format!("cannot trust the certificates of {path}: {e}")))?;
     Ok(verifier)
 }
 
@@ -112,20 +109,18 @@ fn system() -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
 /// A file's bytes.
 ///
 /// # Errors
-/// A text that names the file.
-pub fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
+/// A text for a person.
+pub fn read(file: &NamedFile) -> Result<Vec<u8>, String> {
+    let path = file.path();
+    fs::read(path).map_err(|e| file.error(format!("cannot read {}: {e}", path.display())))
 }
 
 /// The certificates in a PEM file's bytes, in order; at least one.
-///
-/// # Errors
-/// A text that names the file.
-pub fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(file: &NamedFile, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|e| malformed(path, "certificates", &e))?;
+    let certificates = certificates.map_err(|e| malformed(file, "certificates", &e))?;
     if certificates.is_empty() {
-        return Err(malformed(path, "certificates", &pem::Error::NoItemsFound));
+        return Err(malformed(file, "certificates", &pem::Error::NoItemsFound));
     }
     Ok(certificates)
 }
@@ -133,22 +128,24 @@ pub fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'sta
 /// A certificate with those that lead from it to a root, and its private key, from the bytes of two PEM files.
 ///
 /// # Errors
-/// A text that names the file that is wrong; or both, where the key is another certificate's.
-pub fn identity(certificate: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<CertifiedKey, String> {
-    let chain = certificates(certificate.0, certificate.1)?;
-    let private = PrivateKeyDer::from_pem_slice(key.1).map_err(|e| malformed(key.0, "a private key", &e))?;
+/// What is wrong with each of them, or with both together, for a person.
+pub fn identity(certificate: (&NamedFile, &[u8]), key: (&NamedFile, &[u8])) -> Result<CertifiedKey, String> {
+    let private = PrivateKeyDer::from_pem_slice(key.1).map_err(|e| malformed(key.0, "a private key", &e));
+    let (chain, private) = diagnostic::both(certificates(certificate.0, certificate.1), private)?;
+    let (certificate, key) = (certificate.0, key.0);
+    let paths = (certificate.path().display(), key.path().display());
     CertifiedKey::from_der(chain, private, &provider()).map_err(|e| match e {
         rustls::Error::InconsistentKeys(_) => {
-            format!("the key in {} is not that of the certificate in {}", key.0.display(), certificate.0.display())
+            key.error(format!("the key in {} is not that of the certificate in {}", paths.1, paths.0))
         }
-        e => format!("cannot use {} with {}: {e}", certificate.0.display(), key.0.display()),
+        e => certificate.error(format!("cannot use {} with {}: {e}", paths.0, paths.1)),
     })
 }
 
-fn malformed(path: &Path, what: &str, error: &pem::Error) -> String {
+fn malformed(file: &NamedFile, what: &str, error: &pem::Error) -> String {
     let found = match error {
         pem::Error::NoItemsFound => "none",
         _ => "malformed PEM",
     };
-    format!("expected {what} in PEM in {}, found {found}", path.display())
+    file.error(format!("expected {what} in PEM in {}, found {found}", file.path().display()))
 }

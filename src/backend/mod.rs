@@ -140,7 +140,7 @@ impl Backend {
     /// A backend of an API, without connections; each of this many workers opens its own on demand.
     ///
     /// # Errors
-    /// A file of `tls` that cannot be read or used, as a text that names it.
+    /// Files of `tls` that cannot be read or used, for a person.
     pub fn try_new(
         api: &str,
         config: BackendConfig,
@@ -149,8 +149,7 @@ impl Backend {
     ) -> Result<Self, String> {
         let names = Arc::new(Names { api: api.to_owned(), backend: config.name.clone() });
         let has_tls = config.endpoints.iter().any(|endpoint| endpoint.scheme == Scheme::Https);
-        let tls = has_tls.then(|| Tls::try_new(config.tls.clone(), config.protocol).map(Arc::new)).transpose();
-        let tls = tls.map_err(|e| format!("apis.{api}.backends.{}.tls: {e}", config.name))?;
+        let tls = has_tls.then(|| Tls::try_new(config.tls.clone(), config.protocol).map(Arc::new)).transpose()?;
         let endpoint = |endpoint: &config::Endpoint| {
             let condition = Condition::new(Arc::clone(&names), endpoint.authority.to_string());
             let tls = tls.clone().filter(|_| endpoint.scheme == Scheme::Https);

@@ -87,7 +87,7 @@ async fn read_again(backend: Arc<Backend>) {
         match outcome {
             Ok(true) => log::line(Level::Info, &format!("{}: tls: the files have changed", label(&backend))),
             Err(e) if last_error.as_ref() != Some(&e) => {
-                note(&backend, &format!("tls: {e}; what was read before stays"));
+                note(&backend, &format!("tls: what was read before stays in use:\n{e}"));
                 last_error = Some(e);
             }
             Ok(false) => last_error = None,

@@ -47,7 +47,7 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// A text that names the file.
+    /// What is wrong with them, for a person.
     pub(super) fn try_new(settings: ClientTls, protocol: Protocol) -> Result<Self, String> {
         let current = ArcSwap::from_pointee(Material::read(&settings)?);
         Ok(Self { settings, protocol, current })
@@ -56,7 +56,7 @@ impl Tls {
     /// Reads the files again; whether they have changed. New connections use what they say.
     ///
     /// # Errors
-    /// A text that names the file; what was read before stays.
+    /// What is wrong with them, for a person; what was read before stays.
     pub(super) fn refresh(&self) -> Result<bool, String> {
         let new = Material::read(&self.settings)?;
         let is_changed = !new.client.is_like(&self.current.load().client);

@@ -1,11 +1,11 @@
 //! What `apis` may say.
 
-use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::file::{not_empty_list, not_supported, number, positive, set, size};
+use super::named_file::Files;
 use super::{ApiConfig, ApiLimits, Timeouts, backend, code, endpoint, listen};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Reader};
@@ -13,23 +13,23 @@ use crate::yaml::{Node, Reader};
 /// An API and where its `match` stands, or its name where it has none.
 type Placed = (ApiConfig, Span);
 
-pub(super) fn apis(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Vec<ApiConfig>> {
+pub(super) fn apis(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<Vec<ApiConfig>> {
     let entries = reader.mapping(node, "`apis`")?;
     if entries.is_empty() {
         reader.bad_value(node, "`apis` must have at least one API");
     }
-    let apis: Vec<Option<Placed>> = entries.iter().map(|(key, value)| api(key, value, base_dir, reader)).collect();
+    let apis: Vec<Option<Placed>> = entries.iter().map(|(key, value)| api(key, value, files, reader)).collect();
     let known: Vec<&Placed> = apis.iter().flatten().collect();
     check_matches(&known, reader);
     apis.into_iter().map(|placed| placed.map(|(api, _)| api)).collect()
 }
 
-fn api(key: &Node, node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Placed> {
+fn api(key: &Node, node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<Placed> {
     let name = name(key, "an API", reader);
     let mut fields = reader.fields(node, "an API")?;
     let matched = fields.get("match");
     let (hosts, prefix) = matched.and_then(|node| api_match(node, reader)).unwrap_or_else(|| (Vec::new(), "/".into()));
-    let backends = fields.require(reader, "backends").and_then(|node| backend::backends(node, base_dir, reader));
+    let backends = fields.require(reader, "backends").and_then(|node| backend::backends(node, files, reader));
     let timeouts = fields.get("timeouts").and_then(|node| timeouts(node, reader)).unwrap_or_default();
     let limits = fields.get("limits").and_then(|node| limits(node, reader)).unwrap_or_default();
     let socketio = fields.get("socketio").and_then(|node| super::socketio::socketio(node, reader));

@@ -1,6 +1,5 @@
 //! What `backends` may say.
 
-use std::path::Path;
 use std::time::Duration;
 
 use http::uri::Authority;
@@ -8,6 +7,7 @@ use http::uri::Authority;
 use super::api::name;
 use super::client_tls::{self, ClientTls};
 use super::file::{not_empty, not_empty_list, number, positive, report_not_supported, set};
+use super::named_file::Files;
 use super::{code, endpoint};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Reader};
@@ -133,7 +133,7 @@ impl Default for Retries {
     }
 }
 
-pub(super) fn backends(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Vec<BackendConfig>> {
+pub(super) fn backends(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<Vec<BackendConfig>> {
     let entries = reader.mapping(node, "`backends`")?;
     if entries.is_empty() {
         reader.bad_value(node, "`backends` must have at least one backend");
@@ -141,7 +141,7 @@ pub(super) fn backends(node: &Node, base_dir: &Path, reader: &mut Reader) -> Opt
     if let Some((second, _)) = entries.get(1) {
         report_not_supported(second, "more than one backend", reader);
     }
-    let backends: Vec<_> = entries.iter().map(|(key, value)| backend(key, value, base_dir, reader)).collect();
+    let backends: Vec<_> = entries.iter().map(|(key, value)| backend(key, value, files, reader)).collect();
     backends.into_iter().collect()
 }
 
@@ -150,7 +150,7 @@ const PROTOCOLS: [(&str, Protocol); 3] = [("auto", Protocol::Auto), ("h1", Proto
 
 const HOSTS: [(&str, Host); 2] = [("client", Host::Client), ("backend", Host::Backend)];
 
-fn backend(key: &Node, node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<BackendConfig> {
+fn backend(key: &Node, node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<BackendConfig> {
     let name = name(key, "a backend", reader);
     let mut fields = reader.fields(node, "a backend")?;
     let speaks = fields.require(reader, "speaks").and_then(|node| speaks(node, reader));
@@ -161,7 +161,7 @@ fn backend(key: &Node, node: &Node, base_dir: &Path, reader: &mut Reader) -> Opt
     let checks = fields.get("health").and_then(|node| checks(node, reader));
     let retries = fields.get("retries").and_then(|node| retries(node, reader)).unwrap_or_default();
     let tls_node = fields.get("tls");
-    let tls = tls_node.and_then(|node| client_tls::read(node, base_dir, reader)).unwrap_or_default();
+    let tls = tls_node.and_then(|node| client_tls::read(node, files, reader)).unwrap_or_default();
     fields.finish(reader);
 
     let endpoints = endpoints?;

@@ -1,35 +1,34 @@
 //! `tls` of what the proxy connects to: backends, and a collector of traces.
 
-use std::path::{Path, PathBuf};
-
 use super::endpoint;
 use super::file::not_empty;
+use super::named_file::{Files, NamedFile};
 use crate::yaml::{Node, Reader};
 
 /// Whom we trust and who we are, where we connect to `https://`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClientTls {
     /// Certificates that are trusted; `None`: those that the system trusts.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<NamedFile>,
     /// Our certificate and its key, for those that ask for one.
-    pub identity: Option<(PathBuf, PathBuf)>,
+    pub identity: Option<(NamedFile, NamedFile)>,
     /// The name that certificates have to be for; `None`: that of the address.
     pub server_name: Option<String>,
 }
 
 /// `tls`: files, and a name.
-pub(super) fn read(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<ClientTls> {
+pub(super) fn read(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<ClientTls> {
     if node.as_mapping().is_none() {
         reader.wrong_type(node, "`tls`", "a mapping of `ca`, `certificate`, `key` and `server_name`");
         return None;
     }
     let mut fields = reader.fields(node, "`tls`")?;
-    let mut path = |key: &'static str, what: &str, reader: &mut Reader| {
-        fields.get(key).and_then(|node| not_empty(node, what, reader)).map(|text| base_dir.join(text))
+    let mut file = |key: &'static str, what: &str, reader: &mut Reader| {
+        fields.get(key).and_then(|node| files.file(node, what, reader))
     };
-    let ca = path("ca", "`ca`", reader);
-    let certificate = path("certificate", "`certificate`", reader);
-    let key = path("key", "`key`", reader);
+    let ca = file("ca", "`ca`", reader);
+    let certificate = file("certificate", "`certificate`", reader);
+    let key = file("key", "`key`", reader);
     let server_name = fields.get("server_name").and_then(|node| server_name(node, reader));
     fields.finish(reader);
     if certificate.is_some() != key.is_some() {

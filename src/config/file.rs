@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::{self, Environment};
+use super::named_file::Files;
 use super::{Admin, Config, Share, api, code, listen, telemetry, units};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::yaml::{self, Fields, Node, Reader};
@@ -27,7 +28,7 @@ pub(super) fn parse(
     }
     let config = tree.and_then(|tree| {
         let tree = environment::expand(tree, environment, &mut reader);
-        config(&tree, base_dir, &mut reader)
+        config(&tree, &Files::new(base_dir, file, text), &mut reader)
     });
     match config {
         Some(config) if reader.diagnostics().is_empty() => Ok(config),
@@ -43,18 +44,18 @@ fn without_consequences(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn config(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Config> {
+fn config(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<Config> {
     let mut fields = reader.fields(node, "the configuration")?;
     if let Some(node) = fields.require(reader, "legato") {
         format(node, reader);
     }
-    let listen = fields.require(reader, "listen").and_then(|node| listen::listeners(node, base_dir, reader));
+    let listen = fields.require(reader, "listen").and_then(|node| listen::listeners(node, files, reader));
     let admin = fields.get("admin").and_then(|node| admin(node, reader));
-    let rules = fields.require(reader, "rules").and_then(|node| rules(node, base_dir, reader));
-    let apis = fields.require(reader, "apis").and_then(|node| api::apis(node, base_dir, reader));
+    let rules = fields.require(reader, "rules").and_then(|node| rules(node, files, reader));
+    let apis = fields.require(reader, "apis").and_then(|node| api::apis(node, files, reader));
     let workers = fields.get("workers").and_then(|node| number(node, "`workers`", 1..=1024, reader));
-    let access_log = fields.get("access_log").and_then(|node| telemetry::access_log(node, base_dir, reader));
-    let tracing = fields.get("tracing").and_then(|node| telemetry::tracing(node, base_dir, reader));
+    let access_log = fields.get("access_log").and_then(|node| telemetry::access_log(node, files, reader));
+    let tracing = fields.get("tracing").and_then(|node| telemetry::tracing(node, files, reader));
     let drain = fields.get("drain").and_then(|node| duration(node, "`drain`", reader));
     fields.finish(reader);
 
@@ -112,13 +113,13 @@ pub(super) fn address(node: &Node, reader: &mut Reader) -> Option<SocketAddr> {
     address
 }
 
-fn rules(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<PathBuf> {
+fn rules(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<PathBuf> {
     let text = not_empty(node, "`rules`", reader)?;
     if let Some((scheme, _)) = text.split_once("://") {
         report_not_supported(node, &format!("`{scheme}://` rules"), reader);
         return None;
     }
-    Some(base_dir.join(text))
+    Some(files.path(text))
 }
 
 /// Sets a value that is written and right; reports are made by `read`.

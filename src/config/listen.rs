@@ -2,26 +2,25 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-use super::file::{address, not_empty, not_empty_list, number, positive, set, size};
+use super::file::{address, not_empty_list, number, positive, set, size};
+use super::named_file::{Files, NamedFile};
 use super::{CertificatePair, ListenLimits, Listener, ProxyProtocol, code};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Reader};
 
-pub(super) fn listeners(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Vec<Listener>> {
+pub(super) fn listeners(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<Vec<Listener>> {
     let items = not_empty_list(node, "`listen`", "listener", reader)?;
     let mut seen = HashMap::new();
-    let listeners: Vec<Option<Listener>> =
-        items.iter().map(|item| listener(item, base_dir, &mut seen, reader)).collect();
+    let listeners: Vec<Option<Listener>> = items.iter().map(|item| listener(item, files, &mut seen, reader)).collect();
     listeners.into_iter().collect()
 }
 
 fn listener(
     node: &Node,
-    base_dir: &Path,
+    files: &Files<'_>,
     seen: &mut HashMap<SocketAddr, Span>,
     reader: &mut Reader,
 ) -> Option<Listener> {
@@ -29,7 +28,7 @@ fn listener(
     let node = fields.require(reader, "address");
     let address = node.and_then(|node| Some((node, address(node, reader)?)));
     let limits = fields.get("limits").and_then(|node| listen_limits(node, reader));
-    let tls = fields.get("tls").map_or(Some(Vec::new()), |node| tls(node, base_dir, reader));
+    let tls = fields.get("tls").map_or(Some(Vec::new()), |node| tls(node, files, reader));
     let proxy_protocol = fields.get("proxy_protocol").and_then(|node| proxy_protocol(node, reader));
     fields.finish(reader);
 
@@ -60,24 +59,23 @@ fn listen_limits(node: &Node, reader: &mut Reader) -> Option<ListenLimits> {
 }
 
 /// One pair of files, or a list of them.
-fn tls(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Vec<CertificatePair>> {
+fn tls(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<Vec<CertificatePair>> {
     if node.as_mapping().is_some() {
-        return pair(node, base_dir, reader).map(|pair| vec![pair]);
+        return pair(node, files, reader).map(|pair| vec![pair]);
     }
     if node.as_sequence().is_none() {
         reader.wrong_type(node, "`tls`", "a mapping of `certificate` and `key`, or a list of such");
         return None;
     }
     let items = not_empty_list(node, "`tls`", "certificate", reader)?;
-    let pairs: Vec<_> = items.iter().map(|item| pair(item, base_dir, reader)).collect();
+    let pairs: Vec<_> = items.iter().map(|item| pair(item, files, reader)).collect();
     pairs.into_iter().collect()
 }
 
-fn pair(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<CertificatePair> {
+fn pair(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<CertificatePair> {
     let mut fields = reader.fields(node, "`tls`")?;
-    let mut file = |key: &'static str, what: &str, reader: &mut Reader| -> Option<PathBuf> {
-        let path = fields.require(reader, key).and_then(|node| not_empty(node, what, reader));
-        path.map(|path| base_dir.join(path))
+    let mut file = |key: &'static str, what: &str, reader: &mut Reader| -> Option<NamedFile> {
+        fields.require(reader, key).and_then(|node| files.file(node, what, reader))
     };
     let certificate = file("certificate", "`certificate`", reader);
     let key = file("key", "`key`", reader);

@@ -11,6 +11,7 @@ mod endpoint;
 mod environment;
 mod file;
 mod listen;
+mod named_file;
 mod socketio;
 mod telemetry;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use client_tls::ClientTls;
+pub use named_file::NamedFile;
 pub use telemetry::{AccessLog, LogTarget, Tracing};
 pub use units::Share;
 
@@ -42,6 +44,8 @@ pub mod code {
     pub const SAME_MATCH: &str = "CF003";
     /// The admin endpoints can be reached from elsewhere and have no token.
     pub const OPEN_ADMIN: &str = "CF004";
+    /// A certificate or key that cannot be read or used.
+    pub const UNUSABLE_FILE: &str = "CF005";
     /// Documented, and not carried out by this release.
     pub const NOT_SUPPORTED: &str = "CF010";
 }
@@ -97,9 +101,9 @@ pub struct Listener {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificatePair {
     /// The chain, in PEM, the server's own certificate first.
-    pub certificate: PathBuf,
+    pub certificate: NamedFile,
     /// The private key, in PEM.
-    pub key: PathBuf,
+    pub key: NamedFile,
 }
 
 /// Whose connections begin with a header of the PROXY protocol.

@@ -1,12 +1,13 @@
 //! `access_log` and `tracing`: what is told about each request, and to whom.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use http::uri::{Authority, Uri};
 
 use super::Scheme;
 use super::client_tls::{self, ClientTls};
 use super::file::{not_empty, share};
+use super::named_file::Files;
 use super::units::Share;
 use crate::yaml::{Node, Reader};
 
@@ -60,22 +61,22 @@ pub struct Tracing {
 }
 
 /// `access_log`: a place, or a place and a share.
-pub(super) fn access_log(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<AccessLog> {
+pub(super) fn access_log(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<AccessLog> {
     if node.as_mapping().is_none() {
-        return log_target(node, "`access_log`", base_dir, reader).map(AccessLog::all);
+        return log_target(node, "`access_log`", files, reader).map(AccessLog::all);
     }
     let mut fields = reader.fields(node, "`access_log`")?;
-    let to = fields.get("path").map(|node| log_target(node, "`path`", base_dir, reader));
+    let to = fields.get("path").map(|node| log_target(node, "`path`", files, reader));
     let sample = fields.get("sample").map(|node| share(node, "`sample`", reader));
     fields.finish(reader);
     Some(AccessLog { to: to.unwrap_or(Some(LogTarget::Stderr))?, sample: sample.unwrap_or(Some(Share::ALL))? })
 }
 
-fn log_target(node: &Node, what: &str, base_dir: &Path, reader: &mut Reader) -> Option<LogTarget> {
+fn log_target(node: &Node, what: &str, files: &Files<'_>, reader: &mut Reader) -> Option<LogTarget> {
     Some(match not_empty(node, what, reader)? {
         "off" => LogTarget::Off,
         "stderr" => LogTarget::Stderr,
-        path => LogTarget::File(base_dir.join(path)),
+        path => LogTarget::File(files.path(path)),
     })
 }
 
@@ -86,7 +87,7 @@ const TRACED: Share = Share::percent(1);
 const SPANS: &str = "/v1/traces";
 
 /// `tracing`: `off`, or a collector and a share.
-pub(super) fn tracing(node: &Node, base_dir: &Path, reader: &mut Reader) -> Option<Tracing> {
+pub(super) fn tracing(node: &Node, files: &Files<'_>, reader: &mut Reader) -> Option<Tracing> {
     if node.as_str() == Some("off") {
         return None;
     }
@@ -98,7 +99,7 @@ pub(super) fn tracing(node: &Node, base_dir: &Path, reader: &mut Reader) -> Opti
     let collector = fields.require(reader, "otlp").and_then(|node| collector(node, reader));
     let sample = fields.get("sample").map(|node| share(node, "`sample`", reader));
     let tls_node = fields.get("tls");
-    let tls = tls_node.map(|node| client_tls::read(node, base_dir, reader));
+    let tls = tls_node.map(|node| client_tls::read(node, files, reader));
     fields.finish(reader);
     let (scheme, collector, path) = collector?;
     if let Some(node) = tls_node.filter(|_| scheme == Scheme::Http) {

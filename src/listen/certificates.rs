@@ -10,7 +10,8 @@ use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::config::CertificatePair;
+use crate::config::{CertificatePair, NamedFile};
+use crate::diagnostic;
 use crate::tls;
 
 /// What is negotiated, in the order that is preferred.
@@ -85,7 +86,7 @@ impl Certificates {
 
     /// Their files.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.pairs.iter().flat_map(|pair| [pair.certificate.as_path(), pair.key.as_path()])
+        self.pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]).map(NamedFile::path)
     }
 
     /// What a TLS server does with them.
@@ -121,7 +122,7 @@ fn names(key: &CertifiedKey, host: &str) -> bool {
 /// The files of all pairs, a certificate's before its key's.
 fn read(pairs: &[CertificatePair]) -> Result<Vec<Vec<u8>>, String> {
     let files = pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
-    files.map(|path| tls::read(path)).collect()
+    diagnostic::all(files.map(tls::read))
 }
 
 fn parse(pairs: &[CertificatePair], files: Vec<Vec<u8>>) -> Result<Loaded, String> {
@@ -129,6 +130,6 @@ fn parse(pairs: &[CertificatePair], files: Vec<Vec<u8>>) -> Result<Loaded, Strin
         let [certificate, key] = files else { return Err("a certificate lacks its key".to_owned()) };
         tls::identity((&pair.certificate, certificate), (&pair.key, key)).map(Arc::new)
     };
-    let keys = pairs.iter().zip(files.chunks(2)).map(key).collect::<Result<_, _>>()?;
+    let keys = diagnostic::all(pairs.iter().zip(files.chunks(2)).map(key))?;
     Ok(Loaded { files, keys, at: jiff::Timestamp::now() })
 }

@@ -10,6 +10,7 @@ use crate::diagnostic::{self, Source};
 use crate::rules::{self, RuleSet};
 use crate::snapshot::Snapshot;
 use crate::store::RuleStore;
+use crate::tls;
 
 /// Where a proxy's configuration and rules come from.
 #[derive(Debug, Clone)]
@@ -56,8 +57,22 @@ impl Setup {
     /// # Errors
     /// All that is wrong, as one text for a person.
     pub fn check(&self) -> Result<(), String> {
-        let (config, rules) = self.load().result?;
-        Snapshot::try_new(1, &config, &rules, 1, None).map(drop).map_err(|errors| errors.join("\n"))
+        self.load_first(1).1.map(drop)
+    }
+
+    /// Reads and checks everything for the first time, for this many workers: a hash of all bytes that were read, and
+    /// what they say, or all that is wrong with them and with the files that the configuration names.
+    pub(super) fn load_first(&self, workers: usize) -> (u64, Result<(Config, Snapshot), String>) {
+        let Loaded { fingerprint, result } = self.load();
+        let first = match result {
+            Ok((config, rules)) => Snapshot::try_new(1, &config, &rules, workers, None).map(|first| (config, first)),
+            Err(reason) => {
+                let backends = self.config.apis.iter().flat_map(|api| &api.backends);
+                let errors = backends.filter_map(|backend| tls::Client::read(&backend.tls).err());
+                Err(diagnostic::join([reason].into_iter().chain(errors)))
+            }
+        };
+        (fingerprint, first)
     }
 
     /// Reads and checks everything.

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 pub use load::Setup;
 
 use crate::config::Config;
+use crate::diagnostic;
 use crate::listen::Certificates;
 use crate::snapshot::{Published, Snapshot};
 use crate::telemetry::access_log::{self, AccessLog};
@@ -112,17 +113,17 @@ impl Reloader {
     /// All that is wrong with the configuration and the rules, as one text for a person.
     pub fn start(setup: Setup, workers: usize, telemetry: (AccessLog, Exports)) -> Result<(Self, Handle), String> {
         let (access_log, exports) = telemetry;
-        let loaded = setup.load();
-        let fingerprint = loaded.fingerprint;
-        let (config, rules) = loaded.result?;
-        let mut snapshot = Snapshot::try_new(1, &config, &rules, workers, None).map_err(|errors| errors.join("\n"))?;
+        let (fingerprint, first) = setup.load_first(workers);
+        let config = first.as_ref().map_or(&setup.config, |(config, _)| config);
+        let tracer = tracer(config, None, &exports);
+        let ((config, mut snapshot), tracer) = diagnostic::both(first, tracer)?;
+        snapshot.tracer = tracer;
         let report = Report {
             at: jiff::Timestamp::now(),
             outcome: Outcome::Published,
             generation: 1,
             hash: snapshot.hash.clone(),
         };
-        snapshot.tracer = tracer(&config, None, &exports)?;
         note_contents(&snapshot);
         let last = Arc::new(ArcSwap::from_pointee(report));
         let (sender, requests) = mpsc::channel(QUEUE);
@@ -224,8 +225,8 @@ impl Reloader {
         let (config, rules) = loaded.result?;
         let current = self.published.load();
         let next = Snapshot::try_new(current.generation + 1, &config, &rules, self.workers, Some(&current));
-        let mut snapshot = next.map_err(|errors| errors.join("\n"))?;
-        snapshot.tracer = tracer(&config, Some(&current), &self.exports)?;
+        let (mut snapshot, tracer) = diagnostic::both(next, tracer(&config, Some(&current), &self.exports))?;
+        snapshot.tracer = tracer;
         let is_elsewhere = config.access_log != self.setup.config.access_log;
         let opened = is_elsewhere.then(|| access_log::open(&config.access_log)).transpose();
         let access_log = opened.map_err(|e| format!("cannot open the access log: {e}"))?;
@@ -254,7 +255,7 @@ fn refresh(certificates: &Certificates) {
     match certificates.refresh() {
         Ok(false) => {}
         Ok(true) => log::line(Level::Info, &format!("certificates replaced: {}", names(certificates))),
-        Err(reason) => log::line(Level::Warn, &format!("the certificates before stay in use: {reason}")),
+        Err(reason) => log::line(Level::Warn, &format!("the certificates before stay in use:\n{reason}")),
     }
 }
 

@@ -11,6 +11,7 @@ mod speaks;
 
 use crate::backend::{Backend, State};
 use crate::config::{ApiConfig, BackendConfig, Config};
+use crate::diagnostic;
 use crate::rules::{Api, RuleSet};
 use crate::telemetry::metrics::Exchanges;
 use crate::telemetry::trace::Tracer;
@@ -78,6 +79,22 @@ impl RoutedRules {
 }
 
 impl Route {
+    fn try_new(
+        config: &ApiConfig,
+        rules: &RuleSet,
+        workers: usize,
+        previous: Option<&Snapshot>,
+    ) -> Result<Self, String> {
+        let rules = match routed_rules(config, rules) {
+            Ok(None) if previous.is_some_and(|p| p.has_rules(&config.name)) => {
+                Err(format!("rules/{}: expected the rules of this api, found none", config.name))
+            }
+            found => found,
+        };
+        let (rules, backends) = diagnostic::both(rules, backends(config, workers, previous))?;
+        Ok(Self { name: config.name.as_str().into(), config: config.clone(), rules, backends })
+    }
+
     fn answers(&self, host: Option<&str>, path: &str) -> bool {
         let hosts = &self.config.hosts;
         let host_matches = hosts.is_empty() || host.is_some_and(|h| hosts.iter().any(|x| x.eq_ignore_ascii_case(h)));
@@ -98,37 +115,18 @@ impl Snapshot {
     /// connections.
     ///
     /// # Errors
-    /// One text for each backend that speaks a version which its API does not have, and for each API that had rules
-    /// in `previous` and has lost them: files that are gone for a moment must not stop traffic.
+    /// All that is wrong, for a person: backends that speak a version which their API does not have or whose `tls` names
+    /// files that cannot be used, and APIs that had rules in `previous` and have lost them: files that are gone for a
+    /// moment must not stop traffic.
     pub fn try_new(
         generation: u64,
         config: &Config,
         rules: &RuleSet,
         workers: usize,
         previous: Option<&Snapshot>,
-    ) -> Result<Self, Vec<String>> {
-        let mut errors = Vec::new();
-        let mut routes = Vec::new();
-        for api in &config.apis {
-            match routed_rules(api, rules) {
-                Ok(None) if previous.is_some_and(|p| p.has_rules(&api.name)) => {
-                    errors.push(format!("rules/{}: expected the rules of this api, found none", api.name));
-                }
-                Ok(rules) => match backends(api, workers, previous) {
-                    Ok(backends) => routes.push(Arc::new(Route {
-                        name: api.name.as_str().into(),
-                        config: api.clone(),
-                        rules,
-                        backends,
-                    })),
-                    Err(error) => errors.push(error),
-                },
-                Err(more) => errors.extend(more),
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+    ) -> Result<Self, String> {
+        let routes = config.apis.iter().map(|api| Route::try_new(api, rules, workers, previous).map(Arc::new));
+        let mut routes = diagnostic::all(routes)?;
         // A stable sort: equal ones stay in the file's order.
         routes.sort_by_key(|r| (r.config.hosts.is_empty(), std::cmp::Reverse(r.config.prefix.len())));
         Ok(Self { generation, hash: rules.hash.clone(), config: config.clone(), tracer: None, routes })
@@ -157,7 +155,7 @@ impl Snapshot {
     }
 }
 
-fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRules>, Vec<String>> {
+fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRules>, String> {
     let Some(api) = rules.apis.get(&config.name) else {
         return Ok(None);
     };
@@ -173,7 +171,7 @@ fn routed_rules(config: &ApiConfig, rules: &RuleSet) -> Result<Option<RoutedRule
         }
     }
     if !errors.is_empty() {
-        return Err(errors);
+        return Err(diagnostic::join(errors));
     }
     let name: Arc<str> = config.name.as_str().into();
     let counted = |backend: &BackendConfig| {
@@ -196,7 +194,7 @@ fn backends(config: &ApiConfig, workers: usize, previous: Option<&Snapshot>) -> 
     let connect = config.timeouts.connect;
     let kept = |b| old.and_then(|r| r.backends.iter().find(|o| o.is(b, connect)).cloned());
     let new = |b: &BackendConfig| Backend::try_new(&config.name, b.clone(), connect, workers).map(Arc::new);
-    config.backends.iter().map(|b| kept(b).map_or_else(|| new(b), Ok)).collect()
+    diagnostic::all(config.backends.iter().map(|b| kept(b).map_or_else(|| new(b), Ok)))
 }
 
 /// Where the snapshot is loaded and published.

@@ -128,14 +128,14 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("draft", &["draft", "rules", "json"]),
     ("config", &["config", "yaml", "diagnostic"]),
     ("failure", &["json"]),
-    ("tls", &["config"]),
+    ("tls", &["config", "diagnostic"]),
     ("telemetry", &["telemetry", "config", "json", "tls"]),
     ("worker", &[]),
     ("backend", &["backend", "config", "telemetry", "failure", "tls", "worker"]),
-    ("listen", &["listen", "config", "telemetry", "tls"]),
-    ("snapshot", &["rules", "backend", "config", "version", "route", "telemetry"]),
+    ("listen", &["listen", "config", "diagnostic", "telemetry", "tls"]),
+    ("snapshot", &["rules", "backend", "config", "diagnostic", "version", "route", "telemetry"]),
     ("store", &["store", "diagnostic"]),
-    ("reload", &["reload", "store", "listen", "snapshot", "config", "rules", "diagnostic", "telemetry"]),
+    ("reload", &["reload", "store", "listen", "snapshot", "config", "rules", "diagnostic", "telemetry", "tls"]),
 ];
 
 #[test]

@@ -139,42 +139,50 @@ fn files_and_arguments() {
     }
 }
 
-/// What is wrong with a configuration beside the rules is told by a check as by a start.
+/// What is wrong with a configuration beside the rules is told by a check as by a start, all at once: versions that the
+/// rules do not have, and certificates and keys, with the line that names them.
 #[test]
 fn configurations_that_do_not_fit() {
     let directory = copy_of_chat();
-    for (listen, speaks, rest, want) in [
-        ("", "1", "tls: {ca: none.pem}", "apis.chat.backends.b.tls: cannot read {d}/none.pem: No such file"),
-        ("", "9", "", "apis.chat.backends.b.speaks: `9` is not a version of this api, expected one of 1, 2"),
-        (", tls: {certificate: none.pem, key: k}", "1", "", "127.0.0.1:0: cannot read {d}/none.pem: No such file"),
-    ] {
-        let backend = format!("{{speaks: \"{speaks}\", endpoints: [\"https://127.0.0.1:1\"], {rest}}}");
-        let config = format!(
-            "legato: 1\nlisten: [{{address: 127.0.0.1:0{listen}}}]\nrules: .\napis: {{chat: {{backends: {{b: {backend}}}}}}}\n"
-        );
-        fs::write(directory.path().join("legato.yaml"), config).unwrap();
-        for command in ["serve", "serve|--check"] {
-            refuses(&directory, &format!("{command}|--config|{{d}}/legato.yaml"), want);
-        }
-    }
-}
-
-/// Files of several `tls` that cannot be read are told of in one check.
-#[test]
-fn a_check_names_the_files_of_each_tls() {
-    let directory = copy_of_chat();
-    let tls = |name: &str| format!("tls: {{certificate: {name}.pem, key: k}}");
-    let config = format!(
-        "legato: 1\nlisten: [{{address: 127.0.0.1:0, {}}}]\nrules: .\napis: {{chat: {{backends: {{b: \
-         {{speaks: \"1\", endpoints: [\"https://127.0.0.1:1\"], {}}}}}}}}}\ntracing: {{otlp: \"https://c\", {}}}\n",
-        tls("listener"),
-        tls("backend"),
-        tls("collector"),
+    let put = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    put(
+        "legato.yaml",
+        r#"legato: 1
+listen:
+  - {address: 127.0.0.1:0, tls: {certificate: listener.pem, key: empty.pem}}
+  - {address: 127.0.0.1:0, tls: {certificate: empty.pem, key: empty.pem}}
+rules: .
+apis:
+  chat:
+    backends:
+      b: {speaks: "9", endpoints: ["https://127.0.0.1:1"], tls: {ca: ca.pem, certificate: a.pem, key: empty.pem}}
+tracing: {otlp: "https://c", tls: {ca: collector.pem}}
+"#,
     );
-    fs::write(directory.path().join("legato.yaml"), config).unwrap();
-    for want in ["listener", "backend", "collector"] {
-        refuses(&directory, "serve|--check|--config|{d}/legato.yaml", &format!("cannot read {{d}}/{want}.pem"));
-    }
+    put("empty.pem", "");
+    let missing = |file: &str| format!("error[CF005]: cannot read {{d}}/{file}.pem: No such file or directory");
+    let of_files = [
+        missing("ca") + " (os error 2)\n --> {d}/legato.yaml:9:70\n  |\n9 |       b: {speaks",
+        missing("a"),
+        " --> {d}/legato.yaml:9:91\n".to_owned(),
+        missing("collector"),
+        "  --> {d}/legato.yaml:10:40\n".to_owned(),
+        missing("listener"),
+        " --> {d}/legato.yaml:3:47\n".to_owned(),
+        "error[CF005]: expected certificates in PEM in {d}/empty.pem, found none\n --> {d}/legato.yaml:4:47\n"
+            .to_owned(),
+        "error[CF005]: expected a private key in PEM in {d}/empty.pem, found none\n --> {d}/legato.yaml:4:63\n"
+            .to_owned(),
+    ];
+    let says = |want: &str| {
+        for command in ["serve", "serve|--check"] {
+            let command = format!("{command}|--config|{{d}}/legato.yaml");
+            of_files.iter().map(String::as_str).chain([want]).for_each(|want| refuses(&directory, &command, want));
+        }
+    };
+    says("apis.chat.backends.b.speaks: `9` is not a version of this api, expected one of 1, 2");
+    put("chat/api.yaml", "{");
+    says(" --> chat/api.yaml:");
 }
 
 /// A program that reads findings is not given differences among them.

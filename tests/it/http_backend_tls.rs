@@ -33,7 +33,7 @@ async fn proxy(backend: &Backend, protocol: Protocol, tls: ClientTls) -> TestPro
 }
 
 fn trusting(ca: &Path) -> ClientTls {
-    ClientTls { ca: Some(ca.to_owned()), ..ClientTls::default() }
+    ClientTls { ca: Some(ca.to_owned().into()), ..ClientTls::default() }
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn an_endpoint_may_ask_who_we_are() {
     let (stranger, known) = (Authority::new().issue("proxy", |_| {}), authority.issue("proxy", |_| {}));
     let certificate = write(&files, "client.pem", &stranger.certificate);
     let key = write(&files, "client.key", &stranger.key);
-    let tls = ClientTls { identity: Some((certificate, key)), ..trusting(&ca) };
+    let tls = ClientTls { identity: Some((certificate.into(), key.into())), ..trusting(&ca) };
     let proxy = proxy(&backend, Protocol::Auto, tls).await;
     let got = proxy.client().await.ask(POST).await;
     assert_eq!((got.status(), got.problem().as_str()), (502, "backend_tls"), "{}", got.text());

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legato_proxy::config::{CertificatePair, ProxyProtocol};
+use legato_proxy::config::{self, CertificatePair, ProxyProtocol};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -24,11 +24,11 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
 fn write_pair(directory: &Path, file: &str, host: &str) -> (CertificatePair, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
     let pair = CertificatePair {
-        certificate: directory.join(format!("{file}.pem")),
-        key: directory.join(format!("{file}.key")),
+        certificate: directory.join(format!("{file}.pem")).into(),
+        key: directory.join(format!("{file}.key")).into(),
     };
-    std::fs::write(&pair.key, made.signing_key.serialize_pem()).unwrap();
-    std::fs::write(&pair.certificate, made.cert.pem()).unwrap();
+    std::fs::write(pair.key.path(), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(pair.certificate.path(), made.cert.pem()).unwrap();
     (pair, CertificateDer::from_pem_slice(made.cert.pem().as_bytes()).unwrap())
 }
 
@@ -145,18 +145,22 @@ async fn certificates_are_replaced_and_bad_ones_are_not() {
     let directory = TempDir::new().unwrap();
     let (pair, old) = write_pair(directory.path(), "a", "a.example");
     let backend = Backend::echo().await;
-    let proxy = with_tls(&backend, vec![pair.clone()]).await;
+    let listen = "legato: 1\nlisten:\n- address: 127.0.0.1:0\n  tls: {certificate: a.pem, key: a.key}\nrules: .\n\
+                  apis: {chat: {backends: {b: {speaks: '1', endpoints: ['http://b']}}}}";
+    let mut config = config::parse(listen, "legato.yaml", directory.path(), &|_| None).unwrap();
+    let proxy = with_tls(&backend, config.listen.remove(0).tls).await;
     let mut running = handshake(&proxy, "a.example", &old, &[]).await.unwrap();
     // The new key is there and its certificate is not.
     let (other, new) = write_pair(directory.path(), "b", "a.example");
-    std::fs::copy(&other.key, &pair.key).unwrap();
+    std::fs::copy(other.key.path(), pair.key.path()).unwrap();
     proxy.reload.reload().await.unwrap();
     assert!(handshake(&proxy, "a.example", &old, &[]).await.is_ok());
     let status = proxy.admin().await.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json();
     let error = status["listeners"][0]["tls"]["error"].as_str().unwrap().to_owned();
     assert!(error.contains("is not that of the certificate"), "{error}");
+    assert!(error.contains(" --> legato.yaml:4:34"), "{error}");
     // Nobody has to ask once it is whole.
-    std::fs::copy(&other.certificate, &pair.certificate).unwrap();
+    std::fs::copy(other.certificate.path(), pair.certificate.path()).unwrap();
     eventually("the new certificate", || async { handshake(&proxy, "a.example", &new, &[]).await.is_ok() }).await;
     assert!(handshake(&proxy, "a.example", &old, &[]).await.is_err());
     let status = proxy.admin().await.ask("GET /api/status HTTP/1.1\r\nhost: h\r\n\r\n").await.json();

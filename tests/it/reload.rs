@@ -175,6 +175,14 @@ async fn the_program_reloads_its_configuration_and_drains() {
         last_reload(program.admin).await["diagnostics"].as_str().is_some_and(|d| d.contains("nonsense"))
     })
     .await;
+    // What names a file that is none is drawn as any other line.
+    write_config(&program.directory, first.address, "tracing: {otlp: \"https://c\", tls: {ca: none.pem}}\n");
+    eventually("a reload that names the file", || async {
+        let last = last_reload(program.admin).await;
+        let said = last["diagnostics"].as_str().unwrap_or_default();
+        said.contains("none.pem: No such file") && said.contains("legato.yaml:10:40")
+    })
+    .await;
     assert_eq!(client.ask(GET).await.text(), "no");
 
     program.signal("-TERM");

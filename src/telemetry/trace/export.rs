@@ -70,11 +70,11 @@ impl Collector {
     /// A collector that nothing is sent to yet.
     ///
     /// # Errors
-    /// A file of `tls` that cannot be read or used, as a text that names it.
+    /// Files of `tls` that cannot be read or used, for a person.
     pub(super) fn try_new(config: &Tracing, ending: CancellationToken) -> Result<Self, String> {
         let scheme = if config.scheme == Scheme::Https { "https" } else { "http" };
         let address = format!("{scheme}://{}{}", config.collector, config.path);
-        let address = address.parse().map_err(|e| format!("{address}: {e}"))?;
+        let address = address.parse().map_err(|e| format!("tracing: {address}: {e}"))?;
         tls::Client::read(&config.tls)?;
         Ok(Self { address, tls: config.tls.clone(), client: None, is_failing: false, ending })
     }
@@ -179,7 +179,8 @@ impl Collector {
 /// What asks a collector.
 fn connecting(address: &Uri, tls: &ClientTls) -> Result<HttpClient, String> {
     let is_secure = address.scheme() == Some(&http::uri::Scheme::HTTPS);
-    let config = if is_secure { tls::Client::read(tls)?.config(&[]) } else { trusting_nobody() };
+    let config =
+        if is_secure { tls::Client::read(tls).map_err(|e| format!("\n{e}"))?.config(&[]) } else { trusting_nobody() };
     let config = config.map_err(|e| format!("the system trusts no certificates: {e}; set `tls.ca`"))?;
     let mut connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http();
     if let Some(name) = &tls.server_name {

@@ -61,17 +61,13 @@ impl Tracer {
     /// Starts to hand spans over, until the last clone is dropped.
     ///
     /// # Errors
-    /// A file of `tls` that cannot be read or used, as a text that names it.
+    /// Files of `tls` that cannot be read or used, for a person.
     pub fn start(config: &Tracing, exports: &Exports) -> Result<Self, String> {
-        let collector = collector(config, exports.ending.clone())?;
+        let collector = Collector::try_new(config, exports.ending.clone())?;
         let (queue, spans) = mpsc::channel(QUEUE);
         exports.tasks.spawn(collector.run(spans));
         Ok(Self { queue, sample: config.sample })
     }
-}
-
-fn collector(config: &Tracing, ending: CancellationToken) -> Result<Collector, String> {
-    Collector::try_new(config, ending).map_err(|e| format!("tracing: tls: {e}"))
 }
 
 /// Whether spans could be handed over as a configuration says, without connecting.
@@ -79,7 +75,7 @@ fn collector(config: &Tracing, ending: CancellationToken) -> Result<Collector, S
 /// # Errors
 /// As those of [`Tracer::start`].
 pub fn check(config: &Tracing) -> Result<(), String> {
-    collector(config, CancellationToken::new()).map(drop)
+    Collector::try_new(config, CancellationToken::new()).map(drop)
 }
 
 /// One exchange that has spans.
