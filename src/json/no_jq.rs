@@ -12,6 +12,10 @@ pub enum Filter {}
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Spent;
 
+/// The run that has ended a document's translation: none.
+#[derive(Debug, Default)]
+pub(super) struct Ended;
+
 /// What is wrong with a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -37,7 +41,7 @@ impl Filter {
         Err(vec![Mistake { span: 0..source.len(), message }])
     }
 
-    pub(super) fn run(&self, _json: &[u8], _spent: &mut Spent) -> Result<Vec<u8>, Error> {
+    pub(super) fn run(&self, _json: &[u8], _spent: &mut Spent, _ended: &mut Ended) -> Result<Vec<u8>, Error> {
         match *self {}
     }
 }

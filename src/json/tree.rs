@@ -6,6 +6,7 @@
 //! leaves as it came.
 
 use super::error::{Code, Error};
+use super::jq::Ended;
 use super::text::{name_is, quote};
 use super::valid::{Items, Kind};
 
@@ -72,9 +73,10 @@ impl Link {
     }
 }
 
-/// The storage of a tree, kept from scope to scope.
+/// The storage of a tree, kept from scope to scope of one document.
 #[derive(Debug, Default)]
 pub(super) struct Arena {
+    ended: Ended,
     made: Vec<u8>,
     nodes: Vec<Node>,
     links: Vec<Link>,
@@ -115,6 +117,11 @@ impl<'a> Tree<'a> {
 
     fn get(&self, node: NodeId) -> &Node {
         &self.arena.nodes[node.0 as usize]
+    }
+
+    /// The run of a program that has ended the document, if one has.
+    pub(super) fn ended(&mut self) -> &mut Ended {
+        &mut self.arena.ended
     }
 
     /// What the node is.

@@ -63,7 +63,10 @@ impl Editor<'_> {
             | ValueEdit::ToTuple { otherwise, .. } => self.reshape(node, how, otherwise),
             ValueEdit::Recase { to, except } => self.recase(node, *to, except),
             ValueEdit::Jq { program } => {
-                let made = program.run(&self.tree.text(node), self.tally.jq())?;
+                let mut ended = std::mem::take(self.tree.ended());
+                let made = program.run(&self.tree.text(node), self.tally.jq(), &mut ended);
+                *self.tree.ended() = ended;
+                let made = made?;
                 Ok(Became::Other(self.tree.make(|out| out.extend_from_slice(&made))))
             }
             ValueEdit::Limit { bound, over } => {

@@ -20,6 +20,12 @@ thread_local! {
     static STACK_TOP: Cell<usize> = const { Cell::new(0) };
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Runs of this thread that were ended.
+    pub(super) static ENDED: Cell<usize> = const { Cell::new(0) };
+}
+
 /// Why a run was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exhausted {
@@ -63,6 +69,8 @@ pub(super) fn spend_bytes(bytes: usize) {
 pub(super) fn end(why: Exhausted) {
     // What is dropped on the way out may spend too.
     if !std::thread::panicking() {
+        #[cfg(test)]
+        ENDED.set(ENDED.get() + 1);
         resume_unwind(Box::new(why));
     }
 }

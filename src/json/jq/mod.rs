@@ -18,6 +18,7 @@ use jaq_core::data::HasLut;
 use jaq_core::load::lex::{Lexer, Tok, Token};
 use jaq_core::load::{self, Arena, File, Loader, span};
 use jaq_core::{Compiler, Ctx, DataT, Lut, Vars};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::{Code, Error};
 use super::{Limits, validate};
@@ -50,6 +51,20 @@ pub(super) struct Spent {
     /// The bytes of the values that they got.
     bytes: usize,
     steps: usize,
+}
+
+/// The run that has ended a document's translation, which is told as often as the document is begun again, and done once.
+#[derive(Debug, Default)]
+pub(super) struct Ended(Option<Box<End>>);
+
+#[derive(Debug)]
+struct End {
+    program: String,
+    /// Of the value.
+    hash: u64,
+    /// Before.
+    spent: Spent,
+    error: Error,
 }
 
 /// What is wrong with a program.
@@ -89,11 +104,26 @@ impl Filter {
     }
 
     /// What the program makes of valid JSON text. `spent`: what was before of the same document, however many its
-    /// values are.
+    /// values are. `ended`: that of the same document.
     ///
     /// # Errors
     /// [`Code::JqFailed`], [`Code::JqExhausted`] or [`Code::DuplicateKey`].
-    pub(super) fn run(&self, json: &[u8], spent: &mut Spent) -> Result<Vec<u8>, Error> {
+    pub(super) fn run(&self, json: &[u8], spent: &mut Spent, ended: &mut Ended) -> Result<Vec<u8>, Error> {
+        if let Some(end) = &ended.0
+            && (end.spent, end.program.as_str(), end.hash) == (*spent, self.source.as_str(), xxh3_64(json))
+        {
+            return Err(end.error.clone());
+        }
+        let before = *spent;
+        self.run_within(json, spent).inspect_err(|error| {
+            if error.code == Code::JqExhausted {
+                let (program, hash, error) = (self.source.clone(), xxh3_64(json), error.clone());
+                ended.0 = Some(Box::new(End { program, hash, spent: before, error }));
+            }
+        })
+    }
+
+    fn run_within(&self, json: &[u8], spent: &mut Spent) -> Result<Vec<u8>, Error> {
         spent.bytes = spent.bytes.saturating_add(json.len());
         let most = MOST_STEPS.min(STEPS.saturating_add(STEPS_PER_BYTE.saturating_mul(spent.bytes)));
         let ran = budget::within(most.saturating_sub(spent.steps), || self.run_unbounded(json));

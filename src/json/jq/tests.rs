@@ -1,11 +1,17 @@
 //! What programs may do, and that none runs without end.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::*;
+use crate::json::{Translator, Values};
+use crate::rules::{Direction, Mode, Ops};
 
 /// What a program makes of a document, or the code of its failure.
 fn gives(program: &str, json: &str) -> String {
     let filter = Filter::compile(program).unwrap_or_else(|mistakes| panic!("{program}: {mistakes:?}"));
-    match filter.run(json.as_bytes(), &mut Spent::default()) {
+    match filter.run(json.as_bytes(), &mut Spent::default(), &mut Ended::default()) {
         Ok(text) => String::from_utf8(text).expect("UTF-8"),
         Err(error) => error.code.name().to_owned(),
     }
@@ -108,7 +114,7 @@ fn exactly_one_json_value_comes_out() {
     ] {
         if let Ok(filter) = Filter::compile(program) {
             assert_eq!(
-                filter.run(json.as_bytes(), &mut Spent::default()).expect_err(program).code,
+                filter.run(json.as_bytes(), &mut Spent::default(), &mut Ended::default()).expect_err(program).code,
                 Code::JqFailed,
                 "{program} of {json}"
             );
@@ -241,7 +247,7 @@ fn nesting_is_bounded() {
         let times = LONGEST / (open.len() + close.len()) - 1;
         for program in [format!("{}.{}", open.repeat(times), close.repeat(times)), open.repeat(times)] {
             if let Ok(filter) = Filter::compile(&program) {
-                let _either_way = filter.run(b"1", &mut Spent::default());
+                let _either_way = filter.run(b"1", &mut Spent::default(), &mut Ended::default());
             }
         }
     }
@@ -251,6 +257,46 @@ fn nesting_is_bounded() {
         for program in [".", "[..] | length", "walk(.)", "flatten", "tojson", ". == [.]", "[.[]]"] {
             let given = gives(program, &deep);
             assert!(depth == 100 && !given.starts_with("jq") || depth > 100, "{program} of {depth}: {given}");
+        }
+    }
+}
+
+/// However often the rest of a document is done again, what ended a program is told without running it again.
+#[test]
+fn what_ends_a_program_runs_once() {
+    let program = |ops: &str| Ops::parse(ops, "ops.yaml").expect("ops").program(Direction::Up, Mode::Full);
+    let endless = r#"{"jq": {"at": "/a", "up": "if . == 1 then . else [range(.)] | length end", "down": "."}}"#;
+    let moved = r#", {"move": {"from": "/a", "to": "/c"}}, {"rename": {"/d": "e"}}"#;
+    for (ops, is_list) in [
+        (format!("[{endless}]"), false),
+        (format!("[{endless}{moved}]"), false),
+        (format!("[{endless}, {{\"envelope\": {{\"key\": \"data\"}}}}]"), false),
+        (format!("[{}]", endless.replace("/a", "/*/a")), true),
+    ] {
+        let program = program(&ops);
+        for (padding, chunk) in [(0, usize::MAX), (0, 5), (10_000, usize::MAX), (10_000, 1000)] {
+            let document = |a: &str| {
+                let object = format!("{{\"b\":\"{}\",\"a\":{a},\"d\":3}}", "x".repeat(padding));
+                if is_list { format!("[{},{object}]", object.replace(a, "1")) } else { object }
+            };
+            let translate = |text: &str| {
+                let mut translator = Translator::new(Arc::clone(&program), Values::default(), Limits::default());
+                text.as_bytes().chunks(chunk.min(text.len())).try_for_each(|part| {
+                    translator.push(Bytes::copy_from_slice(part))?;
+                    translator.take().for_each(drop);
+                    Ok(())
+                })?;
+                translator.finish()
+            };
+            // The outline of those that go well is known then.
+            for _ in 0..3 {
+                translate(&document("1")).expect("few steps");
+            }
+            budget::ENDED.set(0);
+            let error = translate(&document("1e9")).expect_err("too many steps");
+            let told = (error.code, error.pointer.as_deref());
+            assert_eq!(told, (Code::JqExhausted, Some(if is_list { "/1/a" } else { "/a" })), "{ops}");
+            assert_eq!(budget::ENDED.get(), 1, "{ops}, {padding} bytes in chunks of {chunk}");
         }
     }
 }
