@@ -7,50 +7,23 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::route::{Index, Template};
 
-use super::ast::{Change, Frame, HttpBlock, Origin};
+use super::ast::{Change, Frame, Origin};
 use super::diagnostics as code;
 use super::{Api, Side};
 
 /// Reports every block about what its older version does not have.
 pub(super) fn check(api: &Api, diagnostics: &mut Vec<Diagnostic>) {
-    // The changes so far that move, make or remove calls.
-    let mut about_calls = Vec::new();
+    let mut calls = Calls::default();
     let mut messages = Messages::default();
     for change in &api.changes {
-        calls(change, &about_calls, diagnostics);
+        calls.check(change, diagnostics);
         messages.check(change, diagnostics);
         namespaces(change, diagnostics);
-        if change.http.iter().any(|block| block.route.is_some() || block.absence.is_some()) {
-            about_calls.push(change);
-        }
     }
 }
 
-/// What became of something: its change, and what it is called since, if it is there at all.
+/// What became of something that is not there any more: its change, and what it is called since, if it is there at all.
 type Fate = (Arc<str>, Option<String>);
-
-/// What became of something that is one `step` for each earlier block about it, the latest first: each says what it
-/// was called before and after, as far as it names it.
-fn fate(steps: impl Iterator<Item = (Arc<str>, Step)>) -> Option<Fate> {
-    for (change, step) in steps {
-        match step {
-            Step::Silent => {}
-            Step::Arrives => return None,
-            Step::Leaves(name) => return Some((change, name)),
-        }
-    }
-    None
-}
-
-/// What a block says of something by a name.
-enum Step {
-    /// Nothing.
-    Silent,
-    /// The newer version has it.
-    Arrives,
-    /// The older version has it and the newer calls it otherwise, or does not have it.
-    Leaves(Option<String>),
-}
 
 fn report(change: &Change, span: Span, what: &str, fate: Option<Fate>, diagnostics: &mut Vec<Diagnostic>) {
     let Some((earlier, now)) = fate else { return };
@@ -68,27 +41,36 @@ fn report(change: &Change, span: Span, what: &str, fate: Option<Fate>, diagnosti
     diagnostics.push(diagnostic);
 }
 
-fn calls(change: &Change, earlier: &[&Change], diagnostics: &mut Vec<Diagnostic>) {
-    for block in change.http.iter().filter(|block| block.origin == Origin::File && !block.is_added()) {
-        for call in &block.calls {
-            let steps = earlier.iter().rev().map(|change| (Arc::clone(&change.id), call_step(change, call)));
-            report(change, block.span, &format!("`{call}`"), fate(steps), diagnostics);
-        }
-    }
-}
+/// What became of the calls that earlier changes move, make or remove, by their [shape](Template::shape), where they are
+/// not there any more.
+#[derive(Default)]
+struct Calls(HashMap<Template, Fate>);
 
-fn call_step(change: &Change, call: &Template) -> Step {
-    let routes = || change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?)));
-    let named = || change.http.iter().filter(|block| block.calls.iter().any(|older| older.same_shape(call)));
-    if routes().any(|(_, newer)| newer.same_shape(call)) || named().any(HttpBlock::is_added) {
-        return Step::Arrives;
+impl Calls {
+    /// Reports the calls of a change that its older version does not have, and adds what the change says.
+    fn check(&mut self, change: &Change, diagnostics: &mut Vec<Diagnostic>) {
+        for block in change.http.iter().filter(|block| block.origin == Origin::File && !block.is_added()) {
+            for call in &block.calls {
+                let fate = self.0.get(&call.shape()).cloned();
+                report(change, block.span, &format!("`{call}`"), fate, diagnostics);
+            }
+        }
+        self.add(change);
     }
-    if named().any(HttpBlock::is_gone) {
-        return Step::Leaves(None);
-    }
-    match routes().find(|(older, _)| older.same_shape(call)) {
-        Some((_, newer)) => Step::Leaves(Some(newer.to_string())),
-        None => Step::Silent,
+
+    /// Of what one change says of a call, that it arrives counts most, then that it is gone, then its first route.
+    fn add(&mut self, change: &Change) {
+        let routes = || change.http.iter().filter_map(|block| Some((block.calls.first()?, block.route.as_ref()?)));
+        for (older, newer) in routes().rev() {
+            self.0.insert(older.shape(), (Arc::clone(&change.id), Some(newer.to_string())));
+        }
+        for call in change.http.iter().filter(|block| block.is_gone()).flat_map(|block| &block.calls) {
+            self.0.insert(call.shape(), (Arc::clone(&change.id), None));
+        }
+        let added = change.http.iter().filter(|block| block.is_added()).flat_map(|block| &block.calls);
+        for call in added.chain(routes().map(|(_, newer)| newer)) {
+            self.0.remove(&call.shape());
+        }
     }
 }
 
@@ -194,6 +176,7 @@ impl<'a> Messages<'a> {
         }
     }
 }
+
 /// A namespace has one block in a change, and two events of one side must not become one: going back there would be a
 /// choice.
 fn namespaces(change: &Change, diagnostics: &mut Vec<Diagnostic>) {
