@@ -31,6 +31,7 @@ mod jq;
 #[cfg(not(feature = "jq"))]
 #[path = "no_jq.rs"]
 mod jq;
+mod literal;
 mod loss;
 mod output;
 mod page;
