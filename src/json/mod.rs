@@ -45,6 +45,7 @@ mod translator;
 mod tree;
 mod uuid;
 mod valid;
+mod value_edit;
 mod words;
 
 use std::sync::Arc;
