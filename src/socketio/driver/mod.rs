@@ -1,5 +1,7 @@
 //! The task that owns a session.
 
+mod dial;
+
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,14 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::HeaderValue;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::backend::{Body, Lease, Picked};
-use crate::bridge::{Dial, Ending, Session};
+use crate::bridge::{Ending, Session};
 use crate::failure::{Failure, Kind, Side};
-use crate::framing::Generation;
 use crate::framing::deflate::Role;
 use crate::framing::engineio::payload::{Decoder, Form};
 use crate::http::Plane;
@@ -25,15 +26,14 @@ use crate::http::send::Outgoing;
 use crate::http::server::Slot;
 use crate::telemetry::log::{self, Level};
 use crate::telemetry::metrics;
-use crate::ws::{self, Accepted, BackendLeg, Dialed};
+use crate::ws::{self, Accepted};
 
-use super::begin;
 use super::behind::Behind;
 use super::leg::{Event, Leg};
-use super::polling::{self, Polling};
 use super::polls::Polled;
 use super::table::{Attached, Command, Handle, Place};
 use super::world::Surroundings;
+use dial::Reached;
 
 /// As many bytes wait for one side before the other is not read from.
 const HIGH: usize = 256 * 1024;
@@ -330,43 +330,6 @@ impl Driver {
         self.session.backend_lost(now, ending);
     }
 
-    fn dialed(&mut self, now: Duration, dialed: Result<Reached, Failure>) {
-        match dialed {
-            Ok(Reached::Polling(polling, headers)) => {
-                self.backend = Some(Behind::Polling(polling));
-                self.connected(now, &headers);
-            }
-            Ok(Reached::Socket(backend, headers)) => {
-                let BackendLeg { upgraded, compression, picked } = *backend;
-                let limit = self.handle.limit.saturating_add(1024);
-                let leg = Leg::new(upgraded, Role::Server, compression, limit);
-                self.backend = Some(Behind::Socket(Box::new(leg)));
-                self.picked = Some(picked);
-                self.connected(now, &headers);
-            }
-            Ok(Reached::Refused(response)) => {
-                let status = response.status();
-                self.not_opened(NotOpened::Refused(Box::new(response)));
-                if status.is_client_error() {
-                    let message = status.canonical_reason().unwrap_or("refused");
-                    self.session.refused(now, message, &self.world);
-                } else {
-                    self.session.unreachable(now);
-                }
-            }
-            Err(failure) => {
-                log::line(Level::Warn, &format!("Socket.IO of `{}`: {failure}", self.exchange.route.config.name));
-                self.not_opened(NotOpened::Failed(Box::new(failure)));
-                self.session.unreachable(now);
-            }
-        }
-    }
-
-    fn connected(&mut self, now: Duration, answer: &HeaderMap) {
-        self.cookies = answer.get_all(SET_COOKIE).iter().cloned().collect();
-        self.session.dialed(now);
-    }
-
     fn not_opened(&mut self, why: NotOpened) {
         if let Some(opened) = self.opened.take() {
             // Whoever asked may be gone.
@@ -470,24 +433,6 @@ impl Driver {
         }
     }
 
-    fn dial(&mut self, now: Duration, dial: Dial) {
-        let Some(outgoing) = self.outgoing.clone() else { return self.session.unreachable(now) };
-        let outgoing = match dial.credentials {
-            Some(said) => begin::with_credentials(outgoing, &said),
-            None => Ok(outgoing),
-        };
-        let (exchange, lease) = (Arc::clone(&self.exchange), self.lease.take());
-        let extensions = std::mem::replace(&mut self.extensions, ws::Extensions::None);
-        let (plane, generation) = (Arc::clone(&self.plane), self.session.backend_generation());
-        self.dialing = Some(Box::pin(async move {
-            let lease = match lease {
-                Some(lease) => lease,
-                None => ws::reserve(&exchange).await?,
-            };
-            reach(&plane, exchange, generation, lease, outgoing?, extensions).await
-        }));
-    }
-
     /// Says goodbye to whoever is there still.
     fn end(mut self) {
         let ending = self.session.closing().unwrap_or(Ending::Draining);
@@ -510,33 +455,6 @@ impl Driver {
             recorder.end(failure.as_ref().map_or(Ok(()), Err));
         }
     }
-}
-
-/// What came of connecting to the backend: what else it said, or its refusal.
-enum Reached {
-    Socket(Box<BackendLeg>, HeaderMap),
-    Polling(Polling, HeaderMap),
-    Refused(Response<Body>),
-}
-
-/// Connects to the backend with a WebSocket; by polling where it takes none.
-async fn reach(
-    plane: &Plane,
-    exchange: Arc<Exchange>,
-    generation: Generation,
-    lease: Lease,
-    outgoing: Outgoing,
-    extensions: ws::Extensions,
-) -> Result<Reached, Failure> {
-    let refusal = match ws::dial(&exchange, lease, outgoing.clone(), extensions).await? {
-        Dialed::Socket(backend, headers) => return Ok(Reached::Socket(Box::new(backend), headers)),
-        Dialed::Refused(refusal) => refusal,
-    };
-    if let Some(refusal) = polling::refusal_of_all(refusal).await? {
-        return Ok(Reached::Refused(refusal));
-    }
-    let (polling, headers) = Polling::open(plane, exchange, generation, outgoing).await?;
-    Ok(Reached::Polling(polling, headers))
 }
 
 /// What a session's end was a failure of, if it was one that the backend is to blame for.
