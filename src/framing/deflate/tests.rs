@@ -305,6 +305,33 @@ fn streams_that_end_know_of_those_before_them() {
     }
 }
 
+/// A sender that ends a stream later than that may go on, but refer to nothing before it.
+#[test]
+fn a_side_that_ends_its_streams_late_refers_to_nothing_before() {
+    let text = texts()[8].clone();
+    let mut packs = flate2::Compress::new(flate2::Compression::new(6), false);
+    let mut packed = |flush| {
+        let mut out = Vec::with_capacity(2 * text.len() + 100);
+        packs.compress_vec(&text, &mut out, flush).unwrap();
+        out
+    };
+    let first = packed(flate2::FlushCompress::Sync);
+    let second = [packed(flate2::FlushCompress::Finish), vec![0]].concat();
+    let mut refers = flate2::Compress::new(flate2::Compression::new(6), false);
+    refers.set_dictionary(&text).unwrap();
+    let mut referring = Vec::with_capacity(text.len() + 100);
+    refers.compress_vec(&text, &mut referring, flate2::FlushCompress::Finish).unwrap();
+    assert!(second.len() * 10 < first.len() && referring.len() * 10 < first.len(), "nothing is referred to");
+    let whole = [frame(0xc1, &first[..first.len() - TAIL.len()], Role::Client), frame(0xc1, &second, Role::Client)];
+    for (third, want) in [(ended(&text), Ok(vec![text.clone(); 3])), (referring, Err(Corrupt))] {
+        let third = frame(0xc1, &[third, vec![0]].concat(), Role::Client);
+        for size in [1, 100, usize::MAX] {
+            let got = unpacked(Role::Client, FULL, &[whole.concat(), third.clone()].concat(), size);
+            assert!(got.map(|out| messages(&out).into_iter().map(|(_, text)| text).collect()) == want, "{size}");
+        }
+    }
+}
+
 /// What a message's stream is, ended (BFINAL).
 fn ended(text: &[u8]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(text.len() + 100);
