@@ -13,7 +13,7 @@ use crate::rules::{Call, MessagePlan, OnError};
 use crate::telemetry::metrics;
 
 use super::body;
-use super::coding::Unread;
+use super::coding::{Readable, Unread};
 use super::exchange::Exchange;
 use super::form::Form;
 use super::headers;
@@ -77,7 +77,11 @@ pub(crate) async fn message(
         return Box::pin(united(&reply, &asked.method, head, body)).await;
     }
     let losses = response_head(exchange, plan, &mut head, on_error)?;
-    let body = translated_body(&reply, asked, original, &mut head.headers, body).await?;
+    let body = if loses_body(&asked.method, original, head.status) {
+        without_body(&mut head.headers, body).await
+    } else {
+        translated_body(&reply, asked, original, &mut head.headers, body).await?
+    };
     exchange.count_losses(&losses);
     Ok(Response::from_parts(head, body))
 }
@@ -113,6 +117,19 @@ fn represented(status: StatusCode) -> StatusCode {
 fn has_no_body(method: &Method, status: StatusCode) -> bool {
     *method == Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Whether a response has a body that its new status has no place for.
+fn loses_body(method: &Method, before: StatusCode, after: StatusCode) -> bool {
+    has_no_body(method, after) && !has_no_body(method, before)
+}
+
+/// What is left of a body that goes nowhere. It is read if it is short, so that its connection can be used again.
+async fn without_body(headers: &mut HeaderMap, body: Body) -> Body {
+    headers.remove(header::CONTENT_LENGTH);
+    // Whatever is wrong with it, nobody gets it.
+    let _ = Readable::Plain(body).hold(body::HELD_BEFORE_HEAD).await;
+    body::empty()
 }
 
 /// Has a head without a body say what it would with the translated one.
@@ -221,10 +238,14 @@ async fn united(
         let codings = form.known_codings();
         reply.own(&mut head.headers, codings, reply.codings(codings));
     }
-    let new = whole.body.filter(|_| !has_none && !has_no_body(method, head.status));
+    let new = whole.body.filter(|_| !has_none);
     let body = content.replace(new, |codings| reply.codings(codings), &mut head.headers)?;
+    let mut body = body.unwrap_or_else(body::empty);
+    if loses_body(method, original, head.status) {
+        body = without_body(&mut head.headers, body).await;
+    }
     exchange.count_losses(&whole.losses);
-    Ok(Response::from_parts(head, body.unwrap_or_else(body::empty)))
+    Ok(Response::from_parts(head, body))
 }
 
 /// Says that not all of a response was translated.

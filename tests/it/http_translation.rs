@@ -2,10 +2,22 @@
 
 use std::sync::{Arc, Mutex};
 
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
 use crate::support::backend::Backend;
 use crate::support::proxy::{API, TestProxy, write_rule};
 use crate::support::wire::Message;
 use crate::support::within;
+
+/// A client of HTTP/2.
+async fn http2(proxy: &TestProxy) -> SendRequest<Empty<bytes::Bytes>> {
+    let stream = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
 
 /// A response with a body of JSON.
 fn json(status: &str, headers: &str, body: &str) -> String {
@@ -64,6 +76,27 @@ async fn a_status_that_changes_loses_the_words_of_the_old_one() {
     let mut client = proxy.client().await;
     assert_eq!(client.ask(&get("/s")).await.start, "HTTP/1.1 201 Created");
     assert_eq!(client.ask(&get("/s")).await.start, "HTTP/1.1 202 Fine");
+}
+
+#[tokio::test]
+async fn a_status_without_a_body_has_none() {
+    let rules = tempfile::tempdir().unwrap();
+    write_rule(rules.path(), "chat/api.yaml", API);
+    let change = r#"{change: empty, since: "2", summary: s, apply: [
+        {http: GET /none, response: {200: [{map: {at: "status:", pairs: [[200, 204]]}}]}},
+        {http: GET /same, response: {200: [{map: {at: "status:", pairs: [[200, 304]]}}, {rename: {/text: body}}]}},
+        {http: GET /both, response: {200: [{map: {at: "status:", pairs: [[200, 205]]}, where: {/text: a}}]}}]}"#;
+    write_rule(rules.path(), "chat/changes/2/20250101_empty.yaml", change);
+    let backend = Backend::answering(json("200 OK", "", r#"{"text":"a"}"#)).await;
+    let proxy = TestProxy::with_rules(rules, &[backend.address], |_| {}).await;
+    let mut client = http2(&proxy).await;
+    for (path, status) in [("/none", 204), ("/same", 304), ("/both", 205)] {
+        let request = http::Request::get(format!("http://h{path}")).header("api-version", "2");
+        let got = client.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap();
+        let length = got.headers().get("content-length").map(|length| length.to_str().unwrap().to_owned());
+        assert_eq!((got.status().as_u16(), length.filter(|length| length != "0")), (status, None), "{path}");
+        assert!(got.into_body().collect().await.unwrap().to_bytes().is_empty(), "{path}");
+    }
 }
 
 #[tokio::test]
