@@ -19,7 +19,7 @@ use crate::backend::{Body, Lease};
 use crate::failure::{Failure, Kind, Side, causes};
 
 use super::pace::Pace;
-use super::wire;
+use super::{headers, wire};
 
 /// What is read at most of a body that can be streamed before its head is sent, in bytes.
 pub(crate) const HELD_BEFORE_HEAD: usize = 64 * 1024;
@@ -138,7 +138,8 @@ impl HttpBody for Watched {
             Poll::Ready(next) => {
                 this.go_on();
                 let next = next.map(|frame| {
-                    let frame = frame.map_err(|e| incomplete(this.side, &e))?;
+                    let mut frame = frame.map_err(|e| incomplete(this.side, &e))?;
+                    frame.trailers_mut().map(headers::clean_trailers);
                     this.count(&frame).map(|()| frame)
                 });
                 match &next {

@@ -100,6 +100,28 @@ async fn a_status_without_a_body_has_none() {
 }
 
 #[tokio::test]
+async fn trailers_lose_what_concerns_a_connection() {
+    let backend = Backend::scripted(|mut wire| async move {
+        while wire.try_message().await.is_some() {
+            let trailers = "connection: x-mine\r\nkeep-alive: 5\r\nte: x\r\ntransfer-encoding: chunked\r\nx-mine: 1\r\n\
+                            content-length: 5\r\nhost: x\r\ntrailer: x-sum\r\nx-sum: 1\r\n";
+            wire.send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n").await;
+            wire.send(format!("2\r\n{{}}\r\n0\r\n{trailers}\r\n")).await;
+        }
+    })
+    .await;
+    let proxy = TestProxy::before(backend.address).await;
+    let mut client = http2(&proxy).await;
+    for version in ["1", "2"] {
+        let request = http::Request::get("http://h/m").header("api-version", version);
+        let got = client.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap();
+        let got = got.into_body().collect().await.expect("a whole body");
+        let names: Vec<&str> = got.trailers().unwrap().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["x-sum"], "version {version}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_is_translated() {
     let (backend, recorded) = Backend::recording().await;
     let proxy = TestProxy::before(backend.address).await;
