@@ -233,9 +233,10 @@ fn reset(stream: &TcpStream) {
 async fn serve_http2(stream: Stream, client: Client, limits: &ListenLimits, plane: &Arc<Plane>) {
     let requests = http2::Requests::new();
     let (owned, begun) = (Arc::clone(plane), requests.clone());
+    let most = limits.headers;
     let service = service_fn(move |request| {
         let (plane, begun) = (Arc::clone(&owned), begun.begin());
-        async move { answer_http2(&plane, client, begun, request).await }
+        async move { answer_http2(&plane, client, most, begun, request).await }
     });
     let stream = TokioIo::new(http2::Guarded::new(stream));
     let mut connection = http2::builder(limits).serve_connection(stream, service);
@@ -277,6 +278,7 @@ async fn answer_http1(
 async fn answer_http2(
     plane: &Arc<Plane>,
     client: Client,
+    most_headers: usize,
     begun: http2::Request,
     mut request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
@@ -285,7 +287,7 @@ async fn answer_http2(
         request.extensions_mut().insert(Slot::Request(Arc::clone(&begun)));
     }
     let has_body = !request.body().is_end_stream();
-    let response = match wire::check_http2(request.method(), request.headers(), has_body) {
+    let response = match wire::check_http2(request.method(), request.headers(), has_body, most_headers) {
         Ok(()) => proxy::serve(plane, client, request).await,
         Err(failure) => proxy::refuse(plane, client, request.into_parts().0, &failure),
     };

@@ -76,6 +76,11 @@ async fn what_no_head_of_http2_may_say_is_refused() {
         ("POST", "expect", vec!["the-unexpected"], 417, "expectation_failed"),
         ("TRACE", "x", vec![], 400, "bad_request"),
         (&long, "x", vec![], 501, "method_not_supported"),
+        // One more is the length of the body.
+        ("POST", "x", vec!["1"; 20], 431, "head_too_large"),
+        ("POST", "x", vec!["1"; 19], 200, ""),
+        // Those of HTTP/2 come in many lines and leave in one.
+        ("POST", "cookie", vec!["a=1"; 40], 200, ""),
         ("POST", "expect", vec!["100-continue"], 200, ""),
         ("POST", "content-length", vec!["2"], 200, ""),
     ];

@@ -107,8 +107,7 @@ impl Reading {
         }
         self.headers += 1;
         if self.headers > limits.headers {
-            let most = limits.headers;
-            return Err(refuse(Kind::HeadTooLarge, format!("expected at most {most} headers, found more")));
+            return Err(too_many(limits.headers));
         }
         let (name, value) = header(line)?;
         self.header(name, value)?;
@@ -168,6 +167,10 @@ impl Reading {
     }
 }
 
+fn too_many(most: usize) -> Failure {
+    refuse(Kind::HeadTooLarge, format!("expected at most {most} headers, found more"))
+}
+
 fn several_lengths() -> Failure {
     bad("expected one content-length, found several")
 }
@@ -176,11 +179,16 @@ fn body_of_trace() -> Failure {
     bad("expected no body in a TRACE request, found one")
 }
 
-/// Checks a head of HTTP/2, which is read elsewhere, for what such a reader lets pass.
+/// Checks a head of HTTP/2, which is read elsewhere, for what such a reader lets pass; it may have so many headers.
 ///
 /// # Errors
 /// As one of HTTP/1.1 would be refused.
-pub(crate) fn check_http2(method: &Method, headers: &HeaderMap, has_body: bool) -> Result<(), Failure> {
+pub(crate) fn check_http2(method: &Method, headers: &HeaderMap, has_body: bool, most: usize) -> Result<(), Failure> {
+    // Cookies, of which each may have a line, become one.
+    let crumbs = headers.get_all(header::COOKIE).iter().count().saturating_sub(1);
+    if headers.len() - crumbs > most {
+        return Err(too_many(most));
+    }
     if method.as_str().len() > LONGEST_METHOD {
         return Err(method_too_long());
     }
