@@ -173,7 +173,10 @@ fn note(exchange: &Exchange, recorder: &mut Recorder) {
 }
 
 /// Hands the record over to the response's body, which ends it.
-fn finish(mut recorder: Recorder, response: Response<Body>, failure: Option<&Failure>) -> Response<Body> {
+fn finish(mut recorder: Recorder, mut response: Response<Body>, failure: Option<&Failure>) -> Response<Body> {
+    if recorder.record().method == Method::HEAD {
+        response = respond::without_body(response);
+    }
     recorder.record().status = response.status().as_u16();
     if let Some(failure) = failure {
         recorder.fail(failure);

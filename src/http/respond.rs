@@ -2,6 +2,7 @@
 
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode, Version};
+use hyper::body::Body as _;
 
 use crate::backend::Body;
 use crate::failure::{Failure, Kind, Side};
@@ -178,6 +179,18 @@ pub(crate) fn engineio(error: EngineIoError) -> Response<Body> {
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// What answers HEAD where this would answer GET: it says how long the body is, and has none.
+pub(crate) fn without_body(response: Response<Body>) -> Response<Body> {
+    if response.body().is_end_stream() {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, body::empty())
 }
 
 /// The answer to OPTIONS of the server itself, or at the end of `max-forwards`.
