@@ -66,6 +66,9 @@ fn outgoing(exchange: &Exchange, call: &Call<'_>, head: &mut Parts, target: Targ
     if call.translates_responses() {
         validators::map_back(&mut head.headers, &exchange.mark());
         coding::narrow(&mut head.headers);
+    } else if exchange.resolved.version != exchange.speaks {
+        // The tag may be that of a translated representation, which another call has given the client.
+        validators::restore(&mut head.headers, || exchange.mark());
     }
 
     // The body is sent on by its own framing; hyper has asked the client for it.

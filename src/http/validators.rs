@@ -83,6 +83,16 @@ pub(crate) fn own_trailers(mut trailers: HeaderMap) -> HeaderMap {
     trailers
 }
 
+/// Maps a request's conditions to the backend's tags where the response is not translated.
+pub(crate) fn restore(headers: &mut HeaderMap, mark: impl FnOnce() -> Mark) {
+    if [header::IF_MATCH, header::IF_NONE_MATCH].iter().any(|name| headers.contains_key(name)) {
+        let mark = mark();
+        for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+            map_list(headers, &name, |tag| Some(mark.unmark(tag).unwrap_or_else(|| tag.to_owned())));
+        }
+    }
+}
+
 /// Maps a request's conditions to the backend's tags and asks for the whole representation.
 pub(crate) fn map_back(headers: &mut HeaderMap, mark: &Mark) {
     headers.remove(header::RANGE);

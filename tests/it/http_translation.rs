@@ -167,6 +167,23 @@ async fn a_tag_comes_back_to_the_backend_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_tag_comes_back_with_a_write_that_no_rule_is_about() {
+    let (backend, recorded) = Backend::recording_and(json("200 OK", "etag: \"a\"\r\n", r#"{"text":"a"}"#)).await;
+    let proxy = TestProxy::before(backend.address).await;
+    let mut client = proxy.client().await;
+    let read = client.ask(&get("/hold")).await;
+    let tag = read.header("etag").unwrap();
+    assert_ne!(tag, "\"a\"");
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let head = format!("\r\nif-match: {tag}, \"b\"\r\nif-none-match: {tag}, \"c\"\r\n\r\n");
+        client.ask(&get("/hold").replace("GET", method).replace("\r\n\r\n", &head)).await;
+        let seen = recorded.take().pop().unwrap();
+        let conditions = [seen.header("if-match"), seen.header("if-none-match")];
+        assert_eq!(conditions, [Some(r#""a", "b""#), Some(r#""a", "c""#)], "{method}");
+    }
+}
+
+#[tokio::test]
 async fn a_date_decides_only_where_no_tag_does() {
     let (backend, recorded) = Backend::recording().await;
     let proxy = TestProxy::before(backend.address).await;

@@ -72,17 +72,22 @@ impl Backend {
 
     /// Hands each whole request to the test.
     pub(crate) async fn recording() -> (Self, Recorded) {
+        Self::recording_and("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await
+    }
+
+    /// The same, with another answer.
+    pub(crate) async fn recording_and(response: impl Into<String>) -> (Self, Recorded) {
         let recorded = Recorded::default();
-        let seen = recorded.clone();
+        let (seen, response) = (recorded.clone(), Arc::<str>::from(response.into()));
         let backend = Self::scripted(move |mut wire| {
-            let seen = seen.clone();
+            let (seen, response) = (seen.clone(), Arc::clone(&response));
             async move {
                 while let Some(request) = wire.try_message().await {
                     if !request.is_complete {
                         return;
                     }
                     seen.0.lock().unwrap().push(request);
-                    if wire.try_send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
+                    if wire.try_send(&*response).await.is_err() {
                         return;
                     }
                 }
