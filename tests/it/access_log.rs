@@ -155,8 +155,12 @@ async fn where_records_go_is_reloaded() {
     program.signal("-HUP");
     let path = program.directory.path().join("access.log");
     eventually("the file", || async { path.exists() }).await;
-    get(&mut client, "/on").await;
-    eventually("a record", || async { records(&path).iter().any(|record| record["target"] == "/on") }).await;
+    // The file is there a moment before records go to it.
+    eventually("a record", || async {
+        get(&mut Wire::connect(program.address).await, "/on").await;
+        records(&path).iter().any(|record| record["target"] == "/on")
+    })
+    .await;
     assert!(!records(&path).iter().any(|record| record["target"] == "/off"));
     // One that cannot be opened is no configuration to publish.
     configuration(program.directory.path(), &backend, "none/access.log");
