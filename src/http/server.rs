@@ -42,8 +42,11 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 /// How long, and how much of, what a client sends after its last answer is read.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 << 20;
-/// What hyper's buffers may grow to, in bytes; heads may be larger where the limits say so.
-const BUFFER: usize = 64 * 1024;
+/// As much of it is read at once, in bytes.
+const LINGER_READ: usize = 64 * 1024;
+/// What hyper's buffers may grow to, in bytes; heads may be larger where the limits say so. What is there of an answer leaves
+/// at once up to this: a client that waits for more is woken once for a hundred kilobytes and not twice.
+const BUFFER: usize = 128 * 1024;
 
 /// What an address asks of its connections, on all workers together.
 #[derive(Debug)]
@@ -210,7 +213,7 @@ async fn answer_requests(
 /// Reads what a client still sends for a moment: a connection that is closed with bytes unread is reset, and takes
 /// an answer with it that the client has not read yet.
 async fn linger(stream: &mut Stream) {
-    let mut dropped = vec![0; BUFFER];
+    let mut dropped = vec![0; LINGER_READ];
     let reading = async {
         let mut left = LINGER_BYTES;
         while left > 0 {
